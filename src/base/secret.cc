@@ -1,0 +1,21 @@
+#include "base/secret.h"
+
+#include <cstring>
+
+namespace drover {
+
+bool Secret::equals(std::string_view other) const {
+  unsigned difference = value_.size() == other.size() ? 0 : 1;
+  for (std::size_t i = 0; i < other.size(); ++i) {
+    char const mine = value_.empty() ? '\0' : value_[i % value_.size()];
+    difference |= static_cast<unsigned char>(mine ^ other[i]);
+  }
+  return difference == 0;
+}
+
+void Secret::wipe() {
+  if (!value_.empty()) explicit_bzero(value_.data(), value_.size());
+  value_.clear();
+}
+
+}  // namespace drover

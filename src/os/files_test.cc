@@ -1,0 +1,90 @@
+#include "os/files.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace drover::os {
+namespace {
+
+class Files : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path = ::testing::TempDir() + "drover-files-XXXXXX";
+    ASSERT_NE(mkdtemp(path.data()), nullptr);
+    folder_ = path;
+  }
+  void TearDown() override { EXPECT_TRUE(remove_tree(folder_)); }
+  std::string folder_;
+};
+
+TEST_F(Files, AtomicWriteReplacesAndSetsTheMode) {
+  std::string const path = folder_ + "/state.json";
+  ASSERT_TRUE(write_file_atomic(path, "one", 0600));
+  ASSERT_TRUE(write_file_atomic(path, "two", 0600));
+  EXPECT_EQ(*read_file(path), "two");
+  struct stat info{};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+TEST_F(Files, AtomicWriteLeavesNothingBesideOnFailure) {
+  auto const written = write_file_atomic(folder_ + "/absent/state", "x");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::not_found);
+}
+
+TEST_F(Files, ReadRefusesAFifoWithoutBlocking) {
+  std::string const path = folder_ + "/fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  auto const content = read_file(path);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(Files, ReadHasABound) {
+  ASSERT_TRUE(write_file_atomic(folder_ + "/big", std::string(1000, 'x')));
+  EXPECT_EQ(read_file(folder_ + "/big", 1000)->size(), 1000U);
+  EXPECT_EQ(read_file(folder_ + "/big", 999).error().code, ErrorCode::too_large);
+}
+
+TEST_F(Files, BeneathFollowsNoLinkAndNoDotDot) {
+  ASSERT_TRUE(make_folders(folder_ + "/inside/deep"));
+  ASSERT_TRUE(write_file_atomic(folder_ + "/outside", "secret"));
+  ASSERT_TRUE(write_file_atomic(folder_ + "/inside/deep/file", "fine"));
+  ASSERT_EQ(symlink("../outside", (folder_ + "/inside/link").c_str()), 0);
+  ASSERT_EQ(symlink("/etc", (folder_ + "/inside/etc").c_str()), 0);
+  ASSERT_EQ(link((folder_ + "/outside").c_str(), (folder_ + "/inside/hard").c_str()), 0);
+  auto const inside = open_folder(folder_ + "/inside");
+  ASSERT_TRUE(inside);
+  EXPECT_TRUE(open_regular_beneath(inside->get(), "deep/file"));
+  EXPECT_FALSE(open_regular_beneath(inside->get(), "link"));
+  EXPECT_FALSE(open_regular_beneath(inside->get(), "etc/passwd"));
+  EXPECT_FALSE(open_regular_beneath(inside->get(), "../outside"));
+  EXPECT_EQ(open_regular_beneath(inside->get(), "hard").error().code, ErrorCode::forbidden);
+}
+
+TEST_F(Files, ASecondLockNamesTheHolder) {
+  auto const first = FileLock::acquire(folder_ + "/lock");
+  ASSERT_TRUE(first);
+  auto const second = FileLock::acquire(folder_ + "/lock");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::conflict);
+  EXPECT_NE(second.error().message.find(std::to_string(getpid())), std::string::npos);
+}
+
+TEST_F(Files, RemoveTreeDoesNotFollowLinks) {
+  ASSERT_TRUE(make_folders(folder_ + "/keep"));
+  ASSERT_TRUE(write_file_atomic(folder_ + "/keep/file", "x"));
+  ASSERT_TRUE(make_folders(folder_ + "/gone"));
+  ASSERT_EQ(symlink("../keep", (folder_ + "/gone/link").c_str()), 0);
+  ASSERT_TRUE(remove_tree(folder_ + "/gone"));
+  EXPECT_TRUE(exists(folder_ + "/keep/file"));
+  EXPECT_FALSE(exists(folder_ + "/gone"));
+}
+
+}  // namespace
+}  // namespace drover::os
