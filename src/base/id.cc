@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t kSlugLengthMax = 63;
 constexpr std::string_view kCrockford = "0123456789abcdefghjkmnpqrstvwxyz";
 
-bool is_slug_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool is_slug_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 }  // namespace
 
@@ -33,7 +35,8 @@ std::string make_slug(std::string_view text) {
     }
     if (slug.size() == kSlugLengthMax) break;
   }
-  while (!slug.empty() && slug.back() == '-') slug.pop_back();
+  while (!slug.empty() && slug.back() == '-')
+    slug.pop_back();
   return slug.empty() ? "x" : slug;
 }
 

@@ -1,13 +1,13 @@
 #include "base/json.h"
 
-#include <boost/json.hpp>
-#include <boost/json/basic_parser_impl.hpp>
-
 #include <fmt/format.h>
 
 #include <cmath>
 #include <set>
 #include <vector>
+
+#include <boost/json.hpp>
+#include <boost/json/basic_parser_impl.hpp>
 
 #include "base/text.h"
 
@@ -25,7 +25,7 @@ struct KeyChecker {
 
   std::vector<std::set<std::string, std::less<>>> keys;
   std::string partial;
-  std::string duplicate;
+  std::optional<std::string> duplicate;
 
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
@@ -86,9 +86,9 @@ Result<json::value> parse_json(std::string_view text, JsonBounds bounds) {
   json::basic_parser<KeyChecker> checker{options(bounds)};
   boost::system::error_code error;
   std::size_t const read = checker.write_some(false, text.data(), text.size(), error);
-  if (!checker.handler().duplicate.empty() && error)
+  if (checker.handler().duplicate)
     return fail(ErrorCode::invalid_argument, "the JSON text repeats the key '{}' in one object",
-                printable(checker.handler().duplicate, 80));
+                printable(*checker.handler().duplicate, 80));
   if (error)
     return fail(ErrorCode::invalid_argument, "the text is not valid JSON at byte {}: {}", read,
                 error.message());
@@ -117,14 +117,21 @@ std::string escape_pointer(std::string_view key) {
 
 std::string_view json_type_name(json::value const& value) {
   switch (value.kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "boolean";
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "boolean";
     case json::kind::int64:
-    case json::kind::uint64: return "integer";
-    case json::kind::double_: return "number";
-    case json::kind::string: return "string";
-    case json::kind::array: return "array";
-    case json::kind::object: return "object";
+    case json::kind::uint64:
+      return "integer";
+    case json::kind::double_:
+      return "number";
+    case json::kind::string:
+      return "string";
+    case json::kind::array:
+      return "array";
+    case json::kind::object:
+      return "object";
   }
   return "null";
 }
@@ -182,7 +189,9 @@ Result<JsonObject> JsonObject::object(std::string_view key) const {
 
 namespace {
 
-bool absent(json::value const* value) { return value == nullptr || value->is_null(); }
+bool absent(json::value const* value) {
+  return value == nullptr || value->is_null();
+}
 
 template <class T>
 Result<std::optional<T>> as_optional(Result<T> result) {

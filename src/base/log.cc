@@ -32,9 +32,13 @@ std::atomic<Level>& current_level() {
 
 }  // namespace
 
-void set_level(Level level) { current_level() = level; }
+void set_level(Level level) {
+  current_level() = level;
+}
 
-bool enabled(Level level) { return level >= current_level(); }
+bool enabled(Level level) {
+  return level >= current_level();
+}
 
 void write(Level level, std::string_view event, Fields fields) {
   if (!enabled(level)) return;

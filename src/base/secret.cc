@@ -4,6 +4,12 @@
 
 namespace drover {
 
+Secret::Secret(std::string value) : value_(std::move(value)) {
+  // A short string is copied, not moved, and leaves its bytes behind in the argument.
+  value.resize(value.capacity());
+  explicit_bzero(value.data(), value.size());
+}
+
 bool Secret::equals(std::string_view other) const {
   unsigned difference = value_.size() == other.size() ? 0 : 1;
   for (std::size_t i = 0; i < other.size(); ++i) {

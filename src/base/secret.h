@@ -10,7 +10,7 @@ namespace drover {
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string value) : value_(std::move(value)) {}
+  explicit Secret(std::string value);
   Secret(Secret const&) = default;
   Secret(Secret&& other) noexcept : value_(other.value_) { other.wipe(); }
   Secret& operator=(Secret other) noexcept {

@@ -23,7 +23,8 @@ Decoded decode(std::string_view text, std::size_t at) {
   if (lead >= 0xC2 && lead <= 0xDF && tail(at + 1))
     return {(lead & 0x1F) << 6 | (byte(at + 1) & 0x3F), 2};
   if (lead >= 0xE0 && lead <= 0xEF && tail(at + 1) && tail(at + 2)) {
-    std::uint32_t const code = (lead & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F);
+    std::uint32_t const code =
+        (lead & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F);
     if (code >= 0x800 && (code < 0xD800 || code > 0xDFFF)) return {code, 3};
   }
   if (lead >= 0xF0 && lead <= 0xF4 && tail(at + 1) && tail(at + 2) && tail(at + 3)) {
@@ -34,9 +35,10 @@ Decoded decode(std::string_view text, std::size_t at) {
   return {};
 }
 
-bool is_bidi_control(std::uint32_t code) {
-  return code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
-         (code >= 0x2066 && code <= 0x2069);
+// Bidirectional controls, and the separators that some viewers take for a new line.
+bool is_layout_control(std::uint32_t code) {
+  return code == 0x2028 || code == 0x2029 || code == 0x061C || code == 0x200E || code == 0x200F ||
+         (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void append_utf8(std::string& out, std::uint32_t code) {
@@ -77,7 +79,9 @@ std::string to_utf8(std::string_view bytes) {
 std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
   std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  // A character has at most three continuation bytes; more of them are no character to keep whole.
+  while (end > 0 && bytes_max - end < 3 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+    --end;
   return text.substr(0, end);
 }
 
@@ -106,7 +110,7 @@ std::string terminal_safe(std::string_view text, Lines lines) {
       append_utf8(out, 0x2421);
     } else if (code >= 0x80 && code < 0xA0) {
       out += fmt::format("<U+{:04X}>", code);
-    } else if (is_bidi_control(code)) {
+    } else if (is_layout_control(code)) {
       out += fmt::format("<U+{:04X}>", code);
     } else {
       out.append(text, at, decoded.length);

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace drover {
 
@@ -32,7 +33,9 @@ WallTime SystemClock::now() const {
   return WallTime{std::chrono::duration_cast<Micros>(read_clock(CLOCK_REALTIME))};
 }
 
-BootTime SystemClock::boot_now() const { return {read_clock(CLOCK_BOOTTIME)}; }
+BootTime SystemClock::boot_now() const {
+  return {read_clock(CLOCK_BOOTTIME)};
+}
 
 std::string to_rfc3339(WallTime time) {
   auto const day = std::chrono::floor<std::chrono::days>(time);
@@ -46,7 +49,7 @@ std::string to_rfc3339(WallTime time) {
 Result<WallTime> parse_rfc3339(std::string_view text) {
   auto const wrong = [&] {
     return fail(ErrorCode::invalid_argument,
-                "'{}' is not an RFC 3339 time such as 2026-11-21T03:34:27Z", text);
+                "'{}' is not an RFC 3339 time such as 2026-11-21T03:34:27Z", printable(text));
   };
   std::size_t at = 0;
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
@@ -88,12 +91,14 @@ std::int64_t to_unix_ms(WallTime time) {
   return std::chrono::duration_cast<Millis>(time.time_since_epoch()).count();
 }
 
-WallTime from_unix_ms(std::int64_t unix_ms) { return WallTime{Millis{unix_ms}}; }
+WallTime from_unix_ms(std::int64_t unix_ms) {
+  return WallTime{Millis{unix_ms}};
+}
 
 Result<Millis> parse_duration(std::string_view text) {
   auto const wrong = [&] {
-    return fail(ErrorCode::invalid_argument,
-                "'{}' is not a duration; write 450ms, 30s, 15m or 2h", text);
+    return fail(ErrorCode::invalid_argument, "'{}' is not a duration; write 450ms, 30s, 15m or 2h",
+                printable(text));
   };
   std::int64_t value = 0;
   std::size_t at = 0;
