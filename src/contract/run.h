@@ -1,0 +1,56 @@
+#pragma once
+// The states of a run and why it is in them. Pure values; thread-safe.
+//
+//   queued → claimed → running ⇄ waiting → committing → succeeded | failed | cancelled
+//
+// A lost or retried attempt puts a run back to queued.
+#include <cstdint>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace drover::contract {
+
+enum class RunState : std::uint8_t {
+  queued,
+  claimed,
+  running,
+  waiting,
+  committing,
+  succeeded,
+  failed,
+  cancelled,
+};
+
+enum class RunReason : std::uint8_t {
+  completed,
+  max_turns,
+  budget_exhausted,
+  timeout,
+  lost,  // its worker or unit died, and it may not be tried again
+  oom,
+  rejected,  // the workspace's rules refused the change
+  commit_failed,
+  start_failed,  // no unit could be started
+  unit_failed,   // the unit ended without a result
+  model_error,
+  prompt_too_long,
+  interrupted,
+  session_error,  // the session's files cannot be used
+  no_space,
+  cancelled_by_user,
+  internal,
+};
+
+[[nodiscard]] std::string_view to_string(RunState state);
+[[nodiscard]] std::string_view to_string(RunReason reason);
+[[nodiscard]] Result<RunState> parse_run_state(std::string_view text);
+[[nodiscard]] Result<RunReason> parse_run_reason(std::string_view text);
+
+[[nodiscard]] bool is_terminal(RunState state);
+// May a run go from the one state to the other?
+[[nodiscard]] bool can_follow(RunState from, RunState to);
+// The terminal state that goes with a reason.
+[[nodiscard]] RunState terminal_state(RunReason reason);
+
+}  // namespace drover::contract
