@@ -1,0 +1,131 @@
+#include "git/index_lock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "base/text.h"
+#include "os/files.h"
+
+namespace drover::git {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::string_view kMark = "drover ";
+constexpr std::chrono::milliseconds kPoll{10};
+
+bool same_inode(int fd, std::string const& path) {
+  struct stat held{};
+  struct stat named{};
+  return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+// Removes a lock of ours whose holder is dead. The flock makes sure that only one remover acts.
+bool remove_if_abandoned(std::string const& path) {
+  os::Fd const fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)};
+  if (!fd.valid() || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  auto const content = os::read_all(fd.get(), path, 4096);
+  if (!content || !content->starts_with(kMark) || !same_inode(fd.get(), path)) return false;
+  return ::unlink(path.c_str()) == 0;
+}
+
+// The process that has the file open; a snapshot for the error message only.
+std::optional<std::string> holder_of(std::string const& path) {
+  std::error_code error;
+  auto const end = std::filesystem::directory_iterator{};
+  for (std::filesystem::directory_iterator process{"/proc", error}; !error && process != end;
+       process.increment(error)) {
+    std::string const pid = process->path().filename();
+    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::error_code gone;
+    for (std::filesystem::directory_iterator fd{process->path() / "fd", gone}; !gone && fd != end;
+         fd.increment(gone)) {
+      std::error_code unreadable;
+      if (std::filesystem::read_symlink(fd->path(), unreadable) == path) return pid;
+    }
+  }
+  return std::nullopt;
+}
+
+std::unexpected<Error> locked(std::string const& path) {
+  struct stat info{};
+  long age_s = 0;
+  if (::lstat(path.c_str(), &info) == 0) age_s = ::time(nullptr) - info.st_mtim.tv_sec;
+  auto const holder = holder_of(path);
+  if (holder)
+    return fail_next(ErrorCode::conflict,
+                     fmt::format("the git index is locked by process {}, which has {} open",
+                                 *holder, printable(path, 300)),
+                     "wait until that process has ended, and try again");
+  return fail_next(
+      ErrorCode::conflict,
+      fmt::format("the git index is locked by {}, {} s old; no running process has it open",
+                  printable(path, 300), age_s),
+      fmt::format("if no git command runs in this workspace, remove it: rm '{}'",
+                  printable(path, 300)));
+}
+
+}  // namespace
+
+Result<IndexLock> IndexLock::acquire(std::string const& git_folder,
+                                     std::chrono::milliseconds wait) {
+  std::string const path = git_folder + "/index.lock";
+  auto const deadline = steady_clock::now() + wait;
+  for (;;) {
+    os::Fd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)};
+    if (fd.valid()) {
+      IndexLock lock{git_folder, std::move(fd)};
+      if (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", path);
+      DROVER_TRY(os::write_all(lock.fd_.get(), fmt::format("{}{}\n", kMark, ::getpid()), path));
+      return lock;
+    }
+    if (errno != EEXIST) return fail_errno("lock the git index with", path);
+    if (remove_if_abandoned(path)) continue;
+    if (steady_clock::now() >= deadline) return locked(path);
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+IndexLock::IndexLock(IndexLock&& other) noexcept
+    : folder_(std::move(other.folder_)),
+      fd_(std::move(other.fd_)),
+      staged_(std::move(other.staged_)) {
+  other.staged_.clear();
+}
+
+IndexLock::~IndexLock() {
+  if (!fd_.valid()) return;
+  if (!staged_.empty()) ::unlink(staged_.c_str());
+  ::unlink((folder_ + "/index.lock").c_str());
+}
+
+Status IndexLock::stage(std::string_view index) {
+  // A fixed name: the lock allows one writer, and a leftover is simply overwritten.
+  std::string const path = folder_ + "/index.drover";
+  os::Fd const fd{
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644)};
+  if (!fd.valid()) return fail_errno("create", path);
+  staged_ = path;
+  DROVER_TRY(os::write_all(fd.get(), index, path));
+  if (::fsync(fd.get()) != 0) return fail_errno("sync", path);
+  return {};
+}
+
+Status IndexLock::publish() {
+  std::string const path = folder_ + "/index";
+  if (::rename(staged_.c_str(), path.c_str()) != 0) return fail_errno("replace", path);
+  staged_.clear();
+  return {};
+}
+
+}  // namespace drover::git

@@ -1,0 +1,39 @@
+#pragma once
+// The lock that git programs take before they write the index: `index.lock`, made exclusively.
+// Ours holds `drover <pid>` for its whole life and is flocked, so that one left behind by a kill is
+// told from a running holder and removed; git's own is never touched. The new index is written
+// beside it and renamed.
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "os/fd.h"
+
+namespace drover::git {
+
+inline constexpr std::chrono::milliseconds kIndexLockWait{2000};
+
+class IndexLock {
+ public:
+  // conflict names the file, its age and whether a process has it open, after `wait`.
+  [[nodiscard]] static Result<IndexLock> acquire(std::string const& git_folder,
+                                                 std::chrono::milliseconds wait = kIndexLockWait);
+  IndexLock(IndexLock&& other) noexcept;
+  IndexLock& operator=(IndexLock&&) = delete;
+  ~IndexLock();
+
+  // Durable, but not yet in place.
+  [[nodiscard]] Status stage(std::string_view index);
+  // Puts what was staged in place.
+  [[nodiscard]] Status publish();
+
+ private:
+  IndexLock(std::string git_folder, os::Fd fd)
+      : folder_(std::move(git_folder)), fd_(std::move(fd)) {}
+  std::string folder_;
+  os::Fd fd_;
+  std::string staged_;
+};
+
+}  // namespace drover::git

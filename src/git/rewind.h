@@ -1,0 +1,24 @@
+#pragma once
+// Going back: keeping a commit under a ref of ours and giving a checkout back as it was. Blocks.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "git/commit.h"
+#include "git/repository.h"
+
+namespace drover::git {
+
+// Points `name` (below refs/drover/) to `commit`, whatever it pointed to before.
+[[nodiscard]] Status set_ref(Repository& repository, std::string const& name, Oid const& commit);
+
+// Takes the branch, the index and the work tree back from HEAD to `target`. Errors as for landing;
+// everything is then as it was.
+[[nodiscard]] Status rewind(Repository& repository, Oid const& target, std::string const& reflog,
+                            WallTime when, std::vector<std::string> const& excluded);
+
+// HEAD as the outcome of its commit, when its message has the trailer `name: value`.
+[[nodiscard]] Result<std::optional<CommitOutcome>> head_commit_with_trailer(
+    Repository& repository, std::string const& name, std::string const& value);
+
+}  // namespace drover::git
