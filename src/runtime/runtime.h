@@ -1,0 +1,109 @@
+#pragma once
+// The workload kernel (runtime.v1): starts, watches and reaps what runs in isolation. A backend
+// says how. States and stop reasons are those of the contract:
+//   starting → running → stopping → stopped → destroyed
+//   starting → stopped(start_failed); running → stopped when the program ends
+// All calls are made on the event loop's thread; a Task completes there too. Events are delivered
+// there, each transition once, in order.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/time.h"
+#include "os/blocking_pool.h"
+#include "os/cgroup.h"
+#include "sandbox/spec.h"
+
+namespace drover::runtime {
+
+enum class WorkloadState : std::uint8_t { starting, running, stopping, stopped, destroyed };
+enum class StopReason : std::uint8_t {
+  completed,
+  stopped,
+  idle_timeout,
+  failed,
+  oom,
+  start_failed,
+  max_lifetime,
+};
+[[nodiscard]] std::string_view to_string(WorkloadState state);
+[[nodiscard]] std::string_view to_string(StopReason reason);
+
+// Resolved by the server: mount sources are its own paths, never a caller's.
+struct WorkloadSpec {
+  WorkloadId id{};
+  std::string profile{};
+  // `id`, `session_uid`, and the streams that are -1 are the backend's to set.
+  sandbox::SandboxSpec sandbox{};
+  // Folders of the host that go with the workload (its socket's), removed when it has ended.
+  std::vector<std::string> owned_folders{};
+  Millis max_lifetime{0};  // 0 = none
+};
+
+struct WorkloadStatus {
+  WorkloadId id{};
+  std::string profile{};
+  WorkloadState state = WorkloadState::starting;
+  std::string backend{};
+  std::optional<WallTime> started_at{};
+  std::optional<WallTime> stopped_at{};
+  std::optional<int> exit_code{};  // 128 + signal where a signal ended it
+  std::optional<StopReason> stop_reason{};
+  std::string detail{};                   // why a start failed
+  std::string output_tail{};              // the last of both streams: untrusted text
+  std::vector<std::string> unenforced{};  // default limits that this host cannot enforce
+  WallTime touched_at{};
+  std::uint64_t memory_peak_bytes = 0;  // once stopped
+  std::uint64_t cpu_us = 0;
+};
+
+struct RuntimeEvent {
+  WorkloadId id{};
+  WorkloadState state = WorkloadState::starting;
+  WallTime at{};
+  std::optional<int> exit_code{};
+  std::optional<StopReason> stop_reason{};
+};
+
+inline constexpr Millis kStopGrace{30'000};
+inline constexpr std::size_t kLiveWorkloadsMax = 256;
+inline constexpr std::size_t kStoppedWorkloadsKept = 1000;  // the oldest statuses are forgotten
+inline constexpr std::size_t kOutputTailBytes = std::size_t{16} << 10U;
+
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+  [[nodiscard]] virtual std::string_view backend() const = 0;
+
+  // Idempotent on the id: a live one with an equal spec is touched and returned; one with another
+  // spec is a conflict that names the differing fields. An ended one starts anew. A failed start
+  // is the error, and stays as stopped(start_failed).
+  virtual Task<Result<WorkloadStatus>> start(WorkloadSpec spec) = 0;
+  // SIGTERM to its init where that handles it, the grace, then SIGKILL to every process. Returns
+  // when all are gone and reaped. One that has ended already is returned as it is.
+  virtual Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace) = 0;
+  // Stops without grace and forgets. The unknown is no error.
+  virtual Task<Status> destroy(WorkloadId id) = 0;
+  // Returns once no process of it runs; conflict unless it is running.
+  virtual Task<Status> freeze(WorkloadId id) = 0;
+  virtual Task<Status> thaw(WorkloadId id) = 0;
+
+  virtual Result<WorkloadStatus> touch(WorkloadId const& id) = 0;
+  [[nodiscard]] virtual Result<WorkloadStatus> status(WorkloadId const& id) const = 0;
+  [[nodiscard]] virtual Result<os::CgroupUsage> usage(WorkloadId const& id) const = 0;
+  [[nodiscard]] virtual std::vector<WorkloadStatus> list() const = 0;
+
+  // Replaces the listener.
+  virtual void on_event(std::function<void(RuntimeEvent const&)> listener) = 0;
+};
+
+// The fields by which two specs of one workload differ, for the conflict's sentence.
+[[nodiscard]] std::vector<std::string> differing_fields(WorkloadSpec const& left,
+                                                        WorkloadSpec const& right);
+
+}  // namespace drover::runtime

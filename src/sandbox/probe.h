@@ -1,0 +1,29 @@
+#pragma once
+// What of the sandbox this machine enforces, for people and for `drover doctor`. Blocks: it starts
+// real sandboxes.
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace drover::sandbox {
+
+class Launcher;
+
+enum class LayerState : std::uint8_t { enforced, degraded, missing };
+[[nodiscard]] std::string_view to_string(LayerState state);
+
+struct Layer {
+  std::string name;
+  LayerState state = LayerState::missing;
+  std::string how;  // by what it is enforced, or why it is not
+  std::string fix;  // empty where enforced
+};
+
+// Every layer, in the order of their importance.
+[[nodiscard]] std::vector<Layer> probe(Launcher& launcher);
+
+// Why this host refuses namespaces, as an instruction; empty where nothing is known to be wrong.
+[[nodiscard]] std::string namespace_fix();
+
+}  // namespace drover::sandbox

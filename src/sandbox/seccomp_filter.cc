@@ -1,0 +1,145 @@
+#include "sandbox/seccomp_filter.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+
+#include "os/fd.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+// Names that libseccomp or this architecture does not know are not callable by it either.
+constexpr char const* kDenied[] = {
+    // other processes and their memory
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "process_madvise", "kcmp",
+    // namespaces and mounts
+    "unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "move_mount",
+    "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "swapon", "swapoff",
+    "quotactl", "quotactl_fd", "sethostname", "setdomainname",
+    // large kernel surfaces with a history
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd", "bpf",
+    "perf_event_open", "keyctl", "add_key", "request_key", "fanotify_init", "memfd_secret",
+    "lookup_dcookie", "open_by_handle_at", "name_to_handle_at", "move_pages", "migrate_pages",
+    "vmsplice",
+    // the machine
+    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
+    "create_module", "query_module", "get_kernel_syms", "reboot", "settimeofday", "clock_settime",
+    "clock_adjtime", "adjtimex", "stime", "acct", "syslog", "vhangup", "iopl", "ioperm",
+    "modify_ldt", "nfsservctl", "_sysctl", "sysfs", "uselib", "ustat", "vm86", "vm86old"};
+
+// Newer than libseccomp 2.5.4; the same number on every architecture since 5.1.
+constexpr int kDeniedNumbers[] = {
+    457,  // statmount
+    458,  // listmount
+    467,  // open_tree_attr
+};
+// The last call that was considered here (file_setattr of Linux 6.17).
+constexpr std::uint32_t kNewestCall = 469;
+
+constexpr std::uint64_t kLow32 = 0xffffffff;  // the kernel reads ioctl commands and families as int
+
+struct ReleaseFilter {
+  void operator()(void* context) const { seccomp_release(context); }
+};
+using Filter = std::unique_ptr<void, ReleaseFilter>;
+
+// libseccomp returns a negated errno.
+void note(int& failed, int result) {
+  if (result < 0 && failed == 0) failed = -result;
+}
+
+void deny_named(scmp_filter_ctx filter, int& failed) {
+  for (auto const* name : kDenied) {
+    int const number = seccomp_syscall_resolve_name(name);
+    if (number < 0) continue;
+    note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0));
+  }
+  for (int const number : kDeniedNumbers)
+    note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0));
+}
+
+void deny_namespaces(scmp_filter_ctx filter, int& failed) {
+  note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
+  for (std::uint64_t const flag :
+       {std::uint64_t{CLONE_NEWNS}, std::uint64_t{CLONE_NEWCGROUP}, std::uint64_t{CLONE_NEWUTS},
+        std::uint64_t{CLONE_NEWIPC}, std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWPID},
+        std::uint64_t{CLONE_NEWNET}})
+    note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+                                  scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag}));
+}
+
+void deny_terminal_injection(scmp_filter_ctx filter, int& failed) {
+  for (std::uint64_t const command : {0x5412ULL /* TIOCSTI */, 0x541CULL /* TIOCLINUX */})
+    note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                  scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kLow32, command}));
+}
+
+void deny_socket_families(scmp_filter_ctx filter, int& failed) {
+  auto const deny = [&](int call, scmp_arg_cmp comparison) {
+    note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), call, 1, comparison));
+  };
+  for (int const call : {SCMP_SYS(socket), SCMP_SYS(socketpair)}) {
+    for (std::uint64_t family = 0; family < AF_INET6; ++family)
+      if (family != AF_UNIX && family != AF_INET) deny(call, {0, SCMP_CMP_EQ, family, 0});
+    // Also everything with bits above the 32 that the kernel looks at.
+    deny(call, {0, SCMP_CMP_GT, AF_INET6, 0});
+  }
+}
+
+Result<std::vector<sock_filter>> export_program(scmp_filter_ctx filter) {
+  os::Fd const file{::memfd_create("drover-seccomp", MFD_CLOEXEC)};
+  if (!file.valid()) return fail_errno("create", "a memory file for the seccomp filter");
+  if (int const result = seccomp_export_bpf(filter, file.get()); result < 0)
+    return std::unexpected(system_error(-result, "compile", "the seccomp filter"));
+  off_t const bytes = ::lseek(file.get(), 0, SEEK_END);
+  std::vector<sock_filter> program(static_cast<std::size_t>(bytes) / sizeof(sock_filter));
+  if (::pread(file.get(), program.data(), program.size() * sizeof(sock_filter), 0) != bytes)
+    return fail_errno("read", "the compiled seccomp filter");
+  return program;
+}
+
+// Ahead of libseccomp's program: a number above the newest known call, but below x32's range,
+// does not exist as far as the sandbox is concerned.
+std::vector<sock_filter> with_ceiling(std::vector<sock_filter> program) {
+  constexpr std::uint32_t kX32Bit = 0x40000000;
+  std::vector<sock_filter> const ceiling{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kX32Bit, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kNewestCall, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+  };
+  program.insert(program.begin(), ceiling.begin(), ceiling.end());
+  return program;
+}
+
+}  // namespace
+
+Result<std::vector<sock_filter>> compile_seccomp_filter() {
+  Filter const filter{seccomp_init(SCMP_ACT_ALLOW)};
+  if (!filter) return fail(ErrorCode::internal, "cannot create a seccomp filter");
+  int failed = 0;
+  note(failed, seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
+  // A binary tree over the numbers: some ten comparisons a call instead of eighty.
+  note(failed, seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));
+  deny_named(filter.get(), failed);
+  deny_namespaces(filter.get(), failed);
+  deny_terminal_injection(filter.get(), failed);
+  deny_socket_families(filter.get(), failed);
+  if (failed != 0) return std::unexpected(system_error(failed, "build", "the seccomp filter"));
+  auto program = export_program(filter.get());
+  if (!program) return program;
+  return with_ceiling(std::move(*program));
+}
+
+}  // namespace drover::sandbox
