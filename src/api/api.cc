@@ -1,0 +1,115 @@
+#include "api/api.h"
+
+#include <array>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "api/openapi.h"
+#include "api/replies.h"
+#include "base/log.h"
+
+namespace drover::api {
+
+Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker)
+    : services_(services), dispatcher_(dispatcher), worker_(worker) {
+  add_routes();
+}
+
+// Private members are named here, where the class may name them.
+std::span<Api::Entry const> Api::table() {
+  static constexpr std::array<Entry, 18> kTable = {{
+      {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Api::create_run},
+      {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Api::list_runs},
+      {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Api::get_run},
+      {{"GET", "/api/v1/runs/{run}/diff", "getRunDiff"}, Access::token, &Api::get_diff},
+      {{"POST", "/api/v1/runs/{run}/cancel", "cancelRun"}, Access::token, &Api::cancel_run},
+      {{"GET", "/api/v1/sessions", "listSessions"}, Access::token, &Api::list_sessions},
+      {{"GET", "/api/v1/sessions/{session}", "getSession"}, Access::token, &Api::get_session},
+      {{"POST", "/api/v1/sessions/{session}/messages", "sendMessage"},
+       Access::token,
+       &Api::send_message},
+      {{"POST", "/api/v1/sessions/{session}/land", "landSession"},
+       Access::token,
+       &Api::land_session},
+      {{"GET", "/api/v1/sessions/{session}/runs/{run}/events", "streamEvents"},
+       Access::token,
+       &Api::stream_events},
+      {{"GET", "/api/v1/workspaces", "listWorkspaces"}, Access::token, &Api::list_workspaces},
+      {{"POST", "/api/v1/workspaces", "createWorkspace"}, Access::token, &Api::create_workspace},
+      {{"GET", "/api/v1/workspaces/{workspace}", "getWorkspace"},
+       Access::token,
+       &Api::get_workspace},
+      {{"DELETE", "/api/v1/workspaces/{workspace}", "deleteWorkspace"},
+       Access::token,
+       &Api::delete_workspace},
+      {{"GET", "/api/v1/openapi.json", "getOpenApi"}, Access::token, &Api::get_openapi},
+      {{"GET", "/healthz", "getHealth"}, Access::open, &Api::get_health},
+      {{"GET", "/readyz", "getReadiness"}, Access::open, &Api::get_ready},
+      {{"GET", "/", "getRoot"}, Access::open, &Api::get_root},
+  }};
+  return kTable;
+}
+
+std::vector<RouteName> Api::route_names() {
+  std::vector<RouteName> names;
+  for (Entry const& entry : table())
+    names.push_back(entry.name);
+  return names;
+}
+
+void Api::add_routes() {
+  for (Entry const& entry : table())
+    router_.add({std::string{entry.name.method}, std::string{entry.name.pattern}, entry.access,
+                 [this, handler = entry.handler](Call call, net::HttpReply& reply) {
+                   return (this->*handler)(std::move(call), reply);
+                 }});
+}
+
+Task<void> Api::handle(net::HttpRequest request, net::HttpReply& reply) {
+  auto const answered = co_await answer(std::move(request), reply);
+  if (answered) co_return;
+  if (http_status(answered.error().code) >= 500)
+    log::error("request-failed", {{"reason", answered.error().text()}});
+  co_await reply_error(reply, answered.error());
+}
+
+Task<Status> Api::answer(net::HttpRequest request, net::HttpReply& reply) {
+  auto const allowed = check_browser_rules(policy_, request);
+  if (!allowed) co_return allowed;
+  auto match = router_.match(request.method, request.path);
+  bool const open = match && match->route->access == Access::open;
+  if (!open) {
+    // Before anything is said about what exists.
+    auto const known = check_token(policy_, request);
+    if (!known) co_return known;
+  }
+  if (!match) co_return std::unexpected(match.error());
+  Call call{std::move(request), std::move(match->path)};
+  co_return co_await match->route->handler(std::move(call), reply);
+}
+
+Task<Status> Api::get_openapi(Call, net::HttpReply& reply) {
+  net::Headers headers{{"content-type", "application/json"}};
+  co_return co_await reply.send(200, std::move(headers), std::string{openapi_document()});
+}
+
+Task<Status> Api::get_health(Call, net::HttpReply& reply) {
+  json::object body{{"status", "ok"}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::get_ready(Call, net::HttpReply& reply) {
+  bool const refusing = services_.writer.stats().refusing;
+  json::object body{{"status", refusing ? "store_failed" : "ok"}};
+  co_return co_await reply_json(reply, refusing ? 503 : 200, std::move(body));
+}
+
+Task<Status> Api::get_root(Call, net::HttpReply& reply) {
+  net::Headers headers{{"content-type", "text/plain; charset=utf-8"}};
+  co_return co_await reply.send(200, std::move(headers),
+                                "drover is running. The API is at /api/v1, its description at "
+                                "/api/v1/openapi.json; drover --help lists the commands.\n");
+}
+
+}  // namespace drover::api

@@ -1,0 +1,74 @@
+#pragma once
+// The HTTP API of docs/http-api.md: routes, authentication, error bodies.
+//
+// On the event loop.
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "api/auth.h"
+#include "api/router.h"
+#include "worker/dispatcher.h"
+#include "worker/run_store.h"
+#include "worker/services.h"
+#include "worker/worker.h"
+
+namespace drover::api {
+
+struct RouteName {
+  std::string_view method;
+  std::string_view pattern;
+  std::string_view operation;  // operationId in the OpenAPI document
+};
+
+class Api {
+ public:
+  Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker);
+
+  // The Host names are known once the server listens.
+  void set_policy(AuthPolicy policy) { policy_ = std::move(policy); }
+  // The handler of the HTTP server.
+  Task<void> handle(net::HttpRequest request, net::HttpReply& reply);
+  // What is served, for the test that holds the OpenAPI document against it.
+  [[nodiscard]] static std::vector<RouteName> route_names();
+
+ private:
+  struct Entry {
+    RouteName name;
+    Access access;
+    Task<Status> (Api::*handler)(Call, net::HttpReply&);
+  };
+  [[nodiscard]] static std::span<Entry const> table();
+  Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
+  void add_routes();
+
+  Task<Status> create_run(Call call, net::HttpReply& reply);
+  Task<Status> list_runs(Call call, net::HttpReply& reply);
+  Task<Status> get_run(Call call, net::HttpReply& reply);
+  Task<Status> get_diff(Call call, net::HttpReply& reply);
+  Task<Status> cancel_run(Call call, net::HttpReply& reply);
+  Task<Status> list_sessions(Call call, net::HttpReply& reply);
+  Task<Status> get_session(Call call, net::HttpReply& reply);
+  Task<Status> send_message(Call call, net::HttpReply& reply);
+  Task<Status> land_session(Call call, net::HttpReply& reply);
+  Task<Status> stream_events(Call call, net::HttpReply& reply);
+  Task<Status> list_workspaces(Call call, net::HttpReply& reply);
+  Task<Status> create_workspace(Call call, net::HttpReply& reply);
+  Task<Status> get_workspace(Call call, net::HttpReply& reply);
+  Task<Status> delete_workspace(Call call, net::HttpReply& reply);
+  Task<Status> get_openapi(Call call, net::HttpReply& reply);
+  Task<Status> get_health(Call call, net::HttpReply& reply);
+  Task<Status> get_ready(Call call, net::HttpReply& reply);
+  Task<Status> get_root(Call call, net::HttpReply& reply);
+
+  Task<Result<json::object>> describe(workspace::Workspace workspace);
+  [[nodiscard]] json::object session_json(worker::SessionSummary const& summary) const;
+
+  worker::Services const& services_;
+  worker::Dispatcher& dispatcher_;
+  worker::Worker& worker_;
+  AuthPolicy policy_;
+  Router router_;
+};
+
+}  // namespace drover::api

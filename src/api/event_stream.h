@@ -1,0 +1,18 @@
+#pragma once
+// One run's events as server-sent events: from behind a number, without gap or repeat, to the
+// terminal event.
+#include "base/error.h"
+#include "broker/stream.h"
+#include "net/http_server.h"
+
+namespace drover::api {
+
+// Ends after the closing event, or when the client goes. A comment every 15 s keeps the connection
+// alive. Events that were trimmed away are told as an event `gap{until}`.
+Task<Status> serve_events(broker::OutputStreams& streams, broker::StreamName name,
+                          std::int64_t after_seq, net::HttpReply& reply);
+
+// `Last-Event-ID`, else `?after=`; 0 without both.
+[[nodiscard]] Result<std::int64_t> resume_point(net::HttpRequest const& request);
+
+}  // namespace drover::api

@@ -1,0 +1,61 @@
+#include "api/replies.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "base/log.h"
+#include "base/schema.h"
+#include "base/text.h"
+
+namespace drover::api {
+
+namespace {
+
+constexpr std::int64_t kLimitDefault = 50;
+constexpr std::int64_t kLimitMax = 200;
+
+}  // namespace
+
+Task<Status> reply_json(net::HttpReply& reply, int status, json::object body,
+                        net::Headers headers) {
+  headers.add("content-type", "application/json");
+  headers.add("cache-control", "no-store");
+  co_return co_await reply.send(status, std::move(headers), json::serialize(body));
+}
+
+Task<Status> reply_error(net::HttpReply& reply, Error error) {
+  json::object inner{{"code", to_string(error.code)}, {"message", json::string{error.message}}};
+  if (!error.next.empty()) inner["next"] = json::string{error.next};
+  std::string_view const pointer = error_pointer(error);
+  if (!pointer.empty()) inner["pointer"] = pointer;
+  net::Headers headers;
+  if (error.code == ErrorCode::unauthenticated) headers.add("www-authenticate", "Bearer");
+  json::object body{{"error", std::move(inner)}};
+  co_return co_await reply_json(reply, http_status(error.code), std::move(body),
+                                std::move(headers));
+}
+
+Result<std::int64_t> limit_of(net::HttpRequest const& request) {
+  auto const found = request.query.find("limit");
+  if (found == request.query.end()) return kLimitDefault;
+  std::string const& text = found->second;
+  std::int64_t limit = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+  if (error != std::errc{} || end != text.data() + text.size() || limit < 1 || limit > kLimitMax)
+    return fail(ErrorCode::invalid_argument, "limit is a number from 1 to {}, not '{}'", kLimitMax,
+                printable(text, 20));
+  return limit;
+}
+
+Status only_query(net::HttpRequest const& request, std::initializer_list<std::string_view> known) {
+  for (auto const& [name, value] : request.query)
+    if (std::ranges::find(known, name) == known.end())
+      return fail(ErrorCode::invalid_argument, "there is no query parameter '{}' here",
+                  printable(name, 40));
+  return {};
+}
+
+}  // namespace drover::api

@@ -1,0 +1,31 @@
+#pragma once
+// Answers and the reading of their requests' parts, shared by the routes.
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "api/router.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "net/http_server.h"
+
+namespace drover::api {
+
+Task<Status> reply_json(net::HttpReply& reply, int status, json::object body,
+                        net::Headers headers = {});
+// An error as the API tells it: the pointer that its message starts with becomes a member.
+Task<Status> reply_error(net::HttpReply& reply, Error error);
+
+// A path parameter as an id; invalid_argument says what an id looks like.
+template <class Id>
+Result<Id> id_of(Call const& call, std::string_view name) {
+  return Id::parse(call.path.find(name)->second);
+}
+
+// `?limit=`: 1 to 200, 50 where absent.
+[[nodiscard]] Result<std::int64_t> limit_of(net::HttpRequest const& request);
+// Refuses query parameters that the route does not know.
+[[nodiscard]] Status only_query(net::HttpRequest const& request,
+                                std::initializer_list<std::string_view> known);
+
+}  // namespace drover::api

@@ -1,0 +1,51 @@
+#pragma once
+// Which handler serves a request: a table of methods and path patterns such as
+// /api/v1/runs/{run}/diff. Pure; built once, read-only afterwards.
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "net/http_server.h"
+
+namespace drover::api {
+
+enum class Access : std::uint8_t {
+  token,  // a bearer token is needed
+  open    // health probes and the page that says what this server is
+};
+
+using PathParameters = std::map<std::string, std::string, std::less<>>;
+
+struct Call {
+  net::HttpRequest request;
+  PathParameters path;
+};
+
+struct Route {
+  std::string method;
+  std::string pattern;
+  Access access = Access::token;
+  // Answers the call; errors are answered by whoever runs the handler.
+  std::function<Task<Status>(Call, net::HttpReply&)> handler;
+};
+
+class Router {
+ public:
+  void add(Route route);
+  [[nodiscard]] std::vector<Route> const& routes() const { return routes_; }
+
+  struct Match {
+    Route const* route = nullptr;
+    PathParameters path;
+  };
+  // not_found when no pattern fits, invalid_argument (405) naming the methods when another would.
+  [[nodiscard]] Result<Match> match(std::string_view method, std::string_view path) const;
+
+ private:
+  std::vector<Route> routes_;
+};
+
+}  // namespace drover::api

@@ -1,0 +1,192 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "api/api.h"
+#include "api/event_stream.h"
+#include "api/replies.h"
+#include "base/text.h"
+#include "contract/invocation.h"
+#include "git/diff.h"
+#include "worker/run_journal.h"
+#include "worker/run_store.h"
+
+namespace drover::api {
+
+namespace {
+
+constexpr std::size_t kDiffBytesMax = std::size_t{1} << 20U;
+
+std::string events_path(worker::RunRecord const& run) {
+  return fmt::format("/api/v1/sessions/{}/runs/{}/events", run.session, run.id);
+}
+
+Task<Status> reply_dispatched(net::HttpReply& reply, worker::Dispatched dispatched) {
+  worker::RunRecord const& run = dispatched.run;
+  net::Headers headers{{"location", fmt::format("/api/v1/runs/{}", run.id)}};
+  json::object body{{"run", json::string{run.id.str()}},
+                    {"session", json::string{run.session.str()}},
+                    {"state", contract::to_string(run.state)},
+                    {"events", json::string{events_path(run)}}};
+  co_return co_await reply_json(reply, 202, std::move(body), std::move(headers));
+}
+
+// The header stands for the member where the body has none; two different keys are an error.
+Status take_key(net::HttpRequest const& request, std::optional<std::string>& key) {
+  auto const* const header = request.header("idempotency-key");
+  if (header == nullptr) return {};
+  if (key && *key != *header)
+    return fail(ErrorCode::invalid_argument,
+                "/idempotency_key: the header Idempotency-Key says another");
+  if (header->empty() || header->size() > 200)
+    return fail(ErrorCode::invalid_argument, "an idempotency key has 1 to 200 bytes");
+  key = *header;
+  return {};
+}
+
+struct DiffSource {
+  std::string path;
+  std::vector<worker::CommitRecord> commits;
+};
+
+struct DiffAnswer {
+  std::string text;
+  bool truncated = false;
+};
+
+Result<DiffAnswer> diff_of(std::vector<DiffSource> const& sources) {
+  DiffAnswer answer;
+  for (DiffSource const& source : sources) {
+    auto const repository = git::Repository::open(source.path);
+    if (!repository) return std::unexpected(repository.error());
+    for (worker::CommitRecord const& commit : source.commits) {
+      auto const to = git::Oid::parse(commit.summary.sha);
+      if (!to) return std::unexpected(to.error());
+      git::Oid from;
+      if (!commit.parent.empty()) {
+        auto const parent = git::Oid::parse(commit.parent);
+        if (!parent) return std::unexpected(parent.error());
+        from = *parent;
+      }
+      git::DiffOptions options;
+      options.bytes_max = kDiffBytesMax - std::min(answer.text.size(), kDiffBytesMax);
+      auto const one = git::diff(*repository, from, *to, options);
+      if (!one) return std::unexpected(one.error());
+      answer.text += one->text;
+      answer.truncated = answer.truncated || one->truncated;
+    }
+  }
+  return answer;
+}
+
+}  // namespace
+
+Task<Status> Api::create_run(Call call, net::HttpReply& reply) {
+  auto invocation = contract::parse_invocation(call.request.body);
+  if (!invocation) co_return std::unexpected(invocation.error());
+  auto const key = take_key(call.request, invocation->idempotency_key);
+  if (!key) co_return key;
+  auto dispatched = co_await dispatcher_.dispatch(*std::move(invocation));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  co_return co_await reply_dispatched(reply, *std::move(dispatched));
+}
+
+Task<Status> Api::send_message(Call call, net::HttpReply& reply) {
+  auto session = id_of<SessionId>(call, "session");
+  if (!session) co_return std::unexpected(session.error());
+  auto message = contract::parse_message(call.request.body);
+  if (!message) co_return std::unexpected(message.error());
+  auto const key = take_key(call.request, message->idempotency_key);
+  if (!key) co_return key;
+  auto dispatched = co_await dispatcher_.message(*std::move(session), *std::move(message));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  co_return co_await reply_dispatched(reply, *std::move(dispatched));
+}
+
+Task<Status> Api::list_runs(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"session", "state", "limit", "before"});
+  if (!known) co_return known;
+  auto const limit = limit_of(call.request);
+  if (!limit) co_return std::unexpected(limit.error());
+  auto const text = [&](std::string_view name) {
+    auto const found = call.request.query.find(name);
+    return found == call.request.query.end() ? std::string{} : found->second;
+  };
+  worker::RunFilter filter{text("session"), text("state"), text("before"), *limit};
+  if (!filter.state.empty()) {
+    auto const state = contract::parse_run_state(filter.state);
+    if (!state) co_return std::unexpected(state.error());
+  }
+  auto const runs = co_await services_.readers.run(
+      [filter](store::Database& database) { return worker::list_runs(database, filter); });
+  if (!runs) co_return std::unexpected(runs.error());
+  json::array items;
+  for (worker::RunRecord const& run : *runs)
+    items.push_back(worker::to_json(run));
+  json::object body{{"runs", std::move(items)}, {"next", nullptr}};
+  if (static_cast<std::int64_t>(runs->size()) == *limit)
+    body["next"] = json::string{runs->back().id.str()};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::get_run(Call call, net::HttpReply& reply) {
+  auto id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const run = co_await services_.readers.run(
+      [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
+  if (!run) co_return std::unexpected(run.error());
+  co_return co_await reply_json(reply, 200, worker::to_json(*run));
+}
+
+Task<Status> Api::get_diff(Call call, net::HttpReply& reply) {
+  auto id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const run = co_await services_.readers.run(
+      [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
+  if (!run) co_return std::unexpected(run.error());
+  std::vector<DiffSource> sources;
+  json::array commits;
+  for (worker::CommitRecord const& commit : run->commits) {
+    auto const workspace = services_.workspaces.find(commit.summary.workspace);
+    if (!workspace) co_return std::unexpected(workspace.error());
+    sources.push_back({workspace->path, {commit}});
+    commits.push_back(json::parse(contract::print(commit.summary)));
+  }
+  auto const diff = co_await services_.pool.run([sources] { return diff_of(sources); });
+  if (!diff) co_return std::unexpected(diff.error());
+  json::object body{{"run", json::string{run->id.str()}},
+                    {"diff", json::string{to_utf8(diff->text)}},
+                    {"truncated", diff->truncated},
+                    {"commits", std::move(commits)}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::cancel_run(Call call, net::HttpReply& reply) {
+  auto id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const run = co_await worker_.cancel(*std::move(id));
+  if (!run) co_return std::unexpected(run.error());
+  co_return co_await reply_json(reply, 202, worker::to_json(*run));
+}
+
+Task<Status> Api::stream_events(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"after"});
+  if (!known) co_return known;
+  auto const session = id_of<SessionId>(call, "session");
+  if (!session) co_return std::unexpected(session.error());
+  auto const id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const after = resume_point(call.request);
+  if (!after) co_return std::unexpected(after.error());
+  auto const run = co_await services_.readers.run(
+      [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
+  if (!run) co_return std::unexpected(run.error());
+  if (run->session != *session)
+    co_return fail(ErrorCode::not_found, "the session {} has no run {}", *session, *id);
+  auto name = broker::StreamName::of_run(*id);
+  co_return co_await serve_events(services_.streams, std::move(name), *after, reply);
+}
+
+}  // namespace drover::api

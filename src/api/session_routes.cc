@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "api/api.h"
+#include "api/replies.h"
+#include "base/text.h"
+#include "git/land.h"
+#include "worker/run_store.h"
+#include "workspace/private_paths.h"
+
+namespace drover::api {
+
+namespace {
+
+Result<git::LandStrategy> strategy_of(std::string const& body) {
+  if (body.empty()) return git::LandStrategy::automatic;
+  auto const value = parse_json(body);
+  if (!value) return std::unexpected(value.error());
+  auto const object = JsonObject::of(*value);
+  if (!object) return std::unexpected(object.error());
+  for (auto const& member : object->raw())
+    if (member.key() != "strategy")
+      return fail(ErrorCode::invalid_argument, "/{}: there is no such member",
+                  printable(member.key(), 40));
+  auto const text = object->optional_string("strategy");
+  if (!text) return std::unexpected(text.error());
+  std::string const name = text->value_or("auto");
+  if (name == "auto") return git::LandStrategy::automatic;
+  if (name == "ff") return git::LandStrategy::fast_forward;
+  if (name == "merge") return git::LandStrategy::merge;
+  return fail(ErrorCode::invalid_argument, "/strategy: expected auto, ff or merge, found '{}'",
+              printable(name, 40));
+}
+
+Result<git::LandOutcome> land_on(std::string const& path, std::string const& branch,
+                                 git::LandStrategy strategy, std::string const& session,
+                                 WallTime now) {
+  auto repository = git::Repository::open(path);
+  if (!repository) return std::unexpected(repository.error());
+  git::LandRequest request;
+  request.branch = branch;
+  request.strategy = strategy;
+  auto const user = repository->user_identity();
+  request.identity = user ? *user : git::Identity{"drover", "drover@localhost"};
+  request.when = now;
+  request.trailers = {{"Drover-Session", session}};
+  request.excluded = workspace::private_paths();
+  return git::land(*repository, request);
+}
+
+}  // namespace
+
+json::object Api::session_json(worker::SessionSummary const& summary) const {
+  json::object object = worker::to_json(summary);
+  object["state"] = worker_.works_on(summary.session.id) ? "active" : "parked";
+  return object;
+}
+
+Task<Status> Api::list_sessions(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"limit", "before"});
+  if (!known) co_return known;
+  auto const limit = limit_of(call.request);
+  if (!limit) co_return std::unexpected(limit.error());
+  auto const found = call.request.query.find("before");
+  std::string before = found == call.request.query.end() ? std::string{} : found->second;
+  auto const sessions =
+      co_await services_.readers.run([before, count = *limit](store::Database& database) {
+        return worker::list_sessions(database, before, count);
+      });
+  if (!sessions) co_return std::unexpected(sessions.error());
+  json::array items;
+  for (auto const& summary : *sessions)
+    items.push_back(session_json(summary));
+  json::object body{{"sessions", std::move(items)}, {"next", nullptr}};
+  if (static_cast<std::int64_t>(sessions->size()) == *limit)
+    body["next"] = json::string{sessions->back().session.id.str()};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::get_session(Call call, net::HttpReply& reply) {
+  auto const id = id_of<SessionId>(call, "session");
+  if (!id) co_return std::unexpected(id.error());
+  auto const summary = co_await services_.readers.run([wanted = *id](store::Database& database) {
+    return worker::summarize_session(database, wanted);
+  });
+  if (!summary) co_return std::unexpected(summary.error());
+  co_return co_await reply_json(reply, 200, session_json(*summary));
+}
+
+Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
+  auto const id = id_of<SessionId>(call, "session");
+  if (!id) co_return std::unexpected(id.error());
+  auto const strategy = strategy_of(call.request.body);
+  if (!strategy) co_return std::unexpected(strategy.error());
+  auto const session = co_await services_.readers.run(
+      [wanted = *id](store::Database& database) { return worker::find_session(database, wanted); });
+  if (!session) co_return std::unexpected(session.error());
+  if (session->branch.empty())
+    co_return fail_next(
+        ErrorCode::conflict,
+        fmt::format("the session {} works in your checkout and has no branch to land", *id),
+        "only sessions started with --worktree are landed");
+  if (worker_.works_on(*id))
+    co_return fail_next(ErrorCode::conflict, fmt::format("the session {} is at work", *id),
+                        "wait until its run has ended, or cancel it");
+  WorkspaceId workspace_id;
+  for (auto const& grant : session->workspaces)
+    if (grant.checkout == contract::Checkout::worktree) workspace_id = grant.id;
+  auto const workspace = services_.workspaces.find(workspace_id);
+  if (!workspace) co_return std::unexpected(workspace.error());
+  auto const landed = co_await services_.pool.run(
+      [path = workspace->path, branch = session->branch, how = *strategy, name = id->str(),
+       now = services_.clock.now()] { return land_on(path, branch, how, name, now); });
+  if (!landed) co_return std::unexpected(landed.error());
+  if (landed->kind == git::LandKind::conflicts) {
+    json::array paths;
+    for (std::string const& path : landed->conflicts)
+      paths.push_back(json::string{to_utf8(path)});
+    json::object error{
+        {"code", "conflict"},
+        {"message",
+         json::string{fmt::format("{} and {} changed the same lines of {} "
+                                  "files; nothing was touched",
+                                  session->branch, landed->branch, landed->conflicts.size())}},
+        {"next", json::string{fmt::format("merge by hand: git merge {}", session->branch)}}};
+    json::object body{{"error", std::move(error)}, {"conflicts", std::move(paths)}};
+    co_return co_await reply_json(reply, 409, std::move(body));
+  }
+  json::object body{{"kind", git::to_string(landed->kind)},
+                    {"sha", json::string{landed->commit.hex()}},
+                    {"branch", json::string{landed->branch}}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+}  // namespace drover::api

@@ -1,0 +1,88 @@
+#pragma once
+// The only way from a unit to a model: speaks the Anthropic Messages API to the unit and upstream,
+// adds the real key outside the sandbox, meters every answer, and refuses the call that would pass
+// the budget. Scripted models answer here too, in the same bytes.
+//
+// Used on the event loop.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "base/error.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "gateway/budget.h"
+#include "gateway/metered_reply.h"
+#include "gateway/model_route.h"
+#include "model/pricing.h"
+#include "model/scripted.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "os/blocking_pool.h"
+
+namespace drover::gateway {
+
+struct UpstreamOptions {
+  std::string anthropic_url = "https://api.anthropic.com";
+  Secret anthropic_key;  // empty: anthropic/… models are refused
+  net::ClientTimeouts timeouts;
+};
+
+// A model that can be called: its route, and its price where one is known.
+struct ReadyModel {
+  ModelRoute route;
+  std::optional<model::Price> price;
+};
+
+// One metered call, for the run's account and its usage event.
+struct CallReport {
+  int status = 0;  // what the unit was told; 0 where the connection was lost before
+  model::Usage usage;
+  std::int64_t cost_microdollars = 0;
+  Millis duration{0};
+  // The answer ended before it said what it used: the estimate was booked.
+  bool estimated = false;
+};
+
+class ModelProxy {
+ public:
+  ModelProxy(boost::asio::io_context& io, os::BlockingPool& pool, Clock const& clock,
+             UpstreamOptions options);
+
+  // Checks a model's name before a run is accepted: an unknown provider, a missing key, a script
+  // that cannot be read or parsed.
+  Task<Result<ReadyModel>> prepare(std::string name);
+
+  // Answers one `POST /v1/messages` of a unit. `session` separates the fault counts of scripts.
+  // `model` and `budget` outlive the call.
+  Task<CallReport> serve(net::HttpRequest request, net::HttpReply& reply, ReadyModel const& model,
+                         Budget& budget, std::string session);
+
+ private:
+  struct Script {
+    std::string digest;
+    std::shared_ptr<model::ScriptedModel const> model;  // shared with calls under way
+    std::shared_ptr<model::ScriptedAttempts> attempts;  // likewise
+  };
+  struct Call {
+    net::HttpRequest request;
+    MeteredReply reply;
+    ReadyModel const* model = nullptr;
+    std::string session;
+  };
+
+  Task<Status> serve_scripted(Call& call);
+  Task<Status> serve_anthropic(Call& call);
+  Task<Result<Script>> load_script(std::string path);
+
+  os::BlockingPool& pool_;
+  Clock const& clock_;
+  UpstreamOptions options_;
+  net::HttpClient client_;
+  std::map<std::string, Script> scripts_;  // by path
+};
+
+}  // namespace drover::gateway

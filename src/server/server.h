@@ -1,0 +1,28 @@
+#pragma once
+// The composition root: builds every part of `drover serve`, runs the event loop, and takes it down
+// in order. The only place that knows them all.
+#include <cstdint>
+#include <string>
+
+namespace drover::server {
+
+struct ServeOptions {
+  std::string state_folder;  // absolute; made with mode 0700 where it is missing
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any free one
+};
+
+// Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
+// Reads ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL from the environment, and removes them from it.
+[[nodiscard]] int serve(ServeOptions const& options);
+
+struct ModelServeOptions {
+  std::string script;  // absolute path
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+
+// Serves a scripted model as the Anthropic Messages API, for programs under test.
+[[nodiscard]] int serve_model(ModelServeOptions const& options);
+
+}  // namespace drover::server

@@ -1,0 +1,300 @@
+#include "worker/dispatcher.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "base/digest.h"
+#include "base/text.h"
+#include "git/repository.h"
+#include "worker/run_journal.h"
+#include "worker/run_store.h"
+#include "workspace/checkout.h"
+#include "workspace/private_paths.h"
+
+namespace drover::worker {
+
+namespace {
+
+constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
+constexpr std::array<std::string_view, 6> kTools = {"Read", "Write", "Edit",
+                                                    "Bash", "Glob",  "Grep"};
+constexpr std::string_view kTaskType = "background-agent";
+
+Status check_prompt(std::string const& prompt) {
+  if (prompt.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
+  if (prompt.size() > kPromptBytesMax)
+    return fail_next(ErrorCode::too_large,
+                     fmt::format("the prompt has {} bytes, over the limit of {}", prompt.size(),
+                                 kPromptBytesMax),
+                     "put the material in a file of the workspace and name the file");
+  if (!is_utf8(prompt)) return fail(ErrorCode::invalid_argument, "the prompt is not UTF-8 text");
+  return {};
+}
+
+// What the contract allows and this server cannot do yet.
+Status check_supported(contract::Invocation const& invocation) {
+  if (contract::canonical_runner(invocation.runner) != "native")
+    return fail_next(
+        ErrorCode::unsupported,
+        fmt::format("/runner: this server has no runner '{}'", printable(invocation.runner, 60)),
+        "use the runner native");
+  if (!std::holds_alternative<contract::Entrypoint>(invocation.start))
+    return fail_next(ErrorCode::unsupported, "/start/session: a run needs a first turn",
+                     "give start.entrypoint, or send a message to the session");
+  if (invocation.agent && invocation.agent->str() != "default")
+    return fail_next(ErrorCode::not_found, fmt::format("there is no agent {}", *invocation.agent),
+                     "the agent of this server is named default");
+  if (invocation.task_type && *invocation.task_type != kTaskType)
+    return fail_next(
+        ErrorCode::not_found,
+        fmt::format("/task_type: there is no task type '{}'", printable(*invocation.task_type, 60)),
+        fmt::format("the task type is {}", kTaskType));
+  for (auto const& tool : invocation.tools.value_or(std::vector<std::string>{}))
+    if (std::ranges::find(kTools, tool) == kTools.end())
+      return fail(ErrorCode::invalid_argument, "/tools: there is no tool '{}'; known are {}",
+                  printable(tool, 60), fmt::join(kTools, ", "));
+  return {};
+}
+
+Status check_grants(std::vector<contract::WorkspaceGrant> const& grants) {
+  int worktrees = 0;
+  for (std::size_t i = 0; i < grants.size(); ++i) {
+    if (grants[i].mode == contract::WorkspaceMode::propose)
+      return fail_next(ErrorCode::unsupported,
+                       fmt::format("/workspaces/{}/mode: propose is not supported", i),
+                       "use ro, or rw with checkout worktree");
+    for (std::size_t other = 0; other < i; ++other)
+      if (grants[other].id == grants[i].id)
+        return fail(ErrorCode::invalid_argument,
+                    "/workspaces/{}: the workspace {} is granted twice", i, grants[i].id);
+    if (grants[i].checkout != contract::Checkout::worktree) continue;
+    if (grants[i].mode != contract::WorkspaceMode::rw)
+      return fail(ErrorCode::invalid_argument,
+                  "/workspaces/{}/checkout: a worktree is for a workspace that is granted rw", i);
+    if (++worktrees > 1)
+      return fail(ErrorCode::invalid_argument,
+                  "/workspaces/{}/checkout: a session has one worktree at most", i);
+  }
+  return {};
+}
+
+std::string session_group(SessionId const& id) {
+  return "session:" + id.str();
+}
+std::string workspace_group(WorkspaceId const& id) {
+  return "workspace:" + id.str();
+}
+
+bool writes_in_place(contract::WorkspaceGrant const& grant) {
+  return grant.mode == contract::WorkspaceMode::rw &&
+         grant.checkout != contract::Checkout::worktree;
+}
+
+}  // namespace
+
+struct Dispatcher::Plan {
+  SessionRecord session;
+  bool new_session = false;
+  std::string prompt;
+  std::string model;
+  contract::Limits limits;
+  std::string key;
+  std::string digest;
+  int priority = 0;
+  std::optional<std::string> fifo_group;
+  std::optional<std::string> concurrency_key;
+  std::optional<WallTime> delay_until;
+};
+
+Dispatcher::Dispatcher(Services const& services) : services_(services) {}
+
+Task<Result<std::optional<Dispatched>>> Dispatcher::replay_of(std::string key, std::string digest) {
+  if (key.empty()) co_return std::nullopt;
+  auto known = co_await services_.readers.run(
+      [key](store::Database& database) { return find_run_by_key(database, key); });
+  if (!known) co_return std::unexpected(known.error());
+  if (!*known) co_return std::nullopt;
+  if ((*known)->body_digest != digest)
+    co_return fail_next(ErrorCode::conflict,
+                        fmt::format("the idempotency key '{}' belongs to the run {}, whose request "
+                                    "was another",
+                                    printable(key, 80), (*known)->id),
+                        "use a new key for a new request");
+  co_return Dispatched{std::move(**known), false};
+}
+
+Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants,
+                                          SessionId session) {
+  auto unfinished = co_await services_.readers.run(
+      [](store::Database& database) { return unfinished_runs(database); });
+  if (!unfinished) co_return std::unexpected(unfinished.error());
+  for (contract::WorkspaceGrant const& grant : grants) {
+    auto const workspace = services_.workspaces.find(grant.id);
+    if (!workspace) co_return std::unexpected(workspace.error());
+    if (!writes_in_place(grant) || grant.checkout == contract::Checkout::allow_dirty) continue;
+    // While another run works in the tree its changes are that run's; the tree is looked at again
+    // when this one's turn has come.
+    bool const busy = std::ranges::any_of(*unfinished, [&](RunRecord const& run) {
+      return std::ranges::any_of(run.workspaces, [&](contract::WorkspaceGrant const& other) {
+        return other.id == grant.id && writes_in_place(other);
+      });
+    });
+    if (busy) continue;
+    auto const status =
+        co_await services_.pool.run([path = workspace->path]() -> Result<git::TreeStatus> {
+          auto const repository = git::Repository::open(path);
+          if (!repository) return std::unexpected(repository.error());
+          DROVER_TRY(repository->require_quiet());
+          return repository->status(workspace::private_paths());
+        });
+    if (!status) co_return std::unexpected(status.error());
+    if (status->dirty)
+      co_return std::unexpected(workspace::uncommitted_changes(workspace->path, *status));
+  }
+  co_return Status{};
+}
+
+Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
+  auto const supported = check_supported(invocation);
+  if (!supported) co_return std::unexpected(supported.error());
+  auto const granted = check_grants(invocation.workspaces);
+  if (!granted) co_return std::unexpected(granted.error());
+
+  Plan plan;
+  plan.key = invocation.idempotency_key.value_or("");
+  plan.digest = contract::fingerprint(invocation);
+  auto replay = co_await replay_of(plan.key, plan.digest);
+  if (!replay) co_return std::unexpected(replay.error());
+  if (*replay) co_return std::move(**replay);
+
+  plan.prompt = std::get<contract::Entrypoint>(invocation.start).prompt();
+  plan.limits = invocation.limits;
+  plan.priority = invocation.priority;
+  plan.fifo_group = invocation.fifo_group;
+  plan.concurrency_key = invocation.concurrency_key;
+  plan.delay_until = invocation.delay_until;
+  if (invocation.session) {
+    auto session =
+        co_await services_.readers.run([id = *invocation.session](store::Database& database) {
+          return find_session(database, id);
+        });
+    if (!session) co_return std::unexpected(session.error());
+    plan.session = *std::move(session);
+  } else {
+    SessionRecord& session = plan.session;
+    plan.new_session = true;
+    session.id = SessionId::create(services_.clock, services_.random);
+    session.subject = invocation.identity.subject;
+    session.launcher = invocation.identity.launcher.text();
+    session.agent = AgentId::trusted("default");
+    session.workspaces = invocation.workspaces;
+    session.tools =
+        invocation.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()});
+    session.created_at = services_.clock.now();
+    for (contract::WorkspaceGrant const& grant : session.workspaces) {
+      if (grant.checkout != contract::Checkout::worktree) continue;
+      session.worktree = fmt::format("{}/worktrees/{}", services_.options.state_folder, session.id);
+      session.branch = fmt::format("drover/{}", session.id);
+    }
+  }
+  plan.model = invocation.model.value_or(plan.session.model);
+  if (plan.model.empty()) plan.model = services_.options.default_model;
+  co_return co_await accept(std::move(plan));
+}
+
+Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Message message) {
+  auto found = co_await services_.readers.run(
+      [session](store::Database& database) { return find_session(database, session); });
+  if (!found) co_return std::unexpected(found.error());
+  Plan plan;
+  plan.session = *std::move(found);
+  plan.key = message.idempotency_key.value_or("");
+  json::value body = contract::to_json(message);
+  plan.digest = sha256_hex(session.str() + "\n" + json::serialize(body));
+  auto replay = co_await replay_of(plan.key, plan.digest);
+  if (!replay) co_return std::unexpected(replay.error());
+  if (*replay) co_return std::move(**replay);
+  plan.prompt = std::move(message.prompt);
+  plan.limits = message.limits;
+  plan.model = message.model.value_or(plan.session.model);
+  co_return co_await accept(std::move(plan));
+}
+
+Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
+  auto const prompt = check_prompt(plan.prompt);
+  if (!prompt) co_return std::unexpected(prompt.error());
+  if (plan.model.empty())
+    co_return fail_next(ErrorCode::invalid_argument,
+                        "no model is named, and the server has no default",
+                        "give --model anthropic/<name> or --model scripted:<file>");
+  auto const model = co_await services_.models.prepare(plan.model);
+  if (!model) co_return std::unexpected(model.error());
+  if (plan.limits.max_budget_usd && !model->price)
+    co_return fail_next(
+        ErrorCode::invalid_argument,
+        fmt::format(
+            "/limits/max_budget_usd: no price is known for {}, so that no budget in dollars "
+            "can be held",
+            plan.model),
+        "use limits.max_turns, or a model of the price table");
+  auto const ready = co_await check_workspaces(plan.session.workspaces, plan.session.id);
+  if (!ready) co_return std::unexpected(ready.error());
+
+  WallTime const now = services_.clock.now();
+  RunRecord run;
+  run.id = RunId::create(services_.clock, services_.random);
+  run.session = plan.session.id;
+  run.agent = plan.session.agent;
+  run.model = plan.model;
+  run.workspaces = plan.session.workspaces;
+  run.prompt = plan.prompt;
+  run.limits = plan.limits;
+  run.idempotency_key = plan.key;
+  run.body_digest = plan.digest;
+  run.created_at = now;
+  plan.session.model = plan.model;
+  plan.session.updated_at = now;
+
+  broker::QueueEntry entry;
+  entry.run = run.id;
+  entry.task_type = kTaskType;
+  entry.pool = "default";
+  entry.priority = plan.priority;
+  entry.fifo_groups.push_back(session_group(run.session));
+  for (contract::WorkspaceGrant const& grant : run.workspaces)
+    if (writes_in_place(grant)) entry.fifo_groups.push_back(workspace_group(grant.id));
+  if (plan.fifo_group) entry.fifo_groups.push_back("user:" + *plan.fifo_group);
+  if (plan.concurrency_key) entry.concurrency_key = *plan.concurrency_key;
+  entry.enqueued_at = now;
+  entry.not_before = plan.delay_until.value_or(now);
+
+  auto const stored = co_await services_.writer.run(
+      [this, run, entry, session = plan.session,
+       fresh = plan.new_session](store::Transaction& transaction) mutable -> Status {
+        if (fresh) {
+          DROVER_TRY(insert_session(transaction.db(), session));
+        } else {
+          DROVER_TRY(update_session(transaction.db(), session));
+        }
+        DROVER_TRY(insert_run(transaction.db(), run));
+        DROVER_TRY(services_.queue.enqueue(transaction, entry));
+        return append_events(transaction, services_.streams, run,
+                             {state_event(run, contract::RunState::queued)});
+      });
+  if (!stored) {
+    // Two requests with one key at the same time: the other one won.
+    auto replay = co_await replay_of(plan.key, plan.digest);
+    if (replay && *replay) co_return std::move(**replay);
+    co_return std::unexpected(stored.error());
+  }
+  co_return Dispatched{std::move(run), true};
+}
+
+}  // namespace drover::worker

@@ -1,0 +1,94 @@
+#include "worker/outcome.h"
+
+#include <fmt/format.h>
+
+namespace drover::worker {
+
+namespace {
+
+using contract::RunReason;
+using contract::RunState;
+
+Outcome failed(RunReason reason, std::string detail) {
+  Outcome outcome;
+  outcome.state = RunState::failed;
+  outcome.reason = reason;
+  outcome.tree = TreeAction::set_aside;
+  outcome.detail = std::move(detail);
+  return outcome;
+}
+
+// The rest is not the unit's to say.
+RunReason reason_of(RunReason word) {
+  switch (word) {
+    case RunReason::max_turns:
+    case RunReason::budget_exhausted:
+    case RunReason::prompt_too_long:
+    case RunReason::model_error:
+    case RunReason::session_error:
+    case RunReason::interrupted:
+      return word;
+    default:
+      return RunReason::unit_failed;
+  }
+}
+
+Outcome after_done(TurnEnd const& end) {
+  if (end.ok) {
+    Outcome outcome;
+    outcome.state = RunState::succeeded;
+    outcome.reason = RunReason::completed;
+    outcome.tree = TreeAction::commit;
+    outcome.keep_unit = true;
+    return outcome;
+  }
+  // The unit ended its turn in order and its history is whole, so the session can go on with it.
+  Outcome outcome = failed(reason_of(end.reason), end.detail);
+  outcome.keep_unit = true;
+  return outcome;
+}
+
+}  // namespace
+
+Outcome decide(TurnEnd const& end, std::int64_t attempts) {
+  switch (end.kind) {
+    case TurnEnd::Kind::done:
+      return after_done(end);
+    case TurnEnd::Kind::unit_lost: {
+      if (attempts >= kAttemptsMax)
+        return failed(RunReason::lost,
+                      fmt::format("the unit was lost in each of {} attempts; last: {}", attempts,
+                                  end.detail));
+      Outcome again;
+      again.state = RunState::queued;
+      again.reason = RunReason::lost;
+      again.detail = end.detail;
+      return again;
+    }
+    case TurnEnd::Kind::out_of_memory:
+      return failed(RunReason::oom, end.detail);
+    case TurnEnd::Kind::start_failed:
+      return failed(RunReason::start_failed, end.detail);
+    case TurnEnd::Kind::timed_out:
+      return failed(RunReason::timeout, end.detail);
+    case TurnEnd::Kind::cancelled: {
+      Outcome outcome = failed(RunReason::cancelled_by_user, end.detail);
+      outcome.state = RunState::cancelled;
+      return outcome;
+    }
+    case TurnEnd::Kind::server_stops: {
+      Outcome again;
+      again.state = RunState::queued;
+      again.reason = RunReason::interrupted;
+      return again;
+    }
+    case TurnEnd::Kind::fenced: {
+      Outcome outcome;
+      outcome.fenced = true;
+      return outcome;
+    }
+  }
+  return failed(RunReason::lost, "unknown end");
+}
+
+}  // namespace drover::worker

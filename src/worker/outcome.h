@@ -1,0 +1,49 @@
+#pragma once
+// How a turn ended, and what follows from it: the decision of the supervisor, without I/O.
+#include <cstdint>
+#include <string>
+
+#include "contract/run.h"
+
+namespace drover::worker {
+
+// What was seen of a turn.
+struct TurnEnd {
+  enum class Kind : std::uint8_t {
+    done,           // the unit said so, with `reason`
+    unit_lost,      // it exited or was killed without a word
+    out_of_memory,  // likewise, and the memory limit says why
+    start_failed,   // no unit came up
+    timed_out,      // the run's deadline passed
+    cancelled,      // somebody asked for it
+    server_stops,   // drover itself is going down
+    fenced,         // a newer attempt has taken over
+  };
+  Kind kind = Kind::done;
+  contract::RunReason reason = contract::RunReason::unit_failed;  // Kind::done: the unit's word
+  bool ok = false;                                                // Kind::done
+  std::string detail;
+};
+
+enum class TreeAction : std::uint8_t {
+  commit,     // the change is the run's result
+  set_aside,  // keep it on a rescue ref and give the tree back as it was
+  leave       // the next attempt goes on with it
+};
+
+struct Outcome {
+  // terminal, or `queued` for another attempt.
+  contract::RunState state = contract::RunState::failed;
+  contract::RunReason reason = contract::RunReason::internal;
+  TreeAction tree = TreeAction::leave;
+  bool keep_unit = false;  // warm for the session's next turn
+  bool fenced = false;     // write nothing at all
+  std::string detail;
+};
+
+// A run whose unit is lost is tried again this often before it fails as `lost`.
+inline constexpr std::int64_t kAttemptsMax = 3;
+
+[[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts);
+
+}  // namespace drover::worker

@@ -1,0 +1,62 @@
+#include "worker/outcome.h"
+
+#include <gtest/gtest.h>
+
+namespace drover::worker {
+namespace {
+
+using contract::RunReason;
+using contract::RunState;
+using Kind = TurnEnd::Kind;
+
+TurnEnd end_of(Kind kind) {
+  TurnEnd end;
+  end.kind = kind;
+  return end;
+}
+
+TurnEnd done_with(RunReason reason) {
+  TurnEnd end;
+  end.reason = reason;
+  end.ok = reason == RunReason::completed;
+  return end;
+}
+
+TEST(Outcome, ATurnDoneInOrderIsCommittedAndKeepsItsUnit) {
+  Outcome const outcome = decide(done_with(RunReason::completed), 1);
+  EXPECT_EQ(outcome.state, RunState::succeeded);
+  EXPECT_EQ(outcome.tree, TreeAction::commit);
+  EXPECT_TRUE(outcome.keep_unit);
+}
+
+TEST(Outcome, AUnitCannotClaimWhatIsNotItsToSay) {
+  for (RunReason const word : {RunReason::timeout, RunReason::cancelled_by_user,
+                               RunReason::commit_failed, RunReason::lost})
+    EXPECT_EQ(decide(done_with(word), 1).reason, RunReason::unit_failed);
+  EXPECT_EQ(decide(done_with(RunReason::max_turns), 1).reason, RunReason::max_turns);
+}
+
+TEST(Outcome, NoFailureCommits) {
+  for (Kind const kind : {Kind::unit_lost, Kind::out_of_memory, Kind::start_failed, Kind::timed_out,
+                          Kind::cancelled, Kind::server_stops, Kind::fenced, Kind::done})
+    EXPECT_NE(decide(end_of(kind), kAttemptsMax).tree, TreeAction::commit);
+}
+
+TEST(Outcome, ALostUnitIsTriedAgainUntilItsAttemptsAreUsed) {
+  for (std::int64_t attempt = 1; attempt < kAttemptsMax; ++attempt) {
+    Outcome const again = decide(end_of(Kind::unit_lost), attempt);
+    EXPECT_EQ(again.state, RunState::queued);
+    EXPECT_EQ(again.tree, TreeAction::leave);
+  }
+  Outcome const last = decide(end_of(Kind::unit_lost), kAttemptsMax);
+  EXPECT_EQ(last.state, RunState::failed);
+  EXPECT_EQ(last.reason, RunReason::lost);
+}
+
+TEST(Outcome, AFencedAttemptWritesNothing) {
+  EXPECT_TRUE(decide(end_of(Kind::fenced), 1).fenced);
+  EXPECT_FALSE(decide(end_of(Kind::cancelled), 1).fenced);
+}
+
+}  // namespace
+}  // namespace drover::worker

@@ -1,0 +1,66 @@
+#pragma once
+// What is stored of sessions and runs, as values.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "base/time.h"
+#include "contract/event.h"
+#include "contract/invocation.h"
+#include "contract/run.h"
+#include "model/messages.h"
+
+namespace drover::worker {
+
+struct SessionRecord {
+  SessionId id;
+  std::int64_t number = 0;  // counts sessions from 1; the sandbox uid derives from it
+  std::string subject;
+  std::string launcher;
+  AgentId agent;
+  std::string model;  // as the user named it: "anthropic/…", "scripted:…"
+  std::vector<contract::WorkspaceGrant> workspaces;
+  std::vector<std::string> tools;  // names that the agent may use
+  std::string worktree;            // path of the session's linked worktree; empty: works in place
+  std::string branch;              // of that worktree
+  // What the next turn must be told before its prompt, such as changes that were set aside.
+  std::string note;
+  WallTime created_at;
+  WallTime updated_at;
+};
+
+struct CommitRecord {
+  contract::CommitSummary summary;
+  std::string parent;
+};
+
+struct RunRecord {
+  RunId id;
+  SessionId session;
+  AgentId agent;
+  std::string model;
+  std::vector<contract::WorkspaceGrant> workspaces;
+  contract::RunState state = contract::RunState::queued;
+  std::optional<contract::RunReason> reason;  // why it is in its state, where that says more
+  std::string detail;
+  std::string prompt;
+  contract::Limits limits;
+  std::string idempotency_key;
+  std::string body_digest;  // of the request that made it, to tell the same request from another
+  std::int64_t epoch = 0;
+  std::int64_t attempts = 0;  // that reached a unit
+  std::int64_t turns = 0;     // model calls
+  std::string reply;
+  std::vector<CommitRecord> commits;
+  model::Usage usage;
+  std::int64_t cost_microdollars = 0;
+  bool cancel_requested = false;
+  contract::Phases phases;
+  WallTime created_at;
+  std::optional<WallTime> started_at;
+  std::optional<WallTime> finished_at;
+};
+
+}  // namespace drover::worker

@@ -1,0 +1,49 @@
+#pragma once
+// What the worker's parts stand on; made once by the server, which outlives them.
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "broker/dispatch_queue.h"
+#include "broker/stream.h"
+#include "gateway/model_proxy.h"
+#include "gateway/token.h"
+#include "os/blocking_pool.h"
+#include "runtime/runtime.h"
+#include "store/reader.h"
+#include "store/writer.h"
+#include "workspace/registry.h"
+
+namespace drover::worker {
+
+struct WorkerOptions {
+  std::string state_folder;   // absolute
+  std::string unit_program;   // absolute path of drover-unit
+  std::string default_model;  // of runs that name none; empty: there is none
+  std::size_t slots = 8;      // runs at once
+  Millis idle{60'000};        // how long a unit stays warm after a turn
+  Millis run_timeout{30 * 60'000};
+  std::int64_t turns_max = 200;   // model calls of a run that names no limit
+  Millis interrupt_grace{2'000};  // for a unit to end its turn in order before it is killed
+  Millis lease{90'000};
+};
+
+struct Services {
+  boost::asio::io_context& io;
+  Clock const& clock;
+  Random& random;
+  os::BlockingPool& pool;
+  store::Writer& writer;
+  store::Readers& readers;
+  broker::OutputStreams& streams;
+  broker::DispatchQueue& queue;
+  workspace::Registry& workspaces;
+  gateway::ModelProxy& models;
+  gateway::TokenKey const& tokens;
+  runtime::Runtime& runtime;
+  WorkerOptions options;
+};
+
+}  // namespace drover::worker

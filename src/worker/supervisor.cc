@@ -1,0 +1,370 @@
+#include "worker/supervisor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "worker/run_journal.h"
+#include "worker/run_store.h"
+
+namespace drover::worker {
+
+namespace {
+
+using contract::EventType;
+using contract::RunReason;
+using contract::RunState;
+using std::chrono::steady_clock;
+
+constexpr Millis kRetryWrite{1'000};
+
+std::int64_t ms_since(WallTime start, WallTime now) {
+  return std::max<std::int64_t>(0, std::chrono::duration_cast<Millis>(now - start).count());
+}
+
+TurnEnd end_of(TurnEnd::Kind kind, std::string detail = {}) {
+  TurnEnd end;
+  end.kind = kind;
+  end.detail = std::move(detail);
+  return end;
+}
+
+std::optional<std::int64_t> budget_of(contract::Limits const& limits) {
+  if (!limits.max_budget_usd) return std::nullopt;
+  return std::llround(*limits.max_budget_usd * 1e6);
+}
+
+// The limit that ended a run, by its name in an invocation.
+std::string_view limit_of(RunReason reason) {
+  switch (reason) {
+    case RunReason::timeout:
+      return "timeout_s";
+    case RunReason::max_turns:
+      return "max_turns";
+    case RunReason::budget_exhausted:
+      return "max_budget_usd";
+    case RunReason::oom:
+      return "memory_mb";
+    default:
+      return {};
+  }
+}
+
+// A run that was cut off while its change was being governed goes on from there.
+Outcome outcome_of_committing(RunRecord const& run) {
+  Outcome outcome;
+  outcome.reason = run.reason.value_or(RunReason::completed);
+  outcome.state = contract::terminal_state(outcome.reason);
+  outcome.tree = outcome.state == RunState::succeeded ? TreeAction::commit : TreeAction::set_aside;
+  outcome.detail = run.detail;
+  return outcome;
+}
+
+std::string set_aside_note(RunRecord const& run, contract::CommitSummary const& rescued) {
+  return fmt::format(
+      "[Note from drover: your previous turn ended as {} ({}). Its uncommitted changes ({} files) "
+      "were set aside at {} and the working tree is as it was before that turn.]",
+      contract::to_string(run.state), contract::to_string(run.reason.value_or(RunReason::internal)),
+      rescued.files, rescued.branch);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Services const& services, UnitHost& units, broker::Claim claim,
+                       RunRecord run, SessionRecord session)
+    : services_(services),
+      units_(units),
+      claim_(std::move(claim)),
+      run_(std::move(run)),
+      session_(std::move(session)),
+      resumed_(run_.attempts > 1),
+      usage_before_(run_.usage) {}
+
+Supervisor::~Supervisor() = default;
+
+void Supervisor::wake() {
+  if (turn_ != nullptr) turn_->changed.notify();
+}
+
+void Supervisor::cancel() {
+  cancel_ = true;
+  wake();
+}
+
+void Supervisor::abandon() {
+  abandon_ = true;
+  wake();
+}
+
+void Supervisor::fence() {
+  fenced_ = true;
+  if (turn_ != nullptr) turn_->fenced = true;
+  wake();
+}
+
+Task<void> Supervisor::work() {
+  if (run_.state == RunState::committing) {
+    auto checkouts = co_await check_out();
+    if (checkouts) checkouts_ = *std::move(checkouts);
+    co_await conclude(outcome_of_committing(run_));
+    co_return;
+  }
+  TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
+  if (!run_.cancel_requested) end = co_await drive();
+  co_await conclude(decide(end, run_.attempts));
+}
+
+Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
+  std::vector<workspace::CheckoutRequest> requests;
+  for (contract::WorkspaceGrant const& grant : session_.workspaces) {
+    auto const workspace = services_.workspaces.find(grant.id);
+    if (!workspace) co_return std::unexpected(workspace.error());
+    workspace::CheckoutRequest request;
+    request.path = workspace->path;
+    request.grant = grant;
+    request.worktree = session_.worktree;
+    request.branch = session_.branch;
+    request.session = session_.id.str();
+    request.now = services_.clock.now();
+    request.resumed = resumed_ || run_.state == RunState::committing;
+    requests.push_back(std::move(request));
+  }
+  co_return co_await services_.pool.run([requests]() -> Result<std::vector<workspace::CheckedOut>> {
+    std::vector<workspace::CheckedOut> all;
+    for (auto const& request : requests) {
+      auto one = workspace::check_out(request);
+      if (!one) return std::unexpected(one.error());
+      all.push_back(*std::move(one));
+    }
+    return all;
+  });
+}
+
+Task<TurnEnd> Supervisor::drive() {
+  auto const claimed_at = services_.clock.boot_now();
+  auto model = co_await services_.models.prepare(run_.model);
+  if (!model) co_return end_of(TurnEnd::Kind::start_failed, model.error().text());
+  auto checkouts = co_await check_out();
+  if (!checkouts) co_return end_of(TurnEnd::Kind::start_failed, checkouts.error().text());
+  checkouts_ = *std::move(checkouts);
+
+  turn_ = std::make_shared<Turn>(services_.io.get_executor(), run_, *std::move(model),
+                                 budget_of(run_.limits));
+  turn_->claimed_at = claimed_at;
+  turn_->prompt = session_.note.empty() ? run_.prompt : session_.note + "\n\n" + run_.prompt;
+  if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
+  if (cancel_) co_return end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
+  auto const acquired = co_await units_.acquire(session_, checkouts_, turn_);
+  if (!acquired) co_return end_of(TurnEnd::Kind::start_failed, acquired.error().text());
+  co_return co_await wait_for_end();
+}
+
+Task<TurnEnd> Supervisor::wait_for_end() {
+  Millis const limit =
+      run_.limits.timeout_s ? Millis{*run_.limits.timeout_s * 1000} : services_.options.run_timeout;
+  auto const deadline = steady_clock::now() + limit;
+  for (;;) {
+    auto const seen = turn_->changed.version();
+    if (turn_->fenced || fenced_) co_return end_of(TurnEnd::Kind::fenced);
+    if (turn_->done) {
+      TurnEnd end;
+      end.ok = turn_->done->ok;
+      end.reason = turn_->done->reason;
+      end.detail = turn_->done->detail;
+      co_return end;
+    }
+    if (turn_->unit_gone) {
+      auto const kind =
+          turn_->out_of_memory ? TurnEnd::Kind::out_of_memory : TurnEnd::Kind::unit_lost;
+      co_return end_of(kind, turn_->unit_end);
+    }
+    if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
+    if (cancel_) {
+      TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled by the user");
+      co_return co_await end_in_order(std::move(end));
+    }
+    if (steady_clock::now() >= deadline) {
+      TurnEnd end = end_of(TurnEnd::Kind::timed_out,
+                           fmt::format("the run took longer than {} s", limit.count() / 1000));
+      co_return co_await end_in_order(std::move(end));
+    }
+    co_await turn_->changed.wait(seen, deadline);
+  }
+}
+
+// Lets the unit close its history before it is killed. What it says then changes nothing.
+Task<TurnEnd> Supervisor::end_in_order(TurnEnd end) {
+  units_.interrupt(session_.id);
+  auto const deadline = steady_clock::now() + services_.options.interrupt_grace;
+  while (!turn_->done && !turn_->unit_gone && !turn_->fenced && steady_clock::now() < deadline) {
+    auto const seen = turn_->changed.version();
+    co_await turn_->changed.wait(seen, deadline);
+  }
+  if (turn_->fenced) co_return end_of(TurnEnd::Kind::fenced);
+  co_return end;
+}
+
+// What the turn saw and spent becomes part of the run.
+void Supervisor::take_account() {
+  if (turn_ == nullptr) return;
+  run_ = turn_->run;
+  run_.cost_microdollars = turn_->budget.spent();
+  run_.usage = usage_before_;
+  run_.usage += turn_->budget.usage();
+  if (turn_->done) {
+    run_.reply = turn_->done->reply;
+    run_.turns = std::max(run_.turns, turn_->done->turns);
+  }
+}
+
+Task<void> Supervisor::conclude(Outcome outcome) {
+  if (outcome.fenced) {
+    co_await units_.drop(session_.id);
+    log::warn("run-fenced", {{"run", run_.id}, {"epoch", run_.epoch}});
+    co_return;
+  }
+  bool keep = outcome.keep_unit;
+  if (keep) {
+    auto const frozen = co_await units_.freeze(session_.id);
+    if (!frozen) {
+      log::warn("unit-not-frozen", {{"run", run_.id}, {"reason", frozen.error().text()}});
+      keep = false;
+    }
+  }
+  if (!keep) co_await units_.drop(session_.id);
+  take_account();
+  if (!contract::is_terminal(outcome.state)) {
+    co_await put_back(std::move(outcome));
+    co_return;
+  }
+  std::vector<broker::EventDraft> events;
+  auto const limit = limit_of(outcome.reason);
+  if (!limit.empty())
+    events.push_back(draft(EventType::limit, contract::limit_draft(head_of(run_), limit)));
+  if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
+    co_await record_committing(outcome);
+    co_await govern(outcome, events);
+  }
+  co_await finish(std::move(outcome), std::move(events));
+  if (!keep) co_return;
+  Millis const idle =
+      run_.limits.idle_s ? Millis{*run_.limits.idle_s * 1000} : services_.options.idle;
+  units_.rest(session_.id, idle);
+}
+
+Task<void> Supervisor::record_committing(Outcome outcome) {
+  RunState const from = run_.state;
+  run_.state = RunState::committing;
+  run_.reason = outcome.reason;
+  run_.detail = outcome.detail;
+  auto const written = co_await write({}, from);
+  if (!written)
+    log::warn("run-not-recorded", {{"run", run_.id}, {"reason", written.error().text()}});
+}
+
+Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
+  auto const started = services_.clock.boot_now();
+  for (workspace::CheckedOut const& checkout : checkouts_) {
+    if (checkout.mode != contract::WorkspaceMode::rw) continue;
+    workspace::TurnChange change;
+    change.checkout = checkout;
+    change.session = session_.id.str();
+    change.run = run_.id.str();
+    change.model = run_.model;
+    change.subject = session_.subject;
+    change.launcher = session_.launcher;
+    change.reply = run_.reply;
+    change.fallback = run_.prompt;
+    change.now = services_.clock.now();
+    bool const commit = outcome.tree == TreeAction::commit;
+    auto const governed = co_await services_.pool.run([change, commit] {
+      return commit ? workspace::commit_turn(change) : workspace::set_aside(change);
+    });
+    if (!governed) {
+      std::string const why = governed.error().text();
+      events.push_back(draft(EventType::commit_failed,
+                             contract::commit_failed_draft(head_of(run_), checkout.id, why)));
+      if (commit) {
+        outcome.state = RunState::failed;
+        outcome.reason = RunReason::commit_failed;
+        outcome.detail = why;
+      }
+      log::error("commit-failed", {{"run", run_.id}, {"reason", why}});
+      continue;
+    }
+    if (!governed->left_out.empty())
+      events.push_back(
+          draft(EventType::rejected,
+                contract::rejected_draft(head_of(run_), checkout.id, governed->left_out)));
+    if (!governed->changed) continue;
+    run_.commits.push_back({governed->commit, governed->parent});
+    events.push_back(
+        draft(EventType::commit, contract::commit_draft(head_of(run_), governed->commit)));
+  }
+  run_.phases.commit_ms +=
+      std::chrono::duration_cast<Millis>(services_.clock.boot_now() - started).count();
+}
+
+Task<Status> Supervisor::write(std::vector<broker::EventDraft> events, RunState from) {
+  co_return co_await services_.writer.run(
+      [this, run = run_, events = std::move(events), from](store::Transaction& transaction) {
+        return write_run(transaction, services_.streams, run, from, events);
+      });
+}
+
+Task<void> Supervisor::put_back(Outcome outcome) {
+  RunState const from = run_.state;
+  run_.state = RunState::queued;
+  run_.reason = outcome.reason;
+  run_.detail = outcome.detail;
+  auto const stored = co_await services_.writer.run(
+      [this, run = run_, from, claim = claim_](store::Transaction& transaction) -> Status {
+        DROVER_TRY(write_run(transaction, services_.streams, run, from));
+        return services_.queue.release(transaction, claim, Millis{0});
+      });
+  // Without this record the lease runs out, or the next start finds the claim: the same end.
+  if (!stored) log::warn("run-not-put-back", {{"run", run_.id}, {"reason", stored.error().text()}});
+}
+
+Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> events) {
+  RunState const from = run_.state;
+  WallTime const now = services_.clock.now();
+  run_.state = outcome.state;
+  run_.reason = outcome.reason;
+  run_.detail = outcome.detail;
+  run_.finished_at = now;
+  run_.phases.total_ms = ms_since(run_.created_at, now);
+  session_.note.clear();
+  if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
+    session_.note = set_aside_note(run_, run_.commits.back().summary);
+  session_.updated_at = now;
+  for (;;) {
+    auto const stored =
+        co_await services_.writer.run([this, run = run_, session = session_, from, claim = claim_,
+                                       events](store::Transaction& transaction) -> Status {
+          DROVER_TRY(finish_run(transaction, services_.streams, run, from, events));
+          DROVER_TRY(update_session(transaction.db(), session));
+          return services_.queue.ack(transaction, claim);
+        });
+    if (stored) break;
+    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});
+    // A full disk may have room again; everything else is for the next start to take up.
+    if (stored.error().code != ErrorCode::no_space || abandon_) co_return;
+    boost::asio::steady_timer timer{services_.io};
+    timer.expires_after(kRetryWrite);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+  log::info("run-ended", {{"run", run_.id},
+                          {"state", contract::to_string(run_.state)},
+                          {"reason", contract::to_string(*run_.reason)},
+                          {"ms", run_.phases.total_ms}});
+}
+
+}  // namespace drover::worker

@@ -1,0 +1,66 @@
+#pragma once
+// One attempt at one run, from its claim to its end: prepares the workspaces, drives a unit,
+// freezes it, has the change governed, and writes exactly one terminal event or puts the run back.
+//
+// On the event loop.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/dispatch_queue.h"
+#include "worker/outcome.h"
+#include "worker/services.h"
+#include "worker/turn.h"
+#include "worker/unit_host.h"
+#include "workspace/governor.h"
+
+namespace drover::worker {
+
+class Supervisor {
+ public:
+  Supervisor(Services const& services, UnitHost& units, broker::Claim claim, RunRecord run,
+             SessionRecord session);
+  ~Supervisor();
+  Supervisor(Supervisor const&) = delete;
+  Supervisor& operator=(Supervisor const&) = delete;
+
+  // Returns when the run has ended or is back in the queue.
+  Task<void> work();
+
+  // The run is to end, cancelled.
+  void cancel();
+  // The server goes down: the run is to be left for the next one.
+  void abandon();
+  // The claim is lost.
+  void fence();
+  [[nodiscard]] RunRecord const& run() const { return run_; }
+
+ private:
+  Task<TurnEnd> drive();
+  Task<Result<std::vector<workspace::CheckedOut>>> check_out();
+  Task<TurnEnd> wait_for_end();
+  Task<TurnEnd> end_in_order(TurnEnd end);
+  Task<void> conclude(Outcome outcome);
+  Task<void> govern(Outcome& outcome, std::vector<broker::EventDraft>& events);
+  Task<void> record_committing(Outcome outcome);
+  Task<void> finish(Outcome outcome, std::vector<broker::EventDraft> events);
+  Task<void> put_back(Outcome outcome);
+  Task<Status> write(std::vector<broker::EventDraft> events, contract::RunState from);
+  void take_account();
+  void wake();
+
+  Services const& services_;
+  UnitHost& units_;
+  broker::Claim claim_;
+  RunRecord run_;
+  SessionRecord session_;
+  bool resumed_;  // an earlier attempt had reached a unit
+  TurnPtr turn_;
+  std::vector<workspace::CheckedOut> checkouts_;
+  model::Usage usage_before_;
+  bool cancel_ = false;
+  bool abandon_ = false;
+  bool fenced_ = false;
+};
+
+}  // namespace drover::worker

@@ -1,0 +1,47 @@
+#pragma once
+// One run while a worker has it: what is known, and what was seen of the unit. On the event loop.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/time.h"
+#include "gateway/budget.h"
+#include "gateway/model_proxy.h"
+#include "os/async_event.h"
+#include "worker/records.h"
+#include "worker/unit_events.h"
+
+namespace drover::worker {
+
+struct Turn {
+  Turn(boost::asio::any_io_executor executor, RunRecord record, gateway::ReadyModel ready,
+       std::optional<std::int64_t> budget_microdollars)
+      : run(std::move(record)),
+        model(std::move(ready)),
+        budget(budget_microdollars, run.cost_microdollars),
+        changed(std::move(executor)) {}
+
+  RunRecord run;  // as last written
+  gateway::ReadyModel model;
+  gateway::Budget budget;
+  std::string prompt;  // with the session's note before it
+  BootTime claimed_at;
+
+  bool begun = false;     // the unit's first event is durable
+  bool accepted = false;  // the unit has the message
+  std::optional<contract::UnitResult> done;
+  bool unit_gone = false;
+  bool out_of_memory = false;
+  std::string unit_end;  // how the unit ended, in a sentence
+  bool cancel = false;
+  bool fenced = false;
+  os::AsyncEvent changed;  // one of the above did
+};
+
+// shared: a request of the unit may still be on its way when its turn has ended.
+using TurnPtr = std::shared_ptr<Turn>;
+
+}  // namespace drover::worker

@@ -1,0 +1,230 @@
+#include "worker/unit_channel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "worker/run_journal.h"
+#include "worker/run_store.h"
+
+namespace drover::worker {
+
+namespace {
+
+constexpr std::size_t kModelRequestBytesMax = std::size_t{32} << 20U;
+constexpr std::int64_t kInboxWaitMaxMs = 60'000;
+
+net::Headers json_headers() {
+  return {{"content-type", "application/json"}};
+}
+
+std::int64_t wait_of(net::HttpRequest const& request) {
+  auto const wanted = request.query.find("wait_ms");
+  if (wanted == request.query.end()) return 0;
+  std::int64_t ms = 0;
+  std::from_chars(wanted->second.data(), wanted->second.data() + wanted->second.size(), ms);
+  return std::clamp<std::int64_t>(ms, 0, kInboxWaitMaxMs);
+}
+
+contract::Usage usage_of_call(gateway::CallReport const& report) {
+  contract::Usage usage;
+  usage.input = report.usage.input;
+  usage.output = report.usage.output;
+  usage.cache_read = report.usage.cache_read;
+  usage.cache_write = report.usage.cache_write_5m + report.usage.cache_write_1h;
+  usage.cost_usd = static_cast<double>(report.cost_microdollars) / 1e6;
+  return usage;
+}
+
+}  // namespace
+
+UnitChannel::UnitChannel(Services const& services, std::string unit, json::object description)
+    : services_(services),
+      unit_(std::move(unit)),
+      description_(json::serialize(description)),
+      inbox_changed_(services.io.get_executor()) {}
+
+UnitChannel::~UnitChannel() = default;
+
+Status UnitChannel::listen(std::string const& socket_path) {
+  net::HttpServerOptions options;
+  options.body_bytes_max = kModelRequestBytesMax;
+  options.connections_max = 16;
+  auto const handler = [this](net::HttpRequest request, net::HttpReply& reply) {
+    return handle(std::move(request), reply);
+  };
+  // Any uid may connect: the folder around the socket is closed to others, and inside the sandbox
+  // there is only the unit.
+  auto server = net::HttpServer::listen_unix(services_.io, socket_path, 0666, options, handler);
+  if (!server) return std::unexpected(server.error());
+  server_ = *std::move(server);
+  return {};
+}
+
+void UnitChannel::begin(TurnPtr turn) {
+  turn_ = std::move(turn);
+  interrupt_ = false;
+  inbox_changed_.notify();
+}
+
+void UnitChannel::interrupt() {
+  interrupt_ = true;
+  inbox_changed_.notify();
+}
+
+void UnitChannel::end() {
+  turn_.reset();
+  interrupt_ = false;
+}
+
+Task<void> UnitChannel::close() {
+  end();
+  if (server_ != nullptr) co_await server_->stop();
+}
+
+Status UnitChannel::authenticate(net::HttpRequest const& request) const {
+  constexpr std::string_view kScheme = "Bearer ";
+  // Programs that speak to the Anthropic API send their key as x-api-key.
+  auto const* const key = request.header("x-api-key");
+  auto const* const header = request.header("authorization");
+  std::string_view token = key == nullptr ? std::string_view{} : std::string_view{*key};
+  if (header != nullptr && header->starts_with(kScheme))
+    token = std::string_view{*header}.substr(kScheme.size());
+  auto const claims = services_.tokens.verify(token, gateway::kUnitAudience, services_.clock.now());
+  if (!claims)
+    return fail(ErrorCode::unauthenticated, "the unit's token is refused: {}",
+                gateway::to_string(claims.error()));
+  if (claims->unit != unit_)
+    return fail(ErrorCode::unauthenticated, "the token belongs to another unit");
+  return {};
+}
+
+Task<void> UnitChannel::handle(net::HttpRequest request, net::HttpReply& reply) {
+  auto const answered = co_await route(std::move(request), reply);
+  if (answered) co_return;
+  Error const& error = answered.error();
+  if (error.code == ErrorCode::internal || error.code == ErrorCode::no_space)
+    log::error("unit-request-failed", {{"unit", unit_}, {"reason", error.text()}});
+  co_await reply.send(http_status(error.code), json_headers(), net::error_body(error));
+}
+
+Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply) {
+  if (request.method == "HEAD" && request.path == "/") co_return co_await reply.send(200, {}, "");
+  auto const known = authenticate(request);
+  if (!known) co_return known;
+  std::string const what = request.method + " " + request.path;
+  if (what == "GET /v1/unit") co_return co_await reply.send(200, json_headers(), description_);
+  if (what == "GET /v1/inbox") co_return co_await inbox(std::move(request), reply);
+  if (what == "POST /v1/events") co_return co_await events(std::move(request), reply);
+  if (what == "POST /v1/messages") co_return co_await messages(std::move(request), reply);
+  co_return fail(ErrorCode::not_found, "the unit API has no {}", printable(what));
+}
+
+json::object UnitChannel::message() const {
+  RunRecord const& run = turn_->run;
+  json::object limits;
+  limits["max_turns"] = run.limits.max_turns.value_or(services_.options.turns_max);
+  return {{"type", "message"},
+          {"turn_id", json::string{run.id.str()}},
+          {"run", json::string{run.id.str()}},
+          {"epoch", run.epoch},
+          {"prompt", json::string{turn_->prompt}},
+          {"model", json::string{turn_->model.route.model}},
+          {"limits", std::move(limits)}};
+}
+
+Task<Status> UnitChannel::inbox(net::HttpRequest request, net::HttpReply& reply) {
+  auto const deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds{wait_of(request)};
+  bool gone = false;
+  reply.on_peer_gone([this, &gone] {
+    gone = true;
+    inbox_changed_.notify();
+  });
+  while (!gone) {
+    auto const seen = inbox_changed_.version();
+    if (turn_ != nullptr && !turn_->accepted)
+      co_return co_await reply.send(200, json_headers(), json::serialize(message()));
+    if (interrupt_) {
+      interrupt_ = false;
+      co_return co_await reply.send(200, json_headers(), R"({"type":"interrupt"})");
+    }
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    co_await inbox_changed_.wait(seen, deadline);
+  }
+  co_return co_await reply.send(204, {}, "");
+}
+
+Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply) {
+  TurnPtr const turn = turn_;
+  if (turn == nullptr || turn->fenced)
+    co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+  auto batch = read_unit_batch(request.body, turn->run.id, Epoch{turn->run.epoch});
+  if (!batch) co_return std::unexpected(batch.error());
+  std::size_t const count = batch->drafts.size();
+  if (turn->done && count > 0)
+    co_return fail(ErrorCode::conflict, "the turn {} has had its done event", turn->run.id);
+
+  contract::RunState const from = turn->run.state;
+  RunRecord after = turn->run;
+  bool const first = !turn->begun && count > 0;
+  if (first) {
+    turn->begun = true;
+    after.state = contract::RunState::running;
+    if (after.phases.start_ms == 0)
+      after.phases.start_ms =
+          std::chrono::duration_cast<Millis>(services_.clock.boot_now() - turn->claimed_at).count();
+    turn->run = after;
+  }
+  auto const stored =
+      co_await services_.writer.run([this, after, from, first, drafts = std::move(batch->drafts)](
+                                        store::Transaction& transaction) mutable -> Status {
+        if (first) return write_run(transaction, services_.streams, after, from, std::move(drafts));
+        return append_events(transaction, services_.streams, after, drafts);
+      });
+  if (!stored) {
+    if (stored.error().code == ErrorCode::conflict) turn->fenced = true;
+    turn->changed.notify();
+    co_return std::unexpected(stored.error());
+  }
+  turn->run.phases.tool_ms += batch->tool_ms;
+  if (batch->accepted) turn->accepted = true;
+  if (batch->done) turn->done = std::move(batch->done);
+  turn->changed.notify();
+  co_return co_await reply.send(200, json_headers(), fmt::format(R"({{"accepted":{}}})", count));
+}
+
+Task<Status> UnitChannel::messages(net::HttpRequest request, net::HttpReply& reply) {
+  TurnPtr const turn = turn_;
+  if (turn == nullptr || turn->fenced)
+    co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+  std::string session = turn->run.session.str();
+  gateway::CallReport const report = co_await services_.models.serve(
+      std::move(request), reply, turn->model, turn->budget, std::move(session));
+  turn->run.phases.model_ms += report.duration.count();
+  if (report.cost_microdollars == 0 && report.usage == model::Usage{}) co_return Status{};
+  turn->run.usage += report.usage;
+  turn->run.cost_microdollars = turn->budget.spent();
+  turn->run.turns += 1;
+  RunRecord const after = turn->run;
+  broker::EventDraft const event =
+      draft(contract::EventType::usage,
+            contract::usage_draft(head_of(after), usage_of_call(report), turn->model.route.model,
+                                  report.duration.count()));
+  auto const stored = co_await services_.writer.run(
+      [this, after, event](store::Transaction& transaction) -> Status {
+        return write_run(transaction, services_.streams, after, after.state, {event});
+      });
+  // The answer is with the unit already; what failed is the record of its cost.
+  if (!stored)
+    log::error("usage-not-recorded", {{"run", after.id}, {"reason", stored.error().text()}});
+  co_return Status{};
+}
+
+}  // namespace drover::worker

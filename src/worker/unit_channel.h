@@ -1,0 +1,54 @@
+#pragma once
+// The server's end of one unit's socket: the unit API of docs/unit-api.md. It hands the unit its
+// turns, takes its events into the run's stream under the run's epoch, and passes its model calls
+// to the gateway. Everything that comes in is untrusted.
+//
+// On the event loop. Life: listen, any number of begin/end, close.
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "net/http_server.h"
+#include "worker/services.h"
+#include "worker/turn.h"
+
+namespace drover::worker {
+
+class UnitChannel {
+ public:
+  // `unit` is the token's claim; `description` answers GET /v1/unit.
+  UnitChannel(Services const& services, std::string unit, json::object description);
+  ~UnitChannel();
+  UnitChannel(UnitChannel const&) = delete;
+  UnitChannel& operator=(UnitChannel const&) = delete;
+
+  [[nodiscard]] Status listen(std::string const& socket_path);
+  // The next message. The channel had no turn.
+  void begin(TurnPtr turn);
+  // Asks the unit to end its turn in order.
+  void interrupt();
+  // Later events and model calls of the turn are refused.
+  void end();
+  // Cuts every connection and waits until their handlers have ended.
+  Task<void> close();
+
+ private:
+  Task<void> handle(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> route(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> inbox(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> events(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> messages(net::HttpRequest request, net::HttpReply& reply);
+  [[nodiscard]] Status authenticate(net::HttpRequest const& request) const;
+  [[nodiscard]] json::object message() const;
+
+  Services const& services_;
+  std::string unit_;
+  std::string description_;
+  std::unique_ptr<net::HttpServer> server_;
+  TurnPtr turn_;
+  bool interrupt_ = false;
+  os::AsyncEvent inbox_changed_;
+};
+
+}  // namespace drover::worker

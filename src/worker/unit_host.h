@@ -1,0 +1,61 @@
+#pragma once
+// The units of this worker, at most one a session: started when a turn needs one, kept warm and
+// frozen between turns, ended when idle. A frozen unit runs nothing: what an agent left in the
+// background can neither change the workspace nor spend time until the session's next turn.
+//
+// On the event loop. Life: start, any number of acquire/rest/drop, stop.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "os/async_event.h"
+#include "worker/services.h"
+#include "worker/turn.h"
+#include "worker/unit_channel.h"
+#include "workspace/checkout.h"
+
+namespace drover::worker {
+
+class UnitHost {
+ public:
+  explicit UnitHost(Services const& services);
+  ~UnitHost();
+  UnitHost(UnitHost const&) = delete;
+  UnitHost& operator=(UnitHost const&) = delete;
+
+  // The folders for sockets and session files. Listens to the runtime's events.
+  [[nodiscard]] Status start();
+  // Ends idle units when their time has come; runs until stop().
+  Task<void> watch_idle();
+  // Ends every unit.
+  Task<void> stop();
+
+  // A unit for the session, thawed or started, with `turn` as its next message. The turn is told
+  // when the unit is lost.
+  Task<Status> acquire(SessionRecord session, std::vector<workspace::CheckedOut> checkouts,
+                       TurnPtr turn);
+  void interrupt(SessionId const& session);
+  // Nothing of the unit runs from here on; its tree can be read. No error when there is none.
+  Task<Status> freeze(SessionId session);
+  // The turn is over and the unit stays, frozen, for `idle`.
+  void rest(SessionId const& session, Millis idle);
+  // The unit goes, with every process of it.
+  Task<void> drop(SessionId session);
+
+ private:
+  struct Unit;
+
+  Task<Status> launch(SessionRecord session, std::vector<workspace::CheckedOut> checkouts,
+                      std::unique_ptr<Unit>& made);
+  void on_runtime_event(runtime::RuntimeEvent const& event);
+  [[nodiscard]] std::string unit_name(SessionRecord const& session) const;
+
+  Services const& services_;
+  std::map<SessionId, std::unique_ptr<Unit>> units_;
+  os::AsyncEvent idle_changed_;
+  bool stopping_ = false;
+};
+
+}  // namespace drover::worker

@@ -1,0 +1,142 @@
+#include "worker/unit_spec.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <boost/json.hpp>
+
+namespace drover::worker {
+
+namespace {
+
+constexpr std::string_view kProgram = "/run/drover/unit";
+constexpr std::string_view kSocket = "/run/drover/unit.sock";
+constexpr std::string_view kSession = "/run/drover/session";
+constexpr std::int64_t kOutputTokensMax = 32'000;
+
+using contract::WorkspaceMode;
+using sandbox::Limit;
+using sandbox::LimitOrigin;
+using sandbox::MountMode;
+using sandbox::Ownership;
+
+std::string place_of(std::vector<workspace::CheckedOut> const& checkouts, std::size_t index) {
+  if (index == 0) return "/workspace";
+  return fmt::format("/workspaces/{}", checkouts[index].id);
+}
+
+void mount_checkout(workspace::CheckedOut const& checkout, std::string const& place,
+                    std::size_t index, sandbox::SandboxSpec& spec) {
+  MountMode const mode = checkout.mode == WorkspaceMode::rw ? MountMode::rw : MountMode::ro;
+  spec.mounts.push_back({checkout.path, place, mode, Ownership::owner_is_agent});
+  if (!checkout.linked) {
+    if (mode == MountMode::rw)
+      spec.mounts.push_back(
+          {checkout.path + "/.git", place + "/.git", MountMode::ro, Ownership::owner_is_agent});
+    return;
+  }
+  // A linked worktree's .git is a file with a path of the host. Inside it points to the
+  // repository's mount, so that git can read the history.
+  std::string const inside = fmt::format("/run/drover/git{}", index);
+  std::string const name = checkout.git_folder.substr(checkout.git_folder.rfind('/') + 1);
+  spec.mounts.push_back({checkout.common_folder, inside, MountMode::ro, Ownership::owner_is_agent});
+  spec.files.push_back({place + "/.git", fmt::format("gitdir: {}/worktrees/{}\n", inside, name)});
+}
+
+sandbox::Limits limits_of(contract::Limits const& asked) {
+  sandbox::Limits limits;
+  if (asked.memory_mb)
+    limits.memory_mb = Limit{static_cast<std::uint64_t>(*asked.memory_mb), LimitOrigin::asked};
+  if (asked.pids) limits.pids = Limit{static_cast<std::uint64_t>(*asked.pids), LimitOrigin::asked};
+  if (asked.cpu)
+    limits.cpu_milli = Limit{static_cast<std::uint64_t>(*asked.cpu * 1000), LimitOrigin::asked};
+  return limits;
+}
+
+bool writable(std::vector<workspace::CheckedOut> const& checkouts) {
+  return checkouts.front().mode == WorkspaceMode::rw;
+}
+
+std::string grants_text(std::vector<workspace::CheckedOut> const& checkouts) {
+  std::string text;
+  for (auto const& checkout : checkouts)
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ",", checkout.id,
+                        contract::to_string(checkout.mode));
+  return text;
+}
+
+std::string system_prompt(std::vector<workspace::CheckedOut> const& checkouts) {
+  std::string prompt =
+      "You are an agent that works in a sandbox without network access. Your working directory is "
+      "/workspace. What you change there is committed to git when your turn ends; do not commit "
+      "yourself, .git is read-only. Finish with a short summary whose first line can serve as the "
+      "subject of that commit.";
+  for (std::size_t i = 0; i < checkouts.size(); ++i)
+    prompt += fmt::format("\nWorkspace {} is at {}, {}.", checkouts[i].id, place_of(checkouts, i),
+                          checkouts[i].mode == WorkspaceMode::rw ? "writable" : "read-only");
+  return prompt;
+}
+
+}  // namespace
+
+runtime::WorkloadSpec unit_spec(SessionRecord const& session,
+                                std::vector<workspace::CheckedOut> const& checkouts,
+                                contract::Limits const& limits, UnitIdentity const& identity,
+                                UnitPlaces const& places) {
+  runtime::WorkloadSpec workload;
+  workload.id = WorkloadId::trusted(identity.name);
+  workload.profile = "unit";
+  workload.owned_folders = {places.socket_folder};
+  sandbox::SandboxSpec& spec = workload.sandbox;
+  spec.argv = {std::string{kProgram}};
+  spec.cwd = "/workspace";
+  spec.limits = limits_of(limits);
+  for (std::size_t i = 0; i < checkouts.size(); ++i)
+    mount_checkout(checkouts[i], place_of(checkouts, i), i, spec);
+  spec.mounts.push_back(
+      {places.unit_program, std::string{kProgram}, MountMode::ro, Ownership::as_on_disk});
+  spec.mounts.push_back({places.socket_folder + "/unit.sock", std::string{kSocket}, MountMode::rw,
+                         Ownership::as_on_disk});
+  if (!writable(checkouts))
+    spec.mounts.push_back(
+        {places.session_folder, std::string{kSession}, MountMode::rw, Ownership::owner_is_agent});
+  spec.env = {fmt::format("DROVER_UNIT_SOCKET={}", kSocket),
+              "DROVER_UNIT_ID=" + identity.name,
+              "DROVER_AGENT_IDENTITY_TOKEN=" + identity.token.reveal(),
+              fmt::format("DROVER_IDLE_TIMEOUT_SEC={}", identity.idle.count() / 1000),
+              "DROVER_CHAT_SESSION=" + session.id.str(),
+              "DROVER_RUNNER=native",
+              "DROVER_WORKSPACES=" + grants_text(checkouts),
+              "HOME=/home/agent",
+              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+              "LANG=C.UTF-8",
+              "TMPDIR=/tmp"};
+  return workload;
+}
+
+json::object unit_description(SessionRecord const& session,
+                              std::vector<workspace::CheckedOut> const& checkouts,
+                              std::string const& unit, std::string const& model, Millis idle) {
+  json::array workspaces;
+  for (std::size_t i = 0; i < checkouts.size(); ++i)
+    workspaces.push_back(json::object{{"id", json::string{checkouts[i].id.str()}},
+                                      {"path", json::string{place_of(checkouts, i)}},
+                                      {"mode", contract::to_string(checkouts[i].mode)}});
+  json::array tools;
+  for (std::string const& tool : session.tools)
+    tools.push_back(json::string{tool});
+  return {{"unit", json::string{unit}},
+          {"session", json::string{session.id.str()}},
+          {"runner", "native"},
+          {"cwd", "/workspace"},
+          {"session_dir", writable(checkouts) ? std::string_view{"/workspace/.claude"} : kSession},
+          {"system", json::string{system_prompt(checkouts)}},
+          {"model", json::string{model}},
+          {"tools", std::move(tools)},
+          {"idle_s", idle.count() / 1000},
+          {"max_output_tokens", kOutputTokensMax},
+          {"workspaces", std::move(workspaces)}};
+}
+
+}  // namespace drover::worker

@@ -1,0 +1,41 @@
+#pragma once
+// What a unit's sandbox holds: which folders at which places, and which environment. Pure but for
+// the shape of the checkouts, which are given.
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/secret.h"
+#include "contract/invocation.h"
+#include "runtime/runtime.h"
+#include "worker/records.h"
+#include "workspace/checkout.h"
+
+namespace drover::worker {
+
+struct UnitPlaces {
+  std::string unit_program;    // of the host
+  std::string socket_folder;   // of the host; holds unit.sock and goes with the unit
+  std::string session_folder;  // of the host; for sessions that may not write their workspace
+};
+
+struct UnitIdentity {
+  std::string name;
+  Secret token;
+  Millis idle{0};
+};
+
+// The primary workspace is /workspace, the others /workspaces/<id>; `.git` is never writable.
+[[nodiscard]] runtime::WorkloadSpec unit_spec(SessionRecord const& session,
+                                              std::vector<workspace::CheckedOut> const& checkouts,
+                                              contract::Limits const& limits,
+                                              UnitIdentity const& identity,
+                                              UnitPlaces const& places);
+
+// The answer to GET /v1/unit.
+[[nodiscard]] json::object unit_description(SessionRecord const& session,
+                                            std::vector<workspace::CheckedOut> const& checkouts,
+                                            std::string const& unit, std::string const& model,
+                                            Millis idle);
+
+}  // namespace drover::worker

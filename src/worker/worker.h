@@ -1,0 +1,50 @@
+#pragma once
+// Claims runs and works on them, several at once: the part of the server that turns a queue into
+// finished runs.
+//
+// On the event loop. Life: start, stop (which leaves unfinished runs to the next start).
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "base/error.h"
+#include "os/async_event.h"
+#include "worker/services.h"
+#include "worker/supervisor.h"
+#include "worker/unit_host.h"
+
+namespace drover::worker {
+
+class Worker {
+ public:
+  Worker(Services const& services, WorkerId id);
+  ~Worker();
+  Worker(Worker const&) = delete;
+  Worker& operator=(Worker const&) = delete;
+
+  [[nodiscard]] Status start();
+  Task<void> stop();
+
+  // A run that waits ends at once, one that works is asked to. conflict when it has ended.
+  Task<Result<RunRecord>> cancel(RunId id);
+  [[nodiscard]] bool works_on(SessionId const& session) const;
+
+ private:
+  Task<void> claim_loop();
+  Task<void> renew_loop();
+  Task<void> supervise(broker::Claim claim);
+  Task<Result<RunRecord>> cancel_queued(RunRecord run);
+  void spawn(Task<void> task, char const* name);
+
+  Services const& services_;
+  WorkerId id_;
+  UnitHost units_;
+  std::map<RunId, Supervisor*> active_;  // owned by their coroutines
+  std::map<RunId, broker::Claim> claims_;
+  std::size_t tasks_ = 0;  // coroutines that have not ended
+  std::size_t working_ = 0;
+  os::AsyncEvent changed_;  // tasks_, working_, stopping_
+  bool stopping_ = false;
+};
+
+}  // namespace drover::worker

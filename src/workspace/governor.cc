@@ -1,0 +1,134 @@
+#include "workspace/governor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "git/rewind.h"
+#include "workspace/private_paths.h"
+
+namespace drover::workspace {
+
+namespace {
+
+constexpr std::size_t kSubjectCharactersMax = 72;
+constexpr std::string_view kRunTrailer = "Drover-Run";
+constexpr std::string_view kRescueRefs = "refs/drover/rescue/";
+
+git::Identity const kDrover{"drover", "drover@localhost"};
+
+// A user of this machine commits under the name that their git has for them.
+git::Identity author_of(git::Repository const& repository, TurnChange const& change) {
+  if (change.launcher.starts_with("user:")) {
+    auto const user = repository.user_identity();
+    if (user) return *user;
+  }
+  return {change.subject, make_slug(change.subject) + "@localhost"};
+}
+
+git::CommitRequest request_of(git::Repository const& repository, TurnChange const& change) {
+  git::CommitRequest request;
+  request.subject = commit_subject(change.reply, change.fallback);
+  request.author = author_of(repository, change);
+  request.committer = kDrover;
+  request.when = change.now;
+  request.trailers = {{"Drover-Session", change.session},
+                      {std::string{kRunTrailer}, change.run},
+                      {"Drover-Model", change.model}};
+  request.excluded = private_paths();
+  return request;
+}
+
+contract::RuleViolation violation_of(git::Skipped const& skipped) {
+  contract::RuleViolation violation;
+  violation.path = to_utf8(skipped.path);
+  violation.rule = git::to_string(skipped.reason);
+  violation.message = fmt::format("{} was not committed: {}", printable(skipped.path),
+                                  git::to_string(skipped.reason));
+  return violation;
+}
+
+Governed governed_of(TurnChange const& change, git::CommitOutcome const& outcome) {
+  Governed governed;
+  for (git::Skipped const& skipped : outcome.skipped)
+    governed.left_out.push_back(violation_of(skipped));
+  governed.changed = outcome.committed;
+  if (!outcome.committed) return governed;
+  governed.parent = outcome.parent.hex();
+  governed.commit.workspace = change.checkout.id;
+  governed.commit.sha = outcome.commit.hex();
+  governed.commit.branch = outcome.branch;
+  governed.commit.subject = to_utf8(outcome.subject);
+  governed.commit.files = static_cast<std::int64_t>(outcome.files.size());
+  governed.commit.insertions = static_cast<std::int64_t>(outcome.insertions);
+  governed.commit.deletions = static_cast<std::int64_t>(outcome.deletions);
+  return governed;
+}
+
+// The commit that an earlier attempt made before it could say so.
+Result<std::optional<git::CommitOutcome>> made_before(git::Repository& repository,
+                                                      TurnChange const& change) {
+  return git::head_commit_with_trailer(repository, std::string{kRunTrailer}, change.run);
+}
+
+Result<git::CommitOutcome> commit_or_find(git::Repository& repository, TurnChange const& change) {
+  auto before = made_before(repository, change);
+  if (!before) return std::unexpected(before.error());
+  if (*before) return std::move(**before);
+  git::CommitRequest request = request_of(repository, change);
+  request.expected_head = change.checkout.base;
+  return git::commit_changes(repository, request);
+}
+
+}  // namespace
+
+std::string commit_subject(std::string_view reply, std::string_view fallback) {
+  std::string_view line = trim(reply);
+  if (line.empty()) line = trim(fallback);
+  line = trim(line.substr(0, line.find('\n')));
+  // Headings and list marks of a reply in Markdown say nothing in a log.
+  while (!line.empty() && (line.front() == '#' || line.front() == '*' || line.front() == ' '))
+    line.remove_prefix(1);
+  std::string subject = terminal_safe(line, Lines::flatten);
+  std::size_t characters = 0;
+  std::size_t end = 0;
+  while (end < subject.size() && characters < kSubjectCharactersMax) {
+    ++end;
+    while (end < subject.size() && (static_cast<unsigned char>(subject[end]) & 0xC0U) == 0x80U)
+      ++end;
+    ++characters;
+  }
+  if (end < subject.size()) {
+    auto const space = subject.rfind(' ', end);
+    subject.resize(space != std::string::npos && space > end / 2 ? space : end);
+  }
+  return subject.empty() ? "drover run" : subject;
+}
+
+Result<Governed> commit_turn(TurnChange const& change) {
+  auto repository = git::Repository::open(change.checkout.path);
+  if (!repository) return std::unexpected(repository.error());
+  auto const outcome = commit_or_find(*repository, change);
+  if (!outcome) return std::unexpected(outcome.error());
+  return governed_of(change, *outcome);
+}
+
+Result<Governed> set_aside(TurnChange const& change) {
+  auto repository = git::Repository::open(change.checkout.path);
+  if (!repository) return std::unexpected(repository.error());
+  auto const outcome = commit_or_find(*repository, change);
+  if (!outcome) return std::unexpected(outcome.error());
+  Governed governed = governed_of(change, *outcome);
+  if (!governed.changed) return governed;
+  std::string const ref = std::string{kRescueRefs} + change.run;
+  DROVER_TRY(git::set_ref(*repository, ref, outcome->commit));
+  DROVER_TRY(git::rewind(*repository, outcome->parent,
+                         fmt::format("drover: set aside the changes of {}", change.run), change.now,
+                         private_paths()));
+  governed.commit.branch = ref;
+  return governed;
+}
+
+}  // namespace drover::workspace
