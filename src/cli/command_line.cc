@@ -1,0 +1,595 @@
+#include "cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "base/text.h"
+
+namespace drover::cli {
+
+namespace {
+
+constexpr std::int64_t kTurnsMax = 100'000;
+constexpr double kBudgetUsdMax = 1e6;
+constexpr std::int64_t kListLimitMax = 1000;
+constexpr Millis kTimeoutMax = std::chrono::hours{24 * 30};
+constexpr std::size_t kHelpColumn = 26;
+
+constexpr std::string_view kOverview =
+    R"(drover runs AI agents on your folders: isolated, recoverable, committed to git.
+
+Usage: drover COMMAND [OPTIONS]
+
+Work
+  run          run a prompt in a folder and follow it
+  send         continue a session with another message
+  attach       follow a run again
+  ps           list runs
+  logs         show the transcript of a run
+  events       show the events of a run
+  diff         show what a run changed
+  cancel       stop a run
+  sessions     list sessions
+  land         merge a session's branch into the checked-out one
+  workspaces   list, add or forget workspaces
+
+Server
+  up           start the server if it does not run, and print its address
+  down         stop the server that `up` started
+  serve        run the server in the foreground
+  model serve  serve a scripted model on loopback
+  version      print the version
+
+Examples
+  drover run -w ~/src/app "make the failing test pass"
+  drover run --worktree "try the new parser"
+  (echo "review this:"; git diff) | drover run --ro -
+  drover send SESSION "now add a test for it"
+
+Options
+  --server URL   use this server (also DROVER_SERVER, with DROVER_TOKEN)
+  --help         help for a command: drover run --help
+
+Exit status: 0 ok, 1 failed, 2 bad input, 3 server unreachable, 4 waiting for a human, 130 interrupted.
+)";
+
+constexpr std::string_view kRunExamples = R"(Examples:
+  drover run "make the failing test pass"
+  drover run -w ~/src/app --worktree --max-budget-usd 2 "upgrade the parser"
+  drover run --ro - < question.txt
+  drover run --detach --json "nightly clean-up" | jq -r .run
+
+Ctrl-C detaches: the run goes on. A second Ctrl-C within two seconds cancels it.)";
+
+constexpr std::string_view kSendExamples = R"(Example:
+  drover send ses-01kx "now add a test for it")";
+
+constexpr std::string_view kWorkspacesExamples = R"(Examples:
+  drover workspaces
+  drover workspaces add ~/src/app
+  drover workspaces rm app        forgets it; no file is touched)";
+
+// What the options leave behind; each subcommand binds the members it has.
+struct Raw {
+  std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
+      limit, after, folder, id, strategy, script, host = "127.0.0.1", port;
+  std::vector<std::string> workspaces;
+  bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
+       init = false, no_diff = false, follow = false, foreground = false;
+};
+
+Format format_of(Raw const& raw) {
+  return raw.json ? Format::json : Format::text;
+}
+ShowDiff show_diff_of(Raw const& raw) {
+  return raw.no_diff ? ShowDiff::no : ShowDiff::yes;
+}
+Init init_of(Raw const& raw) {
+  return raw.init ? Init::if_needed : Init::never;
+}
+
+template <class Number>
+Result<std::optional<Number>> number_between(std::string_view option, std::string const& text,
+                                             Number low, Number high) {
+  if (text.empty()) return std::nullopt;
+  Number value{};
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool const whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || !(value >= low && value <= high))
+    return fail(ErrorCode::invalid_argument, "{} takes a number from {} to {}, and '{}' is none",
+                option, low, high, printable(text, 40));
+  return value;
+}
+
+Result<std::uint16_t> port_of(std::string const& text) {
+  auto const port = number_between<std::int64_t>("--port", text, 0, 65535);
+  if (!port) return std::unexpected(port.error());
+  return static_cast<std::uint16_t>(port->value_or(0));
+}
+
+Result<std::optional<Millis>> timeout_of(std::string const& text) {
+  if (text.empty()) return std::nullopt;
+  auto const duration = parse_duration(text);
+  if (!duration || *duration <= Millis{0} || *duration > kTimeoutMax)
+    return fail(ErrorCode::invalid_argument,
+                "--timeout takes a duration such as 90s, 15m or 2h, and '{}' is none",
+                printable(text, 40));
+  return *duration;
+}
+
+// An option that takes an id: empty stays empty.
+template <class IdType>
+Status check_id(std::string const& text) {
+  if (text.empty()) return {};
+  auto const id = IdType::parse(text);
+  if (!id) return std::unexpected(id.error());
+  return {};
+}
+
+// Limits that `run` and `send` share.
+template <class Dispatch>
+Status read_limits(Raw const& raw, Dispatch& command) {
+  auto const turns = number_between<std::int64_t>("--max-turns", raw.max_turns, 1, kTurnsMax);
+  if (!turns) return std::unexpected(turns.error());
+  auto const budget = number_between<double>("--max-budget-usd", raw.budget, 0, kBudgetUsdMax);
+  if (!budget) return std::unexpected(budget.error());
+  auto const timeout = timeout_of(raw.timeout);
+  if (!timeout) return std::unexpected(timeout.error());
+  command.max_turns = *turns;
+  command.max_budget_usd = *budget;
+  command.timeout = *timeout;
+  command.prompt = raw.prompt;
+  command.model = raw.model;
+  command.idempotency_key = raw.key;
+  command.follow = raw.detach ? Follow::no : Follow::yes;
+  command.format = format_of(raw);
+  command.show_diff = show_diff_of(raw);
+  return {};
+}
+
+Result<Command> make_run(Raw const& raw) {
+  RunCommand command;
+  DROVER_TRY(read_limits(raw, command));
+  DROVER_TRY(check_id<SessionId>(raw.session));
+  DROVER_TRY(check_id<AgentId>(raw.agent));
+  if (raw.worktree && raw.allow_dirty)
+    return fail(ErrorCode::invalid_argument,
+                "--worktree and --allow-dirty exclude each other: a worktree leaves uncommitted "
+                "changes where they are");
+  if (raw.read_only && (raw.worktree || raw.allow_dirty))
+    return fail(ErrorCode::invalid_argument,
+                "--ro grants no writing, so --worktree and --allow-dirty have no use with it");
+  command.workspaces = raw.workspaces;
+  command.session = raw.session;
+  command.agent = raw.agent;
+  command.access = raw.read_only ? Access::read_only : Access::read_write;
+  if (raw.worktree) command.checkout = Checkout::worktree;
+  if (raw.allow_dirty) command.checkout = Checkout::allow_dirty;
+  command.init = init_of(raw);
+  return command;
+}
+
+Result<Command> make_send(Raw const& raw) {
+  SendCommand command;
+  auto session = SessionId::parse(raw.session);
+  if (!session) return std::unexpected(session.error());
+  command.session = *session;
+  DROVER_TRY(read_limits(raw, command));
+  return command;
+}
+
+Result<Command> make_up(Raw const& raw) {
+  auto const port = port_of(raw.port);
+  if (!port) return std::unexpected(port.error());
+  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port};
+}
+
+Result<Command> make_serve(Raw const& raw) {
+  auto const port = port_of(raw.port);
+  if (!port) return std::unexpected(port.error());
+  return ServeCommand{raw.host, *port};
+}
+
+Result<Command> make_model_serve(Raw const& raw) {
+  auto const port = port_of(raw.port);
+  if (!port) return std::unexpected(port.error());
+  return ModelServeCommand{raw.script, raw.host, *port};
+}
+
+Result<Command> make_ps(Raw const& raw) {
+  static std::vector<std::string> const kStates = {
+      "queued", "claimed", "running", "waiting", "committing", "succeeded", "failed", "cancelled"};
+  DROVER_TRY(check_id<SessionId>(raw.session));
+  if (!raw.state.empty() && std::ranges::find(kStates, raw.state) == kStates.end())
+    return fail(ErrorCode::invalid_argument, "--state takes one of {}, and '{}' is none",
+                fmt::join(kStates, ", "), printable(raw.state, 40));
+  auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, kListLimitMax);
+  if (!limit) return std::unexpected(limit.error());
+  return PsCommand{raw.session, raw.state, limit->value_or(20), format_of(raw)};
+}
+
+Result<Command> make_attach(Raw const& raw) {
+  DROVER_TRY(check_id<RunId>(raw.target));
+  return AttachCommand{raw.target, format_of(raw), show_diff_of(raw)};
+}
+
+Result<Command> make_logs(Raw const& raw) {
+  DROVER_TRY(check_id<RunId>(raw.target));
+  return LogsCommand{raw.target, raw.follow ? Follow::yes : Follow::no};
+}
+
+Result<Command> make_events(Raw const& raw) {
+  DROVER_TRY(check_id<RunId>(raw.target));
+  auto const after = number_between<std::int64_t>("--after", raw.after, 0, INT64_MAX);
+  if (!after) return std::unexpected(after.error());
+  return EventsCommand{raw.target, raw.follow ? Follow::yes : Follow::no, format_of(raw),
+                       after->value_or(0)};
+}
+
+Result<Command> make_diff(Raw const& raw) {
+  DROVER_TRY(check_id<RunId>(raw.target));
+  return DiffCommand{raw.target, format_of(raw)};
+}
+
+Result<Command> make_cancel(Raw const& raw) {
+  auto run = RunId::parse(raw.target);
+  if (!run) return std::unexpected(run.error());
+  return CancelCommand{*run, format_of(raw)};
+}
+
+Result<Command> make_land(Raw const& raw) {
+  auto session = SessionId::parse(raw.session);
+  if (!session) return std::unexpected(session.error());
+  std::string const strategy = raw.strategy.empty() ? "auto" : raw.strategy;
+  if (strategy != "auto" && strategy != "ff" && strategy != "merge")
+    return fail(ErrorCode::invalid_argument, "--strategy takes auto, ff or merge, and '{}' is none",
+                printable(strategy, 40));
+  return LandCommand{*session, strategy, format_of(raw)};
+}
+
+Result<Command> make_workspace_add(Raw const& raw) {
+  DROVER_TRY(check_id<WorkspaceId>(raw.id));
+  return WorkspaceAddCommand{raw.folder.empty() ? "." : raw.folder, raw.id, init_of(raw),
+                             format_of(raw)};
+}
+
+Result<Command> make_workspace_remove(Raw const& raw) {
+  auto workspace = WorkspaceId::parse(raw.id);
+  if (!workspace) return std::unexpected(workspace.error());
+  return WorkspaceRemoveCommand{*workspace};
+}
+
+// The CLI11 side: one App with what each subcommand takes and makes.
+class Parser {
+ public:
+  Parser() : app_("drover", "drover") {
+    // The overview is written by hand; CLI11 only takes part in parsing.
+    app_.set_help_flag("");
+    app_.add_option("--server", raw_.server);
+    app_.require_subcommand(0, 1);
+    add_work();
+    add_reading();
+    add_sessions();
+    add_server();
+  }
+
+  Result<CommandLine> parse(std::span<std::string const> arguments);
+
+ private:
+  using Make = std::function<Result<Command>(Raw const&)>;
+  struct Sub {
+    CLI::App* app;
+    Make make;
+  };
+
+  CLI::App* add(CLI::App& parent, std::string const& name, std::string const& what, Make make) {
+    CLI::App* const sub = parent.add_subcommand(name, what);
+    sub->set_help_flag("-h,--help", "print this help");
+    sub->get_formatter()->column_width(kHelpColumn);
+    sub->get_formatter()->label("REQUIRED", "");
+    sub->add_option("--server", raw_.server, "use this server")->type_name("URL");
+    subs_.push_back({sub, std::move(make)});
+    return sub;
+  }
+  void json(CLI::App* sub, std::string const& what = "one JSON object a line") {
+    sub->add_flag("--json", raw_.json, what);
+  }
+  void dispatch_options(CLI::App* sub);
+  void add_work();
+  void add_reading();
+  void add_sessions();
+  void add_server();
+  [[nodiscard]] Sub const* chosen() const;
+  [[nodiscard]] Result<CommandLine> unknown_words(std::span<std::string const> arguments) const;
+  [[nodiscard]] Error sentence(CLI::ParseError const& error) const;
+  // The sentence for a word that a command does not take, and the next step where one is likely.
+  [[nodiscard]] static std::pair<std::string, std::string> unexpected_word(
+      CLI::App const& app, std::string const& name, std::vector<std::string> const& extras);
+
+  CLI::App app_;
+  Raw raw_;
+  std::vector<Sub> subs_;
+};
+
+void Parser::dispatch_options(CLI::App* sub) {
+  sub->add_option("--model", raw_.model, "anthropic/NAME, or scripted:FILE")->type_name("MODEL");
+  sub->add_option("--max-turns", raw_.max_turns, "most model calls")->type_name("N");
+  sub->add_option("--max-budget-usd", raw_.budget, "most money")->type_name("USD");
+  sub->add_option("--timeout", raw_.timeout, "most time: 90s, 15m, 2h")->type_name("TIME");
+  sub->add_flag("--detach", raw_.detach, "print the run's id and return");
+  sub->add_flag("--no-diff", raw_.no_diff, "leave the diff out at the end");
+  sub->add_option("--idempotency-key", raw_.key, "the same key dispatches only once")
+      ->type_name("KEY");
+  json(sub, "one JSON event a line");
+}
+
+void Parser::add_work() {
+  auto* const run = add(app_, "run", "Runs a prompt in a folder and follows it.", make_run);
+  run->add_option("prompt", raw_.prompt, "what to do; - reads it from stdin")
+      ->type_name("")
+      ->required();
+  run->add_option("-w,--workspace", raw_.workspaces, "folder or workspace id (default .)")
+      ->type_name("DIR")
+      ->expected(1)
+      ->take_all();
+  run->add_option("--session", raw_.session, "continue this session")->type_name("ID");
+  run->add_option("--agent", raw_.agent, "the agent to run")->type_name("NAME");
+  run->add_flag("--ro", raw_.read_only, "grant reading only");
+  run->add_flag("--worktree", raw_.worktree, "work on a branch in a linked worktree");
+  run->add_flag("--allow-dirty", raw_.allow_dirty, "commit your uncommitted changes first");
+  run->add_flag("--init", raw_.init, "make the folder a git repository if it is none");
+  dispatch_options(run);
+  run->footer(std::string{kRunExamples});
+
+  auto* const send =
+      add(app_, "send", "Continues a session with another message and follows it.", make_send);
+  send->add_option("session", raw_.session, "the session")->type_name("")->required();
+  send->add_option("prompt", raw_.prompt, "what to do; - reads it from stdin")
+      ->type_name("")
+      ->required();
+  dispatch_options(send);
+  send->footer(std::string{kSendExamples});
+}
+
+void Parser::add_reading() {
+  auto* const ps = add(app_, "ps", "Lists runs, the newest first.", make_ps);
+  ps->add_option("--session", raw_.session, "only of this session")->type_name("ID");
+  ps->add_option("--state", raw_.state, "only in this state")->type_name("STATE");
+  ps->add_option("--limit", raw_.limit, "at most this many (default 20)")->type_name("N");
+  json(ps);
+
+  auto* const attach =
+      add(app_, "attach", "Follows a run from its first event to its end.", make_attach);
+  attach->add_option("target", raw_.target, "a run, or a session for its last run")->type_name("");
+  attach->add_flag("--no-diff", raw_.no_diff, "leave the diff out at the end");
+  json(attach, "one JSON event a line");
+
+  auto* const logs = add(app_, "logs", "Shows the transcript of a run.", make_logs);
+  logs->add_option("run", raw_.target, "the run (default: the newest)")->type_name("");
+  logs->add_flag("-f,--follow", raw_.follow, "go on until the run ends");
+
+  auto* const events = add(app_, "events", "Shows the events of a run.", make_events);
+  events->add_option("run", raw_.target, "the run (default: the newest)")->type_name("");
+  events->add_flag("-f,--follow", raw_.follow, "go on until the run ends");
+  events->add_option("--after", raw_.after, "only events behind this number")->type_name("SEQ");
+  json(events, "one JSON event a line");
+
+  auto* const diff = add(app_, "diff", "Shows what a run changed, as a unified diff.", make_diff);
+  diff->add_option("run", raw_.target, "the run (default: the newest)")->type_name("");
+  json(diff);
+
+  auto* const cancel = add(app_, "cancel", "Stops a run.", make_cancel);
+  cancel->add_option("run", raw_.target, "the run")->type_name("")->required();
+  json(cancel);
+}
+
+void Parser::add_sessions() {
+  auto* const sessions = add(app_, "sessions", "Lists sessions.", [](Raw const& raw) {
+    return Result<Command>{SessionsCommand{format_of(raw)}};
+  });
+  json(sessions);
+
+  auto* const land =
+      add(app_, "land", "Merges a session's branch into the checked-out one.", make_land);
+  land->add_option("session", raw_.session, "the session")->type_name("")->required();
+  land->add_option("--strategy", raw_.strategy, "auto (default), ff or merge")->type_name("HOW");
+  json(land);
+
+  auto* const workspaces =
+      add(app_, "workspaces", "Lists, adds or forgets workspaces.",
+          [](Raw const& raw) { return Result<Command>{WorkspacesCommand{format_of(raw)}}; });
+  json(workspaces);
+  workspaces->require_subcommand(0, 1);
+  auto* const added =
+      add(*workspaces, "add", "Makes a folder under git a workspace.", make_workspace_add);
+  added->add_option("folder", raw_.folder, "the folder (default .)")->type_name("");
+  added->add_option("--id", raw_.id, "its id (default: from its name)")->type_name("ID");
+  added->add_flag("--init", raw_.init, "make it a git repository if it is none");
+  json(added);
+  auto* const removed =
+      add(*workspaces, "rm", "Forgets a workspace; touches no file.", make_workspace_remove);
+  removed->add_option("workspace", raw_.id, "its id")->type_name("")->required();
+  workspaces->footer(std::string{kWorkspacesExamples});  // last: subcommands would inherit it
+}
+
+void Parser::add_server() {
+  auto* const up =
+      add(app_, "up", "Starts the server if it does not run, and prints its address.", make_up);
+  up->add_flag("--foreground", raw_.foreground, "run it here instead of in the background");
+  up->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
+
+  auto* const serve = add(app_, "serve", "Runs the server in the foreground.", make_serve);
+  serve->add_option("--host", raw_.host, "address to listen on (default 127.0.0.1)")
+      ->type_name("ADDRESS");
+  serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
+
+  add(app_, "down", "Stops the server that `drover up` started.",
+      [](Raw const&) { return Result<Command>{DownCommand{}}; });
+
+  auto* const model = app_.add_subcommand("model", "Tools for models.");
+  model->set_help_flag("-h,--help", "print this help");
+  model->require_subcommand(1, 1);
+  auto* const model_serve =
+      add(*model, "serve", "Serves a scripted model on loopback, in the wire format of the API.",
+          make_model_serve);
+  model_serve->add_option("script", raw_.script, "the script's file")->type_name("")->required();
+  model_serve->add_option("--host", raw_.host, "address to listen on (default 127.0.0.1)")
+      ->type_name("ADDRESS");
+  model_serve->add_option("--port", raw_.port, "listen here (default: any free port)")
+      ->type_name("PORT");
+
+  auto* const version = add(app_, "version", "Prints the version.", [](Raw const& raw) {
+    return Result<Command>{VersionCommand{format_of(raw)}};
+  });
+  json(version);
+}
+
+Parser::Sub const* Parser::chosen() const {
+  // The innermost parsed one: `workspaces add` is behind `workspaces`.
+  Sub const* found = nullptr;
+  for (Sub const& sub : subs_)
+    if (sub.app->parsed()) found = &sub;
+  return found;
+}
+
+// CLI11 would call a mistyped command an unexpected argument; this says which command was meant.
+Result<CommandLine> Parser::unknown_words(std::span<std::string const> arguments) const {
+  auto const word =
+      std::ranges::find_if(arguments, [](auto const& a) { return !a.starts_with('-'); });
+  if (word == arguments.end())
+    return fail_next(
+        ErrorCode::invalid_argument,
+        fmt::format("there is no option '{}' before a command", printable(arguments.front(), 40)),
+        "see drover --help");
+  std::vector<std::string> names;
+  for (CLI::App const* sub : app_.get_subcommands({}))
+    names.push_back(sub->get_name());
+  std::string const near = nearest_word(*word, names);
+  return fail_next(ErrorCode::invalid_argument,
+                   fmt::format("there is no command '{}'", printable(*word, 40)),
+                   near.empty() ? "see drover --help" : fmt::format("did you mean '{}'?", near));
+}
+
+std::pair<std::string, std::string> Parser::unexpected_word(
+    CLI::App const& app, std::string const& name, std::vector<std::string> const& extras) {
+  std::string const& extra = extras.front();
+  std::vector<std::string> known;
+  if (extra.starts_with('-')) {
+    for (CLI::Option const* option : app.get_options())
+      for (std::string const& word : option->get_lnames())
+        known.push_back("--" + word);
+    std::string const near = nearest_word(extra.substr(0, extra.find('=')), known);
+    return {fmt::format("{} has no option {}", name, printable(extra, 40)),
+            near.empty() ? "" : fmt::format("did you mean {}?", near)};
+  }
+  for (CLI::App const* sub : app.get_subcommands({}))
+    known.push_back(sub->get_name());
+  std::string const near = nearest_word(extra, known);
+  std::string next = near.empty() ? "" : fmt::format("did you mean {} {}?", name, near);
+  if (name == "run" || name == "send") next = "put the prompt in quotes";
+  return {fmt::format("{} does not take the argument '{}'", name, printable(extra, 40)),
+          std::move(next)};
+}
+
+Error Parser::sentence(CLI::ParseError const& error) const {
+  CLI::App const* app = &app_;
+  std::string name;
+  while (!app->get_subcommands().empty()) {
+    app = app->get_subcommands().front();
+    name += (name.empty() ? "" : " ") + app->get_name();
+  }
+  std::string const help = fmt::format("see drover {} --help", name);
+  auto const bad = [](std::string message, std::string next) {
+    return Error{ErrorCode::invalid_argument, std::move(message), std::move(next)};
+  };
+  if (auto const extras = app->remaining(); !extras.empty()) {
+    auto const [message, next] = unexpected_word(*app, name, extras);
+    return bad(message, next.empty() ? help : next);
+  }
+  if (dynamic_cast<CLI::RequiredError const*>(&error) != nullptr) {
+    for (CLI::Option const* option : app->get_options())
+      if (option->get_required() && option->count() == 0)
+        return bad(fmt::format("{} needs {}", name,
+                               option->get_name() == "prompt"
+                                   ? "a prompt in quotes, or - for stdin"
+                                   : fmt::format("a {} to work on", option->get_name())),
+                   help);
+    return bad(fmt::format("{} needs a subcommand", name), help);
+  }
+  std::string_view const what = error.what();
+  // "--model: 1 required MODEL missing"
+  if (dynamic_cast<CLI::ArgumentMismatch const*>(&error) != nullptr && what.contains(':'))
+    return bad(
+        fmt::format("{}: {} needs a value", name, printable(what.substr(0, what.find(':')), 40)),
+        help);
+  return bad(fmt::format("{}: {}", name, printable(what, 200)), help);
+}
+
+Result<CommandLine> Parser::parse(std::span<std::string const> arguments) {
+  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h" ||
+      arguments.front() == "help")
+    return CommandLine{HelpCommand{std::string{kOverview}}, {}};
+  if (arguments.front() == "--version") return CommandLine{VersionCommand{}, {}};
+  std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
+  try {
+    app_.parse(reversed);
+  } catch (CLI::CallForHelp const&) {
+    return CommandLine{HelpCommand{app_.help()}, {}};  // of the subcommand that was named
+  } catch (CLI::ParseError const& error) {
+    if (app_.get_subcommands().empty()) return unknown_words(arguments);
+    return std::unexpected(sentence(error));
+  }
+  Sub const* const sub = chosen();
+  if (sub == nullptr) return unknown_words(arguments);
+  auto command = sub->make(raw_);
+  if (!command) return std::unexpected(std::move(command).error());
+  return CommandLine{*std::move(command), raw_.server};
+}
+
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> row(right.size() + 1);
+  for (std::size_t j = 0; j <= right.size(); ++j)
+    row[j] = j;
+  for (std::size_t i = 1; i <= left.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= right.size(); ++j) {
+      std::size_t const replaced = diagonal + (left[i - 1] == right[j - 1] ? 0U : 1U);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string nearest_word(std::string_view word, std::span<std::string const> known) {
+  constexpr std::size_t kWordBytesMax = 64;  // nothing longer is a slip of the finger
+  if (word.empty() || word.size() > kWordBytesMax) return {};
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(word.size() / 3, 1) + 1;
+  for (std::string const& candidate : known) {
+    bool const begins = word.size() >= 2 && candidate.starts_with(word);
+    std::size_t const distance = begins ? 1 : edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+Result<CommandLine> parse_command_line(std::span<std::string const> arguments) {
+  return Parser{}.parse(arguments);
+}
+
+}  // namespace drover::cli

@@ -1,0 +1,145 @@
+#pragma once
+// The command line as values. parse_command_line() is the only place that knows CLI11; it checks
+// every value, so that commands get ids that are ids and numbers that are in range. Pure.
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/time.h"
+
+namespace drover::cli {
+
+enum class Format : std::uint8_t { text, json };
+enum class Follow : std::uint8_t { no, yes };
+enum class Mode : std::uint8_t { foreground, background };
+enum class Access : std::uint8_t { read_write, read_only };
+enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
+enum class Init : std::uint8_t { never, if_needed };
+enum class ShowDiff : std::uint8_t { yes, no };
+
+// Text for stdout: --help, and `drover` alone.
+struct HelpCommand {
+  std::string text;
+};
+struct VersionCommand {
+  Format format = Format::text;
+};
+struct UpCommand {
+  Mode mode = Mode::background;
+  std::uint16_t port = 0;
+};
+struct ServeCommand {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+struct DownCommand {};
+struct RunCommand {
+  std::string prompt;                   // "-": read from stdin
+  std::vector<std::string> workspaces;  // folders or ids; empty: the current folder
+  std::string session;                  // empty: a new one
+  std::string model;
+  std::string agent;
+  std::string idempotency_key;
+  std::optional<std::int64_t> max_turns;
+  std::optional<double> max_budget_usd;
+  std::optional<Millis> timeout;
+  Access access = Access::read_write;
+  Checkout checkout = Checkout::in_place;
+  Init init = Init::never;
+  Follow follow = Follow::yes;
+  Format format = Format::text;
+  ShowDiff show_diff = ShowDiff::yes;
+};
+// A further run in a session; the workspaces are the session's.
+struct SendCommand {
+  SessionId session;
+  std::string prompt;
+  std::string model;
+  std::string idempotency_key;
+  std::optional<std::int64_t> max_turns;
+  std::optional<double> max_budget_usd;
+  std::optional<Millis> timeout;
+  Follow follow = Follow::yes;
+  Format format = Format::text;
+  ShowDiff show_diff = ShowDiff::yes;
+};
+struct PsCommand {
+  std::string session;
+  std::string state;
+  std::int64_t limit = 20;
+  Format format = Format::text;
+};
+struct AttachCommand {
+  std::string target;  // a run or a session; empty: the newest run
+  Format format = Format::text;
+  ShowDiff show_diff = ShowDiff::yes;
+};
+struct LogsCommand {
+  std::string run;  // empty: the newest
+  Follow follow = Follow::no;
+};
+struct EventsCommand {
+  std::string run;  // empty: the newest
+  Follow follow = Follow::no;
+  Format format = Format::text;
+  std::int64_t after = 0;
+};
+struct DiffCommand {
+  std::string run;  // empty: the newest
+  Format format = Format::text;
+};
+struct CancelCommand {
+  RunId run;
+  Format format = Format::text;
+};
+struct SessionsCommand {
+  Format format = Format::text;
+};
+struct WorkspacesCommand {
+  Format format = Format::text;
+};
+struct WorkspaceAddCommand {
+  std::string folder = ".";
+  std::string id;
+  Init init = Init::never;
+  Format format = Format::text;
+};
+struct WorkspaceRemoveCommand {
+  WorkspaceId workspace;
+};
+struct LandCommand {
+  SessionId session;
+  std::string strategy = "auto";
+  Format format = Format::text;
+};
+struct ModelServeCommand {
+  std::string script;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+
+using Command =
+    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
+                 SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
+                 CancelCommand, SessionsCommand, WorkspacesCommand, WorkspaceAddCommand,
+                 WorkspaceRemoveCommand, LandCommand, ModelServeCommand>;
+
+struct CommandLine {
+  Command command;
+  std::string server;  // --server URL; empty: discover it
+};
+
+// `arguments` without the program's name. invalid_argument: one sentence, with the nearest known
+// word where one was mistyped.
+[[nodiscard]] Result<CommandLine> parse_command_line(std::span<std::string const> arguments);
+
+// The known word that `word` most likely was meant to be; empty when none is near.
+[[nodiscard]] std::string nearest_word(std::string_view word, std::span<std::string const> known);
+
+}  // namespace drover::cli

@@ -1,0 +1,192 @@
+#include "cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+
+namespace drover::cli {
+namespace {
+
+Result<CommandLine> parse(std::vector<std::string> const& words) {
+  return parse_command_line(words);
+}
+
+template <class Command>
+Command command(std::vector<std::string> const& words) {
+  auto line = parse(words);
+  if (!line) {
+    ADD_FAILURE() << line.error().text();
+    return {};
+  }
+  EXPECT_TRUE(std::holds_alternative<Command>(line->command));
+  return std::get<Command>(line->command);
+}
+
+std::string complaint(std::vector<std::string> const& words) {
+  auto const line = parse(words);
+  if (line) return "accepted";
+  EXPECT_EQ(line.error().code, ErrorCode::invalid_argument);
+  return line.error().text();
+}
+
+TEST(CommandLine, RunTakesAllItsOptions) {
+  auto const run = command<RunCommand>({"run",
+                                        "-w",
+                                        "a",
+                                        "--workspace",
+                                        "b",
+                                        "--model",
+                                        "scripted:x",
+                                        "--agent",
+                                        "dev",
+                                        "--session",
+                                        "ses-1",
+                                        "--max-turns",
+                                        "7",
+                                        "--max-budget-usd",
+                                        "1.5",
+                                        "--timeout",
+                                        "90s",
+                                        "--worktree",
+                                        "--init",
+                                        "--detach",
+                                        "--json",
+                                        "--no-diff",
+                                        "--idempotency-key",
+                                        "k",
+                                        "do it"});
+  EXPECT_EQ(run.prompt, "do it");
+  EXPECT_EQ(run.workspaces, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(run.model, "scripted:x");
+  EXPECT_EQ(run.agent, "dev");
+  EXPECT_EQ(run.session, "ses-1");
+  EXPECT_EQ(run.max_turns, 7);
+  EXPECT_EQ(run.max_budget_usd, 1.5);
+  EXPECT_EQ(run.timeout, Millis{90'000});
+  EXPECT_EQ(run.checkout, Checkout::worktree);
+  EXPECT_EQ(run.access, Access::read_write);
+  EXPECT_EQ(run.init, Init::if_needed);
+  EXPECT_EQ(run.follow, Follow::no);
+  EXPECT_EQ(run.format, Format::json);
+  EXPECT_EQ(run.show_diff, ShowDiff::no);
+  EXPECT_EQ(run.idempotency_key, "k");
+}
+
+TEST(CommandLine, DefaultsAreTheOrdinaryCase) {
+  auto const run = command<RunCommand>({"run", "hello"});
+  EXPECT_TRUE(run.workspaces.empty());
+  EXPECT_EQ(run.checkout, Checkout::in_place);
+  EXPECT_EQ(run.follow, Follow::yes);
+  EXPECT_EQ(run.format, Format::text);
+  EXPECT_FALSE(run.max_turns || run.max_budget_usd || run.timeout);
+}
+
+TEST(CommandLine, AWorkspaceOptionDoesNotSwallowThePrompt) {
+  EXPECT_EQ(command<RunCommand>({"run", "-w", "dir", "prompt"}).prompt, "prompt");
+  EXPECT_EQ(command<RunCommand>({"run", "prompt", "-w", "dir"}).prompt, "prompt");
+  EXPECT_EQ(command<RunCommand>({"run", "--", "-w is an option"}).prompt, "-w is an option");
+  EXPECT_EQ(command<RunCommand>({"run", "-"}).prompt, "-");
+}
+
+TEST(CommandLine, EveryCommandParses) {
+  EXPECT_EQ(command<UpCommand>({"up", "--foreground", "--port", "80"}).port, 80);
+  EXPECT_EQ(command<ServeCommand>({"serve", "--host", "::1"}).host, "::1");
+  (void)command<DownCommand>({"down"});
+  EXPECT_EQ(command<SendCommand>({"send", "ses-1", "more"}).session.str(), "ses-1");
+  EXPECT_EQ(command<PsCommand>({"ps", "--state", "failed", "--limit", "5"}).limit, 5);
+  EXPECT_EQ(command<AttachCommand>({"attach"}).target, "");
+  EXPECT_EQ(command<LogsCommand>({"logs", "-f", "run-1"}).follow, Follow::yes);
+  EXPECT_EQ(command<EventsCommand>({"events", "run-1", "--after", "3"}).after, 3);
+  EXPECT_EQ(command<DiffCommand>({"diff", "run-1"}).run, "run-1");
+  EXPECT_EQ(command<CancelCommand>({"cancel", "run-1"}).run.str(), "run-1");
+  EXPECT_EQ(command<SessionsCommand>({"sessions", "--json"}).format, Format::json);
+  (void)command<WorkspacesCommand>({"workspaces"});
+  EXPECT_EQ(command<WorkspaceAddCommand>({"workspaces", "add", "d", "--id", "x"}).id, "x");
+  EXPECT_EQ(command<WorkspaceRemoveCommand>({"workspaces", "rm", "x"}).workspace.str(), "x");
+  EXPECT_EQ(command<LandCommand>({"land", "ses-1"}).strategy, "auto");
+  EXPECT_EQ(command<ModelServeCommand>({"model", "serve", "f", "--port", "1"}).script, "f");
+  (void)command<VersionCommand>({"version"});
+  (void)command<VersionCommand>({"--version"});
+  EXPECT_EQ(parse({"--server", "http://h", "ps"})->server, "http://h");
+  EXPECT_EQ(parse({"ps", "--server", "http://h"})->server, "http://h");
+}
+
+TEST(CommandLine, MistakesAreNamedWithTheLikelyWord) {
+  EXPECT_EQ(complaint({"rn", "x"}), "there is no command 'rn'; did you mean 'run'?");
+  EXPECT_EQ(complaint({"frobnicate"}), "there is no command 'frobnicate'; see drover --help");
+  EXPECT_EQ(complaint({"run", "--modle", "m", "x"}),
+            "run has no option --modle; did you mean --model?");
+  EXPECT_EQ(complaint({"run", "fix", "the", "test"}),
+            "run does not take the argument 'the'; put the prompt in quotes");
+  EXPECT_EQ(complaint({"workspaces", "ad"}),
+            "workspaces does not take the argument 'ad'; did you mean workspaces add?");
+  EXPECT_EQ(complaint({"run"}),
+            "run needs a prompt in quotes, or - for stdin; see drover run --help");
+  EXPECT_EQ(complaint({"land"}), "land needs a session to work on; see drover land --help");
+  EXPECT_EQ(complaint({"run", "x", "--model"}),
+            "run: --model needs a value; see drover run --help");
+  EXPECT_EQ(complaint({"model"}), "model needs a subcommand; see drover model --help");
+  EXPECT_EQ(complaint({"--frob"}),
+            "there is no option '--frob' before a command; see drover --help");
+}
+
+TEST(CommandLine, ValuesAreCheckedBeforeAnythingIsSent) {
+  for (char const* const turns : {"0", "-1", "x", "1x", "1.5", "99999999999999999999"})
+    EXPECT_TRUE(complaint({"run", "p", "--max-turns", turns}).starts_with("--max-turns takes"))
+        << turns;
+  for (char const* const budget : {"-1", "nan", "inf", "x", "1e300"})
+    EXPECT_TRUE(
+        complaint({"run", "p", "--max-budget-usd", budget}).starts_with("--max-budget-usd takes"))
+        << budget;
+  for (char const* const timeout : {"0", "x", "-5s", "9999h"})
+    EXPECT_TRUE(complaint({"run", "p", "--timeout", timeout}).starts_with("--timeout takes"))
+        << timeout;
+  EXPECT_TRUE(complaint({"up", "--port", "65536"}).starts_with("--port takes"));
+  EXPECT_TRUE(complaint({"ps", "--state", "gone"}).starts_with("--state takes one of"));
+  EXPECT_TRUE(complaint({"land", "ses-1", "--strategy", "x"}).starts_with("--strategy takes"));
+  for (auto const* const id : {"../x", "a/b", "A", "", "a b", "-x"})
+    EXPECT_NE(complaint({"cancel", id}), "accepted") << id;
+  EXPECT_TRUE(complaint({"attach", "../../x"}).contains("is not a run id"));
+  EXPECT_TRUE(complaint({"run", "p", "--session", "../x"}).contains("is not a session id"));
+  EXPECT_TRUE(complaint({"run", "p", "--worktree", "--allow-dirty"}).contains("exclude"));
+  EXPECT_TRUE(complaint({"run", "p", "--ro", "--worktree"}).contains("--ro"));
+}
+
+TEST(CommandLine, ComplaintsAreOneHarmlessLine) {
+  for (std::vector<std::string> const& words : {std::vector<std::string>{"\x1b]0;x\x07"},
+                                                {"run", "--\x1b[2J", "x"},
+                                                {"ps", "a\nb\x1b"},
+                                                {"run", "p", "--timeout", "\x1b\n"}}) {
+    std::string const text = complaint(words);
+    EXPECT_EQ(terminal_safe(text, Lines::flatten), text);
+  }
+}
+
+TEST(CommandLine, HelpNamesEveryCommand) {
+  std::string const overview = command<HelpCommand>({}).text;
+  EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
+  for (char const* const name :
+       {"up", "serve", "run", "ps", "attach", "logs", "events", "diff", "cancel", "send",
+        "sessions", "workspaces", "land", "down", "model serve", "version"}) {
+    EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
+    std::vector<std::string> words;
+    for (auto const word : split(name, ' '))
+      words.emplace_back(word);
+    words.emplace_back("--help");
+    EXPECT_TRUE(command<HelpCommand>(words).text.contains(std::string{"drover "} + name)) << name;
+  }
+  for (auto const line : split(overview, '\n'))
+    EXPECT_LE(line.size(), 105U) << line;
+}
+
+TEST(CommandLine, NearestWord) {
+  std::vector<std::string> const known = {"run", "ps", "sessions", "send"};
+  EXPECT_EQ(nearest_word("sesions", known), "sessions");
+  EXPECT_EQ(nearest_word("sess", known), "sessions");
+  EXPECT_EQ(nearest_word("banana", known), "");
+  EXPECT_EQ(nearest_word("", known), "");
+  EXPECT_EQ(nearest_word(std::string(100'000, 's'), known), "");
+}
+
+}  // namespace
+}  // namespace drover::cli

@@ -1,0 +1,29 @@
+#pragma once
+// The commands, one file each in cli/commands/. Each prints its data and reports its own errors,
+// and returns the process's exit code (cli/exit_codes.h). Blocking.
+#include "cli/command_line.h"
+#include "cli/context.h"
+
+namespace drover::cli {
+
+[[nodiscard]] int execute(Context const& context, HelpCommand const& command);
+[[nodiscard]] int execute(Context const& context, VersionCommand const& command);
+[[nodiscard]] int execute(Context const& context, UpCommand const& command);
+[[nodiscard]] int execute(Context const& context, ServeCommand const& command);
+[[nodiscard]] int execute(Context const& context, DownCommand const& command);
+[[nodiscard]] int execute(Context const& context, RunCommand const& command);
+[[nodiscard]] int execute(Context const& context, SendCommand const& command);
+[[nodiscard]] int execute(Context const& context, PsCommand const& command);
+[[nodiscard]] int execute(Context const& context, AttachCommand const& command);
+[[nodiscard]] int execute(Context const& context, LogsCommand const& command);
+[[nodiscard]] int execute(Context const& context, EventsCommand const& command);
+[[nodiscard]] int execute(Context const& context, DiffCommand const& command);
+[[nodiscard]] int execute(Context const& context, CancelCommand const& command);
+[[nodiscard]] int execute(Context const& context, SessionsCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, LandCommand const& command);
+[[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
+
+}  // namespace drover::cli

@@ -1,0 +1,43 @@
+#include "cli/commands.h"
+#include "cli/listing.h"
+
+namespace drover::cli {
+
+namespace {
+
+constexpr std::int64_t kSessionsMax = 1000;
+
+}  // namespace
+
+int execute(Context const& context, SessionsCommand const& command) {
+  auto client = connect(context);
+  if (!client) return report(context, client.error());
+  Table table{{{"SESSION"},
+               {"STATE"},
+               {"RUNS", Align::right},
+               {"UPDATED"},
+               {"LAST RUN"},
+               {"BRANCH"},
+               {"WORKSPACES"}}};
+  WallTime const now = context.clock.now();
+  Screen& screen = context.screen;
+  auto const listed = list_pages(*client, "/sessions?limit=100", "sessions", kSessionsMax,
+                                 [&](json::object const& session) {
+                                   if (command.format == Format::json) {
+                                     screen.print(json_object_line(session, screen.out_style()));
+                                     return;
+                                   }
+                                   table.add({{cell_text(session, "id")},
+                                              {cell_text(session, "state")},
+                                              {cell_text(session, "runs")},
+                                              {cell_time(session, "updated_at", now), Paint::dim},
+                                              {cell_text(session, "last_run")},
+                                              {cell_text(session, "branch")},
+                                              {cell_names(session, "workspaces")}});
+                                 });
+  if (!listed) return report(context, listed.error());
+  return finish_listing(context, command.format, table,
+                        "no sessions; start one with: drover run \"what to do\"");
+}
+
+}  // namespace drover::cli

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/server_control.h"
+
+namespace drover::cli {
+
+namespace {
+
+constexpr Millis kLook{20};
+
+// Prints the address once the server in this process is ready.
+void announce(std::stop_token const& stop, Context const& context, std::string const& folder) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock{mutex};
+  while (!stop.stop_requested()) {
+    auto const endpoint = running_server(folder);
+    if (endpoint && endpoint->pid == ::getpid()) {
+      context.screen.print(browser_address(*endpoint) + "\n");
+      return;
+    }
+    wake.wait_for(lock, stop, kLook, [] { return false; });
+  }
+}
+
+int up_here(Context const& context, UpCommand const& command, std::string const& folder) {
+  if (auto const endpoint = running_server(folder))
+    return report(context, Error{ErrorCode::conflict,
+                                 fmt::format("a drover server (process {}) runs already at {}",
+                                             endpoint->pid, endpoint->url),
+                                 "stop it with: drover down"});
+  std::jthread const announcer{
+      [&](std::stop_token const& stop) { announce(stop, context, folder); }};
+  return execute(context, ServeCommand{.port = command.port});
+}
+
+}  // namespace
+
+int execute(Context const& context, UpCommand const& command) {
+  auto const folder = state_folder(context.environment);
+  if (!folder) return report(context, folder.error());
+  if (context.entry.serve == nullptr) return execute(context, ServeCommand{});
+  if (command.mode == Mode::foreground) return up_here(context, command, *folder);
+  auto endpoint = running_server(*folder);
+  if (endpoint) {
+    context.screen.note("drover: the server runs already");
+    std::string const wanted = fmt::format(":{}", command.port);
+    if (command.port != 0 && !endpoint->url.ends_with(wanted))
+      context.screen.note(fmt::format(
+          "drover: it does not listen on port {}; stop it first with: drover down", command.port));
+  } else {
+    endpoint = start_server(*folder, command.port, context.clock);
+  }
+  if (!endpoint) return report(context, endpoint.error());
+  context.screen.print(browser_address(*endpoint) + "\n");
+  return kExitOk;
+}
+
+}  // namespace drover::cli

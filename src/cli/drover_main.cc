@@ -1,0 +1,22 @@
+// The executable: the command line, with the server plugged in.
+#include "cli/main.h"
+#include "server/server.h"
+
+namespace {
+
+int serve(drover::cli::ServeOptions const& options) {
+  return drover::server::serve({options.state_folder, options.host, options.port});
+}
+
+int serve_model(drover::cli::ModelServeOptions const& options) {
+  return drover::server::serve_model({options.script, options.host, options.port});
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  drover::cli::ServerEntry entry;
+  entry.serve = serve;
+  entry.serve_model = serve_model;
+  return drover::cli::run_command_line(argument_count, arguments, entry);
+}

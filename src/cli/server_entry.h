@@ -1,0 +1,28 @@
+#pragma once
+// The seam between the command line and the server: `drover serve` and `drover model serve` call
+// what the executable's main() plugs in here, so that this folder needs no server code.
+#include <cstdint>
+#include <string>
+
+namespace drover::cli {
+
+struct ServeOptions {
+  std::string state_folder;  // absolute; the server creates it (mode 0700) where it is missing
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any free one
+};
+
+struct ModelServeOptions {
+  std::string script;  // absolute path of the scripted model's file
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+
+// Each runs in the foreground until SIGTERM or SIGINT and returns the process's exit code; it
+// reports its own errors on stderr. Null: this build does not have it.
+struct ServerEntry {
+  int (*serve)(ServeOptions const&) = nullptr;
+  int (*serve_model)(ModelServeOptions const&) = nullptr;
+};
+
+}  // namespace drover::cli
