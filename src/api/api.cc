@@ -91,7 +91,8 @@ Task<Status> Api::answer(net::HttpRequest request, net::HttpReply& reply) {
 
 Task<Status> Api::get_openapi(Call, net::HttpReply& reply) {
   net::Headers headers{{"content-type", "application/json"}};
-  co_return co_await reply.send(200, std::move(headers), std::string{openapi_document()});
+  std::string document{openapi_document()};
+  co_return co_await reply.send(200, std::move(headers), std::move(document));
 }
 
 Task<Status> Api::get_health(Call, net::HttpReply& reply) {

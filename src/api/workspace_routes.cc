@@ -133,7 +133,8 @@ Task<Status> Api::delete_workspace(Call call, net::HttpReply& reply) {
                             "wait until it has ended, or cancel it");
   auto const forgotten = co_await services_.workspaces.forget(*id);
   if (!forgotten) co_return forgotten;
-  co_return co_await reply.send(204, {}, "");
+  net::Headers none;
+  co_return co_await reply.send(204, std::move(none), "");
 }
 
 }  // namespace drover::api

@@ -53,7 +53,8 @@ Task<void> wait_for_client(net::HttpReply& client, Millis silence_max) {
 }
 
 Task<void> pause(Millis wait) {
-  boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor};
+  auto const executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer{executor};
   timer.expires_after(wait);
   co_await timer.async_wait(boost::asio::use_awaitable);
 }

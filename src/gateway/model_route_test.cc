@@ -20,7 +20,7 @@ TEST(ModelRoute, KnowsItsProviders) {
 }
 
 TEST(ModelRoute, RefusesTheRestWithTheWayOn) {
-  for (std::string const name : {std::string{""}, std::string{"gpt"}, std::string{"anthropic/"},
+  for (std::string const& name : {std::string{""}, std::string{"gpt"}, std::string{"anthropic/"},
                                  std::string{"anthropic/a/b"}, std::string{"scripted:"},
                                  std::string{"scripted:relative.json"}, std::string{"claude-\n"},
                                  std::string{"scripted:/a\0b", 13}}) {

@@ -76,7 +76,7 @@ Status move_checkout(Repository& repository, CheckoutMove const& move) {
   if (!to) return std::unexpected(to.error());
   auto const deltas = tree_deltas(impl, *from, *to);
   if (!deltas) return std::unexpected(deltas.error());
-  auto lock = IndexLock::acquire(impl.git_folder);
+  auto lock = IndexLock::acquire(impl.git_folder, head_lock_path(impl, move.head));
   if (!lock) return std::unexpected(std::move(lock).error());
   auto index = IndexFile::read(impl.index_path());
   if (!index) return std::unexpected(std::move(index).error());

@@ -79,7 +79,7 @@ class Committer {
     DROVER_TRY(check_expected(impl_, head_, request_.expected_head));
     auto const message = format_message({request_.subject, request_.body, request_.trailers});
     if (!message) return std::unexpected(message.error());
-    auto lock = IndexLock::acquire(impl_.git_folder);
+    auto lock = IndexLock::acquire(impl_.git_folder, head_lock_path(impl_, head_));
     if (!lock) return std::unexpected(std::move(lock).error());
     auto index = read_index(impl_);
     if (!index) return std::unexpected(std::move(index).error());

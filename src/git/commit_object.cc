@@ -100,6 +100,11 @@ Result<std::string> format_commit(CommitParts const& parts) {
   return text + parts.message;
 }
 
+std::string head_lock_path(Repository::Impl const& impl, Head const& head) {
+  if (head.branch.empty()) return impl.git_folder + "/HEAD.lock";
+  return impl.common_folder + "/refs/heads/" + head.branch + ".lock";
+}
+
 Result<HeadLock> HeadLock::acquire(Repository::Impl const& impl, Head const& head,
                                    std::optional<Oid> const& expected) {
   std::string const name = head.branch.empty() ? "HEAD" : "refs/heads/" + head.branch;
@@ -112,7 +117,8 @@ Result<HeadLock> HeadLock::acquire(Repository::Impl const& impl, Head const& hea
       return fail_next(
           ErrorCode::conflict,
           fmt::format("the reference {} of {} is locked", name, impl.work_tree),
-          fmt::format("if no git command runs, remove {}/{}.lock", impl.common_folder, name));
+          fmt::format("if no git command runs in this workspace, remove the lock: rm '{}'",
+                      printable(head_lock_path(impl, head), 300)));
     return fail_git(status, "lock the reference", name);
   }
   git_oid now{};

@@ -31,6 +31,9 @@ struct CommitParts {
 };
 [[nodiscard]] Result<std::string> format_commit(CommitParts const& parts);
 
+// The lock file of the reference that HEAD stands for.
+[[nodiscard]] std::string head_lock_path(Repository::Impl const& impl, Head const& head);
+
 // HEAD's reference, locked: nobody moves it while this lives.
 class HeadLock {
  public:

@@ -1,10 +1,12 @@
 #include "git/commit.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
 
+#include "base/random.h"
 #include "git/index_file.h"
 #include "git/test_repository.h"
 
@@ -385,6 +387,59 @@ TEST_F(Commit, RemovesALockThatAKilledDroverLeft) {
   write("README", "x\n");
   write(".git/index.lock", "drover 999999\n");
   EXPECT_TRUE(commit_cleanly().committed);
+}
+
+TEST_F(Commit, RemovesAReferenceLockThatAKilledDroverLeftWithTheIndexLock) {
+  make_repository();
+  write("README", "x\n");
+  write(".git/index.lock", "drover 999999\n");
+  write(".git/refs/heads/main.lock", "");
+  EXPECT_TRUE(commit_cleanly().committed);
+}
+
+TEST_F(Commit, LeavesAReferenceLockThatIsNotOurs) {
+  make_repository();
+  write("README", "x\n");
+  write(".git/refs/heads/main.lock", "");
+  auto const outcome = commit(request());
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::conflict);
+  EXPECT_NE(outcome.error().next.find(work_ + "/.git/refs/heads/main.lock"), std::string::npos);
+  EXPECT_TRUE(os::exists(work_ + "/.git/refs/heads/main.lock"));
+}
+
+TEST_F(Commit, SurvivesAKillAtAnyMoment) {
+  make_repository();
+  for (int i = 0; i < 300; ++i)
+    write(fmt::format("d{}/f{}", i % 10, i), "x\n");
+  (void)commit_cleanly();
+  SeededRandom random{7};
+  int killed = 0;
+  for (int round = 0; round < 25; ++round) {
+    pid_t const child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      // Commits until it is killed.
+      for (int i = 0;; ++i) {
+        FILE* const file = std::fopen((work_ + "/d3/f3").c_str(), "w");
+        if (file == nullptr) _exit(2);
+        std::fprintf(file, "%d %d\n", round, i);
+        std::fclose(file);
+        if (!commit(request())) _exit(3);
+      }
+    }
+    usleep(static_cast<useconds_t>(5'000 + random.below(40'000)));
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed with " << WEXITSTATUS(status);
+    if (os::exists(work_ + "/.git/index.lock")) ++killed;
+    EXPECT_EQ(git("fsck --strict --no-dangling --no-progress --connectivity-only"), "");
+  }
+  EXPECT_GT(killed, 0) << "no kill hit a commit, so the test proves nothing";
+  write("d3/f3", "the end\n");
+  EXPECT_TRUE(commit_cleanly().committed);
+  EXPECT_EQ(git("show HEAD:d3/f3"), "the end");
 }
 
 TEST_F(Commit, RefusesInTheMiddleOfAMerge) {

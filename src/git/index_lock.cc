@@ -75,22 +75,59 @@ std::unexpected<Error> locked(std::string const& path) {
                   printable(path, 300)));
 }
 
+// The lock file before it has its name: marked and flocked first, so that a kill at no moment
+// leaves an index.lock that cannot be told from git's own.
+class MarkedFile {
+ public:
+  static Result<MarkedFile> create(std::string const& folder) {
+    MarkedFile file;
+    file.path_ = folder + "/drover-lock.XXXXXX";
+    file.fd_ = os::Fd{::mkostemp(file.path_.data(), O_CLOEXEC)};
+    if (!file.fd_.valid()) return fail_errno("lock the git index in", folder);
+    if (::flock(file.fd_.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", file.path_);
+    DROVER_TRY(os::write_all(file.fd_.get(), fmt::format("{}{}\n", kMark, ::getpid()), file.path_));
+    return file;
+  }
+  MarkedFile(MarkedFile&&) = default;
+  MarkedFile& operator=(MarkedFile&&) = delete;
+  ~MarkedFile() {
+    if (fd_.valid()) ::unlink(path_.c_str());
+  }
+  // errno is EEXIST when somebody has the lock.
+  bool rename_to(std::string const& path) const {
+    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
+      return true;
+    // File systems without that flag (NFS) have links.
+    if (errno != EINVAL || ::link(path_.c_str(), path.c_str()) != 0) return false;
+    ::unlink(path_.c_str());
+    return true;
+  }
+  os::Fd take() { return std::move(fd_); }
+
+ private:
+  MarkedFile() = default;
+  std::string path_;
+  os::Fd fd_;
+};
+
 }  // namespace
 
 Result<IndexLock> IndexLock::acquire(std::string const& git_folder,
+                                     std::string const& reference_lock,
                                      std::chrono::milliseconds wait) {
   std::string const path = git_folder + "/index.lock";
+  auto marked = MarkedFile::create(git_folder);
+  if (!marked) return std::unexpected(std::move(marked).error());
   auto const deadline = steady_clock::now() + wait;
   for (;;) {
-    os::Fd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)};
-    if (fd.valid()) {
-      IndexLock lock{git_folder, std::move(fd)};
-      if (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", path);
-      DROVER_TRY(os::write_all(lock.fd_.get(), fmt::format("{}{}\n", kMark, ::getpid()), path));
-      return lock;
-    }
+    if (marked->rename_to(path)) return IndexLock{git_folder, marked->take()};
     if (errno != EEXIST) return fail_errno("lock the git index with", path);
-    if (remove_if_abandoned(path)) continue;
+    if (remove_if_abandoned(path)) {
+      // The index lock kept everybody else from committing meanwhile.
+      if (!reference_lock.empty() && os::exists(reference_lock) && !holder_of(reference_lock))
+        ::unlink(reference_lock.c_str());
+      continue;
+    }
     if (steady_clock::now() >= deadline) return locked(path);
     std::this_thread::sleep_for(kPoll);
   }

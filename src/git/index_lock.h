@@ -1,7 +1,7 @@
 #pragma once
 // The lock that git programs take before they write the index: `index.lock`, made exclusively.
-// Ours holds `drover <pid>` for its whole life and is flocked, so that one left behind by a kill is
-// told from a running holder and removed; git's own is never touched. The new index is written
+// Ours holds `drover <pid>` and is flocked from before it has its name, so that one left by a kill
+// is told from a running holder and removed; git's own is never touched. The new index is written
 // beside it and renamed.
 #include <chrono>
 #include <string>
@@ -17,7 +17,10 @@ inline constexpr std::chrono::milliseconds kIndexLockWait{2000};
 class IndexLock {
  public:
   // conflict names the file, its age and whether a process has it open, after `wait`.
+  // `reference_lock` is the lock file of the reference that the holder moves (empty: none): where
+  // the index lock was abandoned, that one was too, unless a process has it open.
   [[nodiscard]] static Result<IndexLock> acquire(std::string const& git_folder,
+                                                 std::string const& reference_lock = {},
                                                  std::chrono::milliseconds wait = kIndexLockWait);
   IndexLock(IndexLock&& other) noexcept;
   IndexLock& operator=(IndexLock&&) = delete;

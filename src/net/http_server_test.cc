@@ -298,8 +298,10 @@ Task<void> throw_at(std::string where, HttpReply& reply) {
   if (where == "/before") throw std::runtime_error("boom");
   if (where == "/silent") co_return;
   if (where == "/twice") {
-    co_await reply.send(200, {}, "once");
-    co_await reply.send(200, {}, "twice");
+    Headers first;
+    co_await reply.send(200, std::move(first), "once");
+    Headers second;
+    co_await reply.send(200, std::move(second), "twice");
     co_return;
   }
   if (where == "/bad-header") {
@@ -307,7 +309,8 @@ Task<void> throw_at(std::string where, HttpReply& reply) {
     co_await reply.send(200, std::move(headers), "");
     co_return;
   }
-  co_await reply.begin_stream(200, {});
+  Headers headers;
+  co_await reply.begin_stream(200, std::move(headers));
   auto part = std::make_shared<std::string const>("part");
   co_await reply.write(std::move(part));
   if (where == "/unended") co_return;
@@ -334,7 +337,8 @@ TEST(HttpServer, AFailingHandlerIsA500OrACut) {
 }
 
 Task<void> stream_pieces(int count, HttpReply& reply) {
-  co_await reply.begin_stream(200, {});
+  Headers headers;
+  co_await reply.begin_stream(200, std::move(headers));
   std::vector<SharedBytes> several;
   for (int i = 0; i < count; ++i)
     several.push_back(std::make_shared<std::string const>(fmt::format("{:05},", i)));
@@ -403,7 +407,8 @@ TEST(HttpServer, AClientThatReadsNothingIsDropped) {
   TestServer server{[&failed](HttpRequest, HttpReply& reply) {
                       struct Writer {
                         static Task<void> flood(std::atomic<int>* count, HttpReply& out) {
-                          co_await out.begin_stream(200, {});
+                          Headers headers;
+                          co_await out.begin_stream(200, std::move(headers));
                           auto const block = std::make_shared<std::string const>(100'000, 'x');
                           while (true) {
                             auto const written = co_await out.write(block);

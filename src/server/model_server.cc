@@ -27,7 +27,8 @@ class ModelServer {
   Task<void> handle(net::HttpRequest request, net::HttpReply& reply) {
     net::Headers headers{{"content-type", "application/json"}};
     if (request.method == "HEAD" || request.path == "/") {
-      co_await reply.send(200, {}, "");
+      net::Headers none;
+      co_await reply.send(200, std::move(none), "");
     } else if (request.method == "GET" && request.path == "/v1/models") {
       co_await reply.send(200, std::move(headers), script_.model_list());
     } else if (request.method == "POST" && request.path == "/v1/messages") {

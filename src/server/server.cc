@@ -34,6 +34,8 @@ namespace drover::server {
 namespace {
 
 constexpr std::size_t kPoolThreads = 4;
+// Of their own, so that git work never delays a stream.
+constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
@@ -109,7 +111,8 @@ void raise_descriptor_limit() {
 // All parts, in the order in which they are made; they go in the opposite one.
 class Server {
  public:
-  explicit Server(ServeOptions const& options) : options_(options), pool_(kPoolThreads) {}
+  explicit Server(ServeOptions const& options)
+      : options_(options), pool_(kPoolThreads), read_pool_(kReadThreads) {}
 
   Status start();
   void run() {
@@ -130,6 +133,7 @@ class Server {
   boost::asio::io_context io_{1};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
+  os::BlockingPool read_pool_;
   Secret token_;
   std::unique_ptr<store::Writer> writer_;
   std::unique_ptr<store::Readers> readers_;
@@ -174,7 +178,7 @@ Status Server::open_store() {
   DROVER_TRY(store::migrate(*database, all_migrations()));
   auto const executor = io_.get_executor();
   writer_ = std::make_unique<store::Writer>(*std::move(database), executor);
-  readers_ = std::make_unique<store::Readers>(path, pool_);
+  readers_ = std::make_unique<store::Readers>(path, read_pool_);
   streams_ = std::make_unique<broker::EmbeddedStreams>(*writer_, *readers_, clock_, executor);
   queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);

@@ -110,8 +110,10 @@ void Switchboard::pump_events() {
     auto const due = outbox_.due();
     if (!due || now < *due) return;
     batch_ = outbox_.take_batch();
+    ++batch_number_;
   }
-  static_cast<void>(send(events_, "POST", "/v1/events", batch_, kAnswerWait));
+  static_cast<void>(send(events_, "POST", fmt::format("/v1/events?batch={}", batch_number_), batch_,
+                         kAnswerWait));
 }
 
 void Switchboard::pump_inbox() {

@@ -89,7 +89,8 @@ class Switchboard final : public agent::Waiter {
   Clock const* clock_;
   int signals_;
   Outbox outbox_;
-  std::string batch_;  // sent, or to be sent again
+  std::string batch_;              // sent, or to be sent again
+  std::int64_t batch_number_ = 0;  // tells the server a batch that is sent again from a new one
   Link events_;
   Link inbox_;
   std::deque<InboxItem> queue_;

@@ -204,7 +204,7 @@ class TestServer {
   bool answer(int fd, Request const& request) {
     if (request.target == "/v1/unit") return reply(fd, 200, description_);
     if (request.target.starts_with("/v1/inbox")) return answer_inbox(fd);
-    if (request.target == "/v1/events") return answer_events(fd, request.body);
+    if (request.target.starts_with("/v1/events")) return answer_events(fd, request.body);
     if (request.target == "/v1/messages") return answer_messages(fd, request.body);
     return reply(fd, 404, "{}");
   }

@@ -264,7 +264,8 @@ Task<void> Supervisor::record_committing(Outcome outcome) {
   run_.state = RunState::committing;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  auto const written = co_await write({}, from);
+  std::vector<broker::EventDraft> no_events;
+  auto const written = co_await write(std::move(no_events), from);
   if (!written)
     log::warn("run-not-recorded", {{"run", run_.id}, {"reason", written.error().text()}});
 }

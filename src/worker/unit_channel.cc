@@ -24,12 +24,13 @@ net::Headers json_headers() {
   return {{"content-type", "application/json"}};
 }
 
-std::int64_t wait_of(net::HttpRequest const& request) {
-  auto const wanted = request.query.find("wait_ms");
-  if (wanted == request.query.end()) return 0;
-  std::int64_t ms = 0;
-  std::from_chars(wanted->second.data(), wanted->second.data() + wanted->second.size(), ms);
-  return std::clamp<std::int64_t>(ms, 0, kInboxWaitMaxMs);
+// 0 where it is absent or no number.
+std::int64_t number_of(net::HttpRequest const& request, std::string_view name) {
+  auto const found = request.query.find(name);
+  if (found == request.query.end()) return 0;
+  std::int64_t number = 0;
+  std::from_chars(found->second.data(), found->second.data() + found->second.size(), number);
+  return number;
 }
 
 contract::Usage usage_of_call(gateway::CallReport const& report) {
@@ -115,7 +116,9 @@ Task<void> UnitChannel::handle(net::HttpRequest request, net::HttpReply& reply) 
 }
 
 Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply) {
-  if (request.method == "HEAD" && request.path == "/") co_return co_await reply.send(200, {}, "");
+  net::Headers no_headers;
+  if (request.method == "HEAD" && request.path == "/")
+    co_return co_await reply.send(200, std::move(no_headers), "");
   auto const known = authenticate(request);
   if (!known) co_return known;
   std::string const what = request.method + " " + request.path;
@@ -141,7 +144,8 @@ json::object UnitChannel::message() const {
 
 Task<Status> UnitChannel::inbox(net::HttpRequest request, net::HttpReply& reply) {
   auto const deadline =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds{wait_of(request)};
+      std::chrono::steady_clock::now() + std::chrono::milliseconds{std::clamp<std::int64_t>(
+                                             number_of(request, "wait_ms"), 0, kInboxWaitMaxMs)};
   bool gone = false;
   reply.on_peer_gone([this, &gone] {
     gone = true;
@@ -158,15 +162,23 @@ Task<Status> UnitChannel::inbox(net::HttpRequest request, net::HttpReply& reply)
     if (std::chrono::steady_clock::now() >= deadline) break;
     co_await inbox_changed_.wait(seen, deadline);
   }
-  co_return co_await reply.send(204, {}, "");
+  net::Headers no_headers;
+  co_return co_await reply.send(204, std::move(no_headers), "");
 }
 
 Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply) {
   TurnPtr const turn = turn_;
   if (turn == nullptr || turn->fenced)
     co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+  // A unit whose connection broke sends its batch again, not knowing whether it arrived.
+  std::int64_t const number = number_of(request, "batch");
+  if (number > 0 && number <= batch_stored_)
+    co_return co_await reply.send(200, json_headers(), R"({"accepted":0})");
+  if (number > 0 && number <= batch_taken_)
+    co_return fail(ErrorCode::unavailable, "the batch {} is being stored", number);
   auto batch = read_unit_batch(request.body, turn->run.id, Epoch{turn->run.epoch});
   if (!batch) co_return std::unexpected(batch.error());
+  if (number > 0) batch_taken_ = number;
   std::size_t const count = batch->drafts.size();
   if (turn->done && count > 0)
     co_return fail(ErrorCode::conflict, "the turn {} has had its done event", turn->run.id);
@@ -189,10 +201,12 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
         return append_events(transaction, services_.streams, after, drafts);
       });
   if (!stored) {
+    batch_taken_ = batch_stored_;
     if (stored.error().code == ErrorCode::conflict) turn->fenced = true;
     turn->changed.notify();
     co_return std::unexpected(stored.error());
   }
+  if (number > 0) batch_stored_ = number;
   turn->run.phases.tool_ms += batch->tool_ms;
   if (batch->accepted) turn->accepted = true;
   if (batch->done) turn->done = std::move(batch->done);

@@ -48,6 +48,8 @@ class UnitChannel {
   std::unique_ptr<net::HttpServer> server_;
   TurnPtr turn_;
   bool interrupt_ = false;
+  std::int64_t batch_stored_ = 0;  // the latest numbered batch of events that is durable
+  std::int64_t batch_taken_ = 0;   // the latest that was begun
   os::AsyncEvent inbox_changed_;
 };
 
