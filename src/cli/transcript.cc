@@ -13,6 +13,9 @@ namespace drover::cli {
 
 namespace {
 
+// Where the server keeps the changes of a turn that did not succeed.
+constexpr std::string_view kRescueRefs = "refs/drover/rescue/";
+
 constexpr std::size_t kResultLinesMax = 4;
 constexpr std::size_t kViolationsMax = 20;
 constexpr std::size_t kArgumentBytesMax = 2000;
@@ -229,14 +232,17 @@ std::string TranscriptRenderer::on_done(json::object const& event) {
 }
 
 std::string TranscriptRenderer::on_commit(json::object const& event) {
-  std::string line = fmt::format("✔ commit {}", flat(string_or(event, "sha", "").substr(0, 8)));
   std::string const branch = flat_member(event, "branch");
+  std::string const changes =
+      fmt::format("({}, +{} -{})", counted(integer_or(event, "files", 0), "file"),
+                  integer_or(event, "insertions", 0), integer_or(event, "deletions", 0));
+  if (branch.starts_with(kRescueRefs))
+    return note(Paint::yellow, fmt::format("⤷ changes set aside at {}  {}", branch, changes));
+  std::string line = fmt::format("✔ commit {}", flat(string_or(event, "sha", "").substr(0, 8)));
   if (!branch.empty()) line += " on " + branch;
   std::string const subject = flat_member(event, "subject");
   if (!subject.empty()) line += ": " + subject;
-  line += fmt::format("  ({}, +{} -{})", counted(integer_or(event, "files", 0), "file"),
-                      integer_or(event, "insertions", 0), integer_or(event, "deletions", 0));
-  return note(Paint::green, line);
+  return note(Paint::green, line + "  " + changes);
 }
 
 std::string TranscriptRenderer::on_rejected(json::object const& event) {

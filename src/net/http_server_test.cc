@@ -64,7 +64,7 @@ Task<void> wait_for_the_end(Seen* seen, HttpReply& reply) {
 }
 
 Handler waiting(Seen& seen) {
-  return [&seen](HttpRequest, HttpReply& reply) { return wait_for_the_end(&seen, reply); };
+  return [&seen](HttpRequest const&, HttpReply& reply) { return wait_for_the_end(&seen, reply); };
 }
 
 template <class Condition>
@@ -319,7 +319,7 @@ Task<void> throw_at(std::string where, HttpReply& reply) {
 
 TEST(HttpServer, AFailingHandlerIsA500OrACut) {
   TestServer server{
-      [](HttpRequest request, HttpReply& reply) { return throw_at(request.path, reply); }};
+      [](HttpRequest const& request, HttpReply& reply) { return throw_at(request.path, reply); }};
   BlockingHttp http;
   for (std::string_view path : {"/before", "/silent", "/bad-header"}) {
     auto const response = http.request({.url = server.url(path)});
@@ -350,7 +350,7 @@ Task<void> stream_pieces(int count, HttpReply& reply) {
 
 TEST(HttpServer, AGatheredWriteArrivesWholeAndInOrder) {
   constexpr int kPieces = 5000;  // more than one system call takes
-  TestServer server{[](HttpRequest, HttpReply& reply) { return stream_pieces(kPieces, reply); }};
+  TestServer server{[](HttpRequest const&, HttpReply& reply) { return stream_pieces(kPieces, reply); }};
   std::string expected;
   for (int i = 0; i < kPieces; ++i)
     expected += fmt::format("{:05},", i);
@@ -404,7 +404,7 @@ TEST(HttpServer, APipelinedRequestIsNotTakenForAGoneClient) {
 
 TEST(HttpServer, AClientThatReadsNothingIsDropped) {
   std::atomic<int> failed = 0;
-  TestServer server{[&failed](HttpRequest, HttpReply& reply) {
+  TestServer server{[&failed](HttpRequest const&, HttpReply& reply) {
                       struct Writer {
                         static Task<void> flood(std::atomic<int>* count, HttpReply& out) {
                           Headers headers;

@@ -54,7 +54,7 @@ class Backend : public ::testing::Test {
   template <class T>
   T await(Task<T> task) {
     std::optional<T> result;
-    boost::asio::co_spawn(loop_, std::move(task), [&](std::exception_ptr error, T value) {
+    boost::asio::co_spawn(loop_, std::move(task), [&](std::exception_ptr const& error, T value) {
       EXPECT_FALSE(error);
       result = std::move(value);
     });

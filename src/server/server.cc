@@ -246,7 +246,7 @@ Status Server::listen() {
 // Takes up what an earlier server left, then says where the new one is.
 Status Server::announce() {
   std::optional<Status> started;
-  boost::asio::co_spawn(io_, queue_->load(), [&](std::exception_ptr thrown, auto loaded) {
+  boost::asio::co_spawn(io_, queue_->load(), [&](std::exception_ptr const& thrown, auto loaded) {
     if (thrown != nullptr) {
       started = fail(ErrorCode::internal, "the queue could not be loaded");
     } else if (!loaded) {

@@ -28,7 +28,7 @@ std::string header_or_empty(net::Headers const& headers, std::string_view name) 
 
 std::expected<model::Response, model::Failure> GatewayModel::call(std::string body,
                                                                   agent::OnItem const& on_item) {
-  if (auto sent = send(std::move(body)); !sent) return std::unexpected(sent.error());
+  if (auto sent = send(body); !sent) return std::unexpected(sent.error());
   while (client_->head() == nullptr) {
     if (auto waited = wait_readable(kHeadWithin, "an answer"); !waited)
       return std::unexpected(waited.error());
@@ -37,7 +37,7 @@ std::expected<model::Response, model::Failure> GatewayModel::call(std::string bo
   return std::unexpected(read_refusal());
 }
 
-GatewayModel::Step GatewayModel::send(std::string body) {
+GatewayModel::Step GatewayModel::send(std::string_view body) {
   if (!client_) {
     auto client = net::UnixClient::open(endpoint_->socket_path, *clock_);
     if (!client) return failure(model::Failure::Kind::connect, client.error().message);
@@ -46,7 +46,7 @@ GatewayModel::Step GatewayModel::send(std::string body) {
   net::Headers headers = endpoint_->headers();
   headers.add("Content-Type", "application/json");
   headers.add("anthropic-version", "2023-06-01");
-  auto const started = client_->start("POST", "/v1/messages", headers, std::move(body),
+  auto const started = client_->start("POST", "/v1/messages", headers, body,
                                       clock_->boot_now() + kSendWithin);
   if (!started) return failure(model::Failure::Kind::connect, started.error().message);
   return {};

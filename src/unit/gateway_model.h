@@ -22,7 +22,7 @@ class GatewayModel final : public agent::ModelClient {
 
  private:
   using Step = std::expected<void, model::Failure>;
-  [[nodiscard]] Step send(std::string body);
+  [[nodiscard]] Step send(std::string_view body);
   [[nodiscard]] Step wait_readable(Millis within, std::string_view for_what);
   [[nodiscard]] std::expected<model::Response, model::Failure> read_stream(
       agent::OnItem const& on_item);

@@ -127,7 +127,7 @@ void Switchboard::pump_inbox() {
 
 // A failure is dealt with by link_failed().
 bool Switchboard::send(Link& link, std::string_view method, std::string const& target,
-                       std::string body, Millis answer_within) {
+                       std::string_view body, Millis answer_within) {
   BootTime const now = clock_->boot_now();
   if (!link.client) {
     auto client = net::UnixClient::open(endpoint_->socket_path, *clock_);
@@ -140,7 +140,7 @@ bool Switchboard::send(Link& link, std::string_view method, std::string const& t
   net::Headers headers = endpoint_->headers();
   if (!body.empty()) headers.add("Content-Type", "application/x-ndjson");
   auto const started =
-      link.client->start(method, target, headers, std::move(body), now + kConnectWithin);
+      link.client->start(method, target, headers, body, now + kConnectWithin);
   if (!started) {
     link_failed(link, target, started.error());
     return false;

@@ -76,7 +76,7 @@ class Switchboard final : public agent::Waiter {
   void take_inbox_item(std::string const& body);
   void read_signals();
   [[nodiscard]] bool send(Link& link, std::string_view method, std::string const& target,
-                          std::string body, Millis answer_within);
+                          std::string_view body, Millis answer_within);
   void link_failed(Link& link, std::string_view what, Error const& error);
   void link_works(Link& link);
   void refused(std::string_view what, int status, std::string const& body);

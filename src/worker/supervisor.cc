@@ -300,10 +300,8 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
       log::error("commit-failed", {{"run", run_.id}, {"reason", why}});
       continue;
     }
-    if (!governed->left_out.empty())
-      events.push_back(
-          draft(EventType::rejected,
-                contract::rejected_draft(head_of(run_), checkout.id, governed->left_out)));
+    for (std::string const& sentence : governed->left_out)
+      events.push_back(draft(EventType::error, contract::error_draft(head_of(run_), sentence)));
     if (!governed->changed) continue;
     run_.commits.push_back({governed->commit, governed->parent});
     events.push_back(

@@ -18,7 +18,7 @@ namespace drover::worker {
 class UnitChannel {
  public:
   // `unit` is the token's claim; `description` answers GET /v1/unit.
-  UnitChannel(Services const& services, std::string unit, json::object description);
+  UnitChannel(Services const& services, std::string unit, json::object const& description);
   ~UnitChannel();
   UnitChannel(UnitChannel const&) = delete;
   UnitChannel& operator=(UnitChannel const&) = delete;

@@ -56,7 +56,7 @@ Worker::~Worker() = default;
 
 void Worker::spawn(Task<void> task, char const* name) {
   ++tasks_;
-  boost::asio::co_spawn(services_.io, std::move(task), [this, name](std::exception_ptr thrown) {
+  boost::asio::co_spawn(services_.io, std::move(task), [this, name](std::exception_ptr const& thrown) {
     --tasks_;
     changed_.notify();
     if (thrown == nullptr) return;

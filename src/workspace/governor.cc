@@ -14,6 +14,7 @@ namespace drover::workspace {
 namespace {
 
 constexpr std::size_t kSubjectCharactersMax = 72;
+constexpr std::size_t kLeftOutNamed = 20;
 constexpr std::string_view kRunTrailer = "Drover-Run";
 constexpr std::string_view kRescueRefs = "refs/drover/rescue/";
 
@@ -41,19 +42,18 @@ git::CommitRequest request_of(git::Repository const& repository, TurnChange cons
   return request;
 }
 
-contract::RuleViolation violation_of(git::Skipped const& skipped) {
-  contract::RuleViolation violation;
-  violation.path = to_utf8(skipped.path);
-  violation.rule = git::to_string(skipped.reason);
-  violation.message = fmt::format("{} was not committed: {}", printable(skipped.path),
-                                  git::to_string(skipped.reason));
-  return violation;
-}
-
 Governed governed_of(TurnChange const& change, git::CommitOutcome const& outcome) {
   Governed governed;
-  for (git::Skipped const& skipped : outcome.skipped)
-    governed.left_out.push_back(violation_of(skipped));
+  for (git::Skipped const& skipped : outcome.skipped) {
+    if (governed.left_out.size() == kLeftOutNamed) {
+      governed.left_out.push_back(fmt::format("{} more paths were left out of the commit",
+                                              outcome.skipped.size() - kLeftOutNamed));
+      break;
+    }
+    governed.left_out.push_back(fmt::format("{} was left out of the commit: {}",
+                                            printable(skipped.path),
+                                            git::to_string(skipped.reason)));
+  }
   governed.changed = outcome.committed;
   if (!outcome.committed) return governed;
   governed.parent = outcome.parent.hex();

@@ -29,7 +29,7 @@ struct Governed {
   bool changed = false;
   contract::CommitSummary commit;  // where changed
   std::string parent;
-  std::vector<contract::RuleViolation> left_out;  // paths that a commit never holds
+  std::vector<std::string> left_out;  // a sentence for each path that no commit may hold
 };
 
 // Commits what the turn changed. A crash between the commit and its record is no reason to commit
