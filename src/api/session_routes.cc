@@ -119,14 +119,17 @@ Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
     json::array paths;
     for (std::string const& path : landed->conflicts)
       paths.push_back(json::string{to_utf8(path)});
-    json::object error{
-        {"code", "conflict"},
-        {"message",
-         json::string{fmt::format("{} and {} changed the same lines of {} "
-                                  "files; nothing was touched",
-                                  session->branch, landed->branch, landed->conflicts.size())}},
-        {"next", json::string{fmt::format("merge by hand: git merge {}", session->branch)}}};
-    json::object body{{"error", std::move(error)}, {"conflicts", std::move(paths)}};
+    std::string const files = landed->conflicts.size() == 1
+                                  ? "1 file"
+                                  : fmt::format("{} files", landed->conflicts.size());
+    std::string const message = fmt::format("{} and {} conflict in {}, and nothing was touched",
+                                            session->branch, landed->branch, files);
+    std::string const next = fmt::format("merge by hand: git merge {}", session->branch);
+    json::object error{{"code", "conflict"},
+                       {"message", json::string{message}},
+                       {"next", json::string{next}},
+                       {"conflicts", std::move(paths)}};
+    json::object body{{"error", std::move(error)}};
     co_return co_await reply_json(reply, 409, std::move(body));
   }
   json::object body{{"kind", git::to_string(landed->kind)},

@@ -10,7 +10,7 @@ namespace drover {
 
 }  // namespace drover
 
-#define DROVER_CHECK(condition)                                                        \
-  do {                                                                                 \
+#define DROVER_CHECK(condition)                                                            \
+  do {                                                                                     \
     if (!(condition)) ::drover::check_failed(#condition, std::source_location::current()); \
   } while (false)

@@ -13,22 +13,22 @@ namespace drover {
 
 // What kind of failure it is. Maps once to an HTTP status and to a process exit code (see below).
 enum class ErrorCode : std::uint8_t {
-  invalid_argument,    // the caller's input does not fit; says which part and what was expected
-  unauthenticated,     // no credential, or one that does not hold
-  forbidden,           // a credential that does not reach so far; wrong Host or Origin
-  not_found,           // no such thing
-  conflict,            // exists already with other content, or is in a state that forbids this
-  too_large,           // over a named bound
-  rate_limited,        // try again later
-  budget_exhausted,    // the call would pass the money or token limit
-  unavailable,         // a peer (server, model, engine) does not answer
-  timeout,             // a deadline passed
-  cancelled,           // somebody asked for it to stop
-  unsupported,         // this machine or this build cannot do it; says what is missing
-  no_space,            // disk or quota full
-  data_corrupt,        // our own data does not hold together
-  upstream,            // a peer answered with an error of its own
-  internal,            // a defect of drover
+  invalid_argument,  // the caller's input does not fit; says which part and what was expected
+  unauthenticated,   // no credential, or one that does not hold
+  forbidden,         // a credential that does not reach so far; wrong Host or Origin
+  not_found,         // no such thing
+  conflict,          // exists already with other content, or is in a state that forbids this
+  too_large,         // over a named bound
+  rate_limited,      // try again later
+  budget_exhausted,  // the call would pass the money or token limit
+  unavailable,       // a peer (server, model, engine) does not answer
+  timeout,           // a deadline passed
+  cancelled,         // somebody asked for it to stop
+  unsupported,       // this machine or this build cannot do it; says what is missing
+  no_space,          // disk or quota full
+  data_corrupt,      // our own data does not hold together
+  upstream,          // a peer answered with an error of its own
+  internal,          // a defect of drover
 };
 
 struct Error {
@@ -69,8 +69,8 @@ template <class... Args>
 }  // namespace drover
 
 // Returns the error of `expression` (a Result or Status) from the enclosing plain function.
-#define DROVER_TRY(expression)                                                   \
-  do {                                                                           \
-    if (auto drover_try_ = (expression); !drover_try_)                           \
-      return std::unexpected(std::move(drover_try_).error());                    \
+#define DROVER_TRY(expression)                                \
+  do {                                                        \
+    if (auto drover_try_ = (expression); !drover_try_)        \
+      return std::unexpected(std::move(drover_try_).error()); \
   } while (false)

@@ -1,12 +1,12 @@
 #pragma once
 // JSON from outside, with bounds, and typed access that names the JSON pointer (RFC 6901) of what
 // does not fit. Boost.JSON values throughout; this header needs only its forward declarations.
-#include <boost/json/value.hpp>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include <boost/json/value.hpp>
 
 #include "base/error.h"
 

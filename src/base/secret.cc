@@ -4,8 +4,9 @@
 
 namespace drover {
 
-Secret::Secret(std::string value) : value_(std::move(value)) {
-  // A short string is copied, not moved, and leaves its bytes behind in the argument.
+Secret::Secret(std::string value) {
+  value_.swap(value);
+  // A short string is copied, not handed over, and leaves its bytes behind in the argument.
   value.resize(value.capacity());
   explicit_bzero(value.data(), value.size());
 }

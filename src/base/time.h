@@ -20,7 +20,9 @@ struct BootTime {
   Nanos since_boot{0};
   friend auto operator<=>(BootTime const&, BootTime const&) = default;
   friend BootTime operator+(BootTime time, Nanos delta) { return {time.since_boot + delta}; }
-  friend Nanos operator-(BootTime left, BootTime right) { return left.since_boot - right.since_boot; }
+  friend Nanos operator-(BootTime left, BootTime right) {
+    return left.since_boot - right.since_boot;
+  }
 };
 
 // Thread-safe.

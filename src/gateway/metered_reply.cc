@@ -34,8 +34,7 @@ Task<Status> MeteredReply::end() {
 
 Task<Status> MeteredReply::error(int status, std::string type, std::string message) {
   status_ = status;
-  json::object const body{{"type", "error"},
-                          {"error", {{"type", std::move(type)}, {"message", std::move(message)}}}};
+  json::object const body{{"type", "error"}, {"error", {{"type", type}, {"message", message}}}};
   net::Headers headers{{"content-type", "application/json"}};
   co_return co_await reply_->send(status, std::move(headers), json::serialize(body));
 }

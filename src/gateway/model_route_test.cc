@@ -21,9 +21,9 @@ TEST(ModelRoute, KnowsItsProviders) {
 
 TEST(ModelRoute, RefusesTheRestWithTheWayOn) {
   for (std::string const& name : {std::string{""}, std::string{"gpt"}, std::string{"anthropic/"},
-                                 std::string{"anthropic/a/b"}, std::string{"scripted:"},
-                                 std::string{"scripted:relative.json"}, std::string{"claude-\n"},
-                                 std::string{"scripted:/a\0b", 13}}) {
+                                  std::string{"anthropic/a/b"}, std::string{"scripted:"},
+                                  std::string{"scripted:relative.json"}, std::string{"claude-\n"},
+                                  std::string{"scripted:/a\0b", 13}}) {
     auto const route = parse_model_name(name);
     ASSERT_FALSE(route) << name;
     EXPECT_EQ(route.error().code, ErrorCode::invalid_argument);

@@ -425,7 +425,10 @@ TEST_F(Commit, SurvivesAKillAtAnyMoment) {
         if (file == nullptr) _exit(2);
         std::fprintf(file, "%d %d\n", round, i);
         std::fclose(file);
-        if (!commit(request())) _exit(3);
+        auto const outcome = commit(request());
+        if (outcome) continue;
+        std::fprintf(stderr, "the child's commit failed: %s\n", outcome.error().text().c_str());
+        _exit(3);
       }
     }
     usleep(static_cast<useconds_t>(5'000 + random.below(40'000)));

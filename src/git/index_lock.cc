@@ -30,15 +30,6 @@ bool same_inode(int fd, std::string const& path) {
          held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
-// Removes a lock of ours whose holder is dead. The flock makes sure that only one remover acts.
-bool remove_if_abandoned(std::string const& path) {
-  os::Fd const fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)};
-  if (!fd.valid() || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
-  auto const content = os::read_all(fd.get(), path, 4096);
-  if (!content || !content->starts_with(kMark) || !same_inode(fd.get(), path)) return false;
-  return ::unlink(path.c_str()) == 0;
-}
-
 // The process that has the file open; a snapshot for the error message only.
 std::optional<std::string> holder_of(std::string const& path) {
   std::error_code error;
@@ -55,6 +46,20 @@ std::optional<std::string> holder_of(std::string const& path) {
     }
   }
   return std::nullopt;
+}
+
+// Removes a lock of ours whose holder is dead, and before it the reference lock that died with it:
+// a kill in between leaves the mark by which the next one finds both. The flock makes sure that
+// only one remover acts.
+bool remove_if_abandoned(std::string const& path, std::string const& reference_lock) {
+  os::Fd const fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)};
+  if (!fd.valid() || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  auto const content = os::read_all(fd.get(), path, 4096);
+  if (!content || !content->starts_with(kMark) || !same_inode(fd.get(), path)) return false;
+  // The index lock kept everybody else from committing meanwhile.
+  if (!reference_lock.empty() && os::exists(reference_lock) && !holder_of(reference_lock))
+    ::unlink(reference_lock.c_str());
+  return ::unlink(path.c_str()) == 0;
 }
 
 std::unexpected<Error> locked(std::string const& path) {
@@ -122,12 +127,7 @@ Result<IndexLock> IndexLock::acquire(std::string const& git_folder,
   for (;;) {
     if (marked->rename_to(path)) return IndexLock{git_folder, marked->take()};
     if (errno != EEXIST) return fail_errno("lock the git index with", path);
-    if (remove_if_abandoned(path)) {
-      // The index lock kept everybody else from committing meanwhile.
-      if (!reference_lock.empty() && os::exists(reference_lock) && !holder_of(reference_lock))
-        ::unlink(reference_lock.c_str());
-      continue;
-    }
+    if (remove_if_abandoned(path, reference_lock)) continue;
     if (steady_clock::now() >= deadline) return locked(path);
     std::this_thread::sleep_for(kPoll);
   }

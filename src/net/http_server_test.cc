@@ -350,7 +350,8 @@ Task<void> stream_pieces(int count, HttpReply& reply) {
 
 TEST(HttpServer, AGatheredWriteArrivesWholeAndInOrder) {
   constexpr int kPieces = 5000;  // more than one system call takes
-  TestServer server{[](HttpRequest const&, HttpReply& reply) { return stream_pieces(kPieces, reply); }};
+  TestServer server{
+      [](HttpRequest const&, HttpReply& reply) { return stream_pieces(kPieces, reply); }};
   std::string expected;
   for (int i = 0; i < kPieces; ++i)
     expected += fmt::format("{:05},", i);

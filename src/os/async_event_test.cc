@@ -54,7 +54,7 @@ TEST(AsyncEvent, ANotificationBeforeTheWaitIsNotLost) {
   event.notify();
   bool returned = false;
   boost::asio::co_spawn(loop, event.wait(seen),
-                        [&returned](std::exception_ptr) { returned = true; });
+                        [&returned](std::exception_ptr const&) { returned = true; });
   loop.run();
   EXPECT_TRUE(returned);
 }

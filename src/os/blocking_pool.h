@@ -1,17 +1,17 @@
 #pragma once
 // A few threads for work that blocks (hashing, git, file reads), so that the event loop never does.
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace drover {
 
@@ -38,14 +38,14 @@ class BlockingPool {
     using Value = std::invoke_result_t<Work&>;
     auto initiate = [this](auto handler, Work job) {
       auto executor = boost::asio::get_associated_executor(handler);
-      boost::asio::post(pool_, [executor, handler = std::move(handler),
-                                job = std::move(job)]() mutable {
-        auto value = std::make_unique<Value>(job());
-        boost::asio::post(executor, [handler = std::move(handler),
-                                     value = std::move(value)]() mutable {
-          std::move(handler)(std::move(value));
-        });
-      });
+      boost::asio::post(
+          pool_, [executor, handler = std::move(handler), job = std::move(job)]() mutable {
+            auto value = std::make_unique<Value>(job());
+            boost::asio::post(executor,
+                              [handler = std::move(handler), value = std::move(value)]() mutable {
+                                std::move(handler)(std::move(value));
+                              });
+          });
     };
     // The result travels by pointer because an Asio completion value must be default-constructible.
     std::unique_ptr<Value> value =

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <thread>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-
-#include <string>
-#include <thread>
 
 #include "base/error.h"
 

@@ -65,6 +65,7 @@ int serve_model(ModelServeOptions const& options) {
   auto script = model::ScriptedModel::parse(*text);
   if (!script) return report(script.error());
   boost::asio::io_context io{1};
+  StopSignals signals{io};
   ModelServer model{*std::move(script)};
   auto const handler = [&model](net::HttpRequest request, net::HttpReply& reply) {
     return model.handle(std::move(request), reply);
@@ -73,7 +74,7 @@ int serve_model(ModelServeOptions const& options) {
   if (!server) return report(server.error());
   fmt::print("http://{}:{}\n", options.host, (*server)->port());
   std::fflush(stdout);
-  run_until_signal(io, [&server] { return stop_server(server->get()); });
+  run_until_signal(io, signals, [&server] { return stop_server(server->get()); });
   return 0;
 }
 

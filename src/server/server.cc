@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -39,10 +40,13 @@ constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
-// The process's environment reaches no further than this.
+// The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
+// process was started with.
 Secret take_from_environment(char const* name) {
-  char const* const value = std::getenv(name);
-  Secret secret{value == nullptr ? std::string{} : std::string{value}};
+  char* const value = std::getenv(name);
+  if (value == nullptr) return {};
+  Secret secret{std::string{value}};
+  ::explicit_bzero(value, std::strlen(value));
   ::unsetenv(name);
   return secret;
 }
@@ -116,7 +120,7 @@ class Server {
 
   Status start();
   void run() {
-    run_until_signal(io_, [this] { return stop(); });
+    run_until_signal(io_, signals_, [this] { return stop(); });
   }
 
  private:
@@ -131,6 +135,7 @@ class Server {
   SystemRandom random_;
   git::Library const git_{git::LibraryOptions{home_folder()}};
   boost::asio::io_context io_{1};
+  StopSignals signals_{io_};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
   os::BlockingPool read_pool_;

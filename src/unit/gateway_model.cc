@@ -46,8 +46,8 @@ GatewayModel::Step GatewayModel::send(std::string_view body) {
   net::Headers headers = endpoint_->headers();
   headers.add("Content-Type", "application/json");
   headers.add("anthropic-version", "2023-06-01");
-  auto const started = client_->start("POST", "/v1/messages", headers, body,
-                                      clock_->boot_now() + kSendWithin);
+  auto const started =
+      client_->start("POST", "/v1/messages", headers, body, clock_->boot_now() + kSendWithin);
   if (!started) return failure(model::Failure::Kind::connect, started.error().message);
   return {};
 }

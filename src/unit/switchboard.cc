@@ -139,8 +139,7 @@ bool Switchboard::send(Link& link, std::string_view method, std::string const& t
   }
   net::Headers headers = endpoint_->headers();
   if (!body.empty()) headers.add("Content-Type", "application/x-ndjson");
-  auto const started =
-      link.client->start(method, target, headers, body, now + kConnectWithin);
+  auto const started = link.client->start(method, target, headers, body, now + kConnectWithin);
   if (!started) {
     link_failed(link, target, started.error());
     return false;

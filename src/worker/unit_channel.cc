@@ -45,7 +45,8 @@ contract::Usage usage_of_call(gateway::CallReport const& report) {
 
 }  // namespace
 
-UnitChannel::UnitChannel(Services const& services, std::string unit, json::object const& description)
+UnitChannel::UnitChannel(Services const& services, std::string unit,
+                         json::object const& description)
     : services_(services),
       unit_(std::move(unit)),
       description_(json::serialize(description)),

@@ -33,10 +33,10 @@ std::vector<gateway::TokenGrant> token_grants(std::vector<workspace::CheckedOut>
 }  // namespace
 
 struct UnitHost::Unit {
-  Unit(Services const& services, std::string unit_name, json::object description)
+  Unit(Services const& services, std::string unit_name, json::object const& description)
       : name(unit_name),
         workload(WorkloadId::trusted(unit_name)),
-        channel(services, std::move(unit_name), std::move(description)) {}
+        channel(services, std::move(unit_name), description) {}
 
   std::string name;
   WorkloadId workload;
@@ -128,6 +128,7 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
 
 Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::CheckedOut> checkouts,
                                TurnPtr turn) {
+  co_await await_end(session.id);
   auto const warm = units_.find(session.id);
   if (warm != units_.end()) {
     Unit& unit = *warm->second;
@@ -191,11 +192,33 @@ void UnitHost::rest(SessionId const& session, Millis idle) {
   idle_changed_.notify();
 }
 
+// Bounded, because destroying a workload is.
+Task<void> UnitHost::await_end(SessionId session) {
+  while (ending_.contains(session)) {
+    auto const seen = idle_changed_.version();
+    co_await idle_changed_.wait(seen);
+  }
+}
+
 Task<void> UnitHost::drop(SessionId session) {
   auto const found = units_.find(session);
-  if (found == units_.end()) co_return;
+  if (found == units_.end()) {
+    co_await await_end(session);
+    co_return;
+  }
   std::unique_ptr<Unit> const unit = std::move(found->second);
   units_.erase(found);
+  // A message that comes meanwhile waits for this end before it starts the session's next unit.
+  ending_.insert(session);
+  struct Ended {
+    UnitHost* host;
+    SessionId session;
+    ~Ended() {
+      host->ending_.erase(session);
+      host->idle_changed_.notify();
+    }
+  };
+  Ended const ended{this, session};
   // The processes first: a model call that is cut by closing its connection must not be retried.
   auto const gone = co_await services_.runtime.destroy(unit->workload);
   if (!gone) log::error("unit-not-reaped", {{"unit", unit->name}, {"reason", gone.error().text()}});
@@ -222,6 +245,9 @@ Task<void> UnitHost::watch_idle() {
       }
     }
     for (SessionId const& session : over) {
+      // While the one before it ended, a message may have come for this one.
+      auto const found = units_.find(session);
+      if (found == units_.end() || !found->second->resting) continue;
       co_await drop(session);
       log::info("unit-ended", {{"session", session}, {"why", "idle"}});
     }

@@ -6,6 +6,7 @@
 // On the event loop. Life: start, any number of acquire/rest/drop, stop.
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,9 +52,13 @@ class UnitHost {
                       std::unique_ptr<Unit>& made);
   void on_runtime_event(runtime::RuntimeEvent const& event);
   [[nodiscard]] std::string unit_name(SessionRecord const& session) const;
+  // Until no unit of the session is on its way out.
+  Task<void> await_end(SessionId session);
 
   Services const& services_;
   std::map<SessionId, std::unique_ptr<Unit>> units_;
+  // Sessions whose unit is on its way out: its name, socket and cgroup are not free yet.
+  std::set<SessionId> ending_;
   os::AsyncEvent idle_changed_;
   bool stopping_ = false;
 };

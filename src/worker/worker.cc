@@ -56,16 +56,17 @@ Worker::~Worker() = default;
 
 void Worker::spawn(Task<void> task, char const* name) {
   ++tasks_;
-  boost::asio::co_spawn(services_.io, std::move(task), [this, name](std::exception_ptr const& thrown) {
-    --tasks_;
-    changed_.notify();
-    if (thrown == nullptr) return;
-    try {
-      std::rethrow_exception(thrown);
-    } catch (std::exception const& error) {
-      log::error("worker-task-failed", {{"task", name}, {"reason", error.what()}});
-    }
-  });
+  boost::asio::co_spawn(
+      services_.io, std::move(task), [this, name](std::exception_ptr const& thrown) {
+        --tasks_;
+        changed_.notify();
+        if (thrown == nullptr) return;
+        try {
+          std::rethrow_exception(thrown);
+        } catch (std::exception const& error) {
+          log::error("worker-task-failed", {{"task", name}, {"reason", error.what()}});
+        }
+      });
 }
 
 Status Worker::start() {

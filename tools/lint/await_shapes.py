@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Holds co_await to the three shapes that every compiler gets right and that read best:
 
-    auto x = co_await f(...);        (also auto const, auto const&, auto&&)
+    auto x = co_await f(...);        (also a type, a structured binding, or `x = co_await f(...);`)
     co_await f(...);
     co_return co_await f(...);
 
 with f(...) one call, whose arguments hold no braced aggregate (a duration such as Millis{5} is none).
+So never in a condition, a ternary, an initialiser list or an argument.
 In place of the call there may be Asio's this_coro::executor or this_coro::cancellation_state. And no
 capturing lambda is a coroutine: its captures die with the lambda, while the coroutine goes on.
 
 Reads file names from stdin, NUL-separated.
 """
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -19,22 +21,26 @@ from cpp_text import lambda_at, matching, tokens_of  # noqa: E402
 
 SHAPES = "`auto x = co_await f(...);`, `co_await f(...);` or `co_return co_await f(...);`"
 STATEMENT_STARTS = {";", "{", "}"}
+# Over the texts of tokens, with a space between. What is none: `return x`, `.x`, `f(x`, `a ? x`.
+_NAME = r"(?!(?:return|co_return|co_yield|throw) )[A-Za-z_]\w*"
+_TYPE = rf"(?:const )?(?:(?:::) )?{_NAME}(?: :: {_NAME}| <(?: [^;{{}}()?=]+?)? >)*(?: const)?(?: &&| &| \*)?(?: const)?"
+LEFT_SIDE = re.compile(
+    rf"{_TYPE} {_NAME}"
+    rf"|(?:const )?auto(?: const)?(?: &&| &)? \[ {_NAME}(?: , {_NAME})* \]"
+    rf"|{_NAME}(?: (?:\.|->|::) {_NAME}| \[ [\w.>-]+(?: [\w.>-]+)* \])*")
 # base/time.h
 DURATIONS = {"Nanos", "Micros", "Millis", "seconds", "milliseconds", "microseconds", "nanoseconds"}
 
 
-def starts_declaration(tokens, at):
-    """Whether tokens[..at] end in `; auto [const] [&] name =`, so that an initialiser follows."""
-    if at < 3 or tokens[at - 1].text != "=" or tokens[at - 2].kind != "word":
+def starts_assignment(tokens, at):
+    """Whether tokens[..at] end in `; x =` or `; T x =`, so that the value of one follows."""
+    if at < 2 or tokens[at - 1].text != "=":
         return False
-    here = at - 3
-    while here >= 0 and tokens[here].text in ("const", "&", "&&"):
-        here -= 1
-    if here < 0 or tokens[here].text != "auto":
-        return False
-    while here > 0 and tokens[here - 1].text == "const":
-        here -= 1
-    return here == 0 or tokens[here - 1].text in STATEMENT_STARTS
+    first = at - 1
+    while first > 0 and not starts_statement(tokens, first):
+        first -= 1
+    left = " ".join(token.text for token in tokens[first:at - 1])
+    return LEFT_SIDE.fullmatch(left) is not None
 
 
 def starts_statement(tokens, at):
@@ -136,7 +142,7 @@ def check_awaits(tokens):
             continue
         before = tokens[at - 1] if at else None
         first = at - 1 if before and before.text == "co_return" else at
-        if not (starts_statement(tokens, first) or starts_declaration(tokens, at)):
+        if not (starts_statement(tokens, first) or starts_assignment(tokens, at)):
             yield token.line, f"co_await inside another expression; use {SHAPES}"
             continue
         end = end_of_call(tokens, at + 1)

@@ -35,13 +35,36 @@ class Layers(unittest.TestCase):
     def test_an_unknown_folder_is_told(self):
         self.assertEqual(len(include_problems("src/extra/a.cc", "")), 1)
 
-    def test_heavy_headers_only_in_sources(self):
+    def test_heavy_headers_stay_in_their_folder(self):
         for heavy in ("boost/beast/core.hpp", "boost/asio.hpp", "CLI/CLI.hpp", "sqlite3.h", "git2.h",
                       "curl/curl.h", "gmock/gmock.h", "spdlog/spdlog.h"):
             text = f"#include <{heavy}>\n"
-            self.assertEqual(len(include_problems("src/os/a.h", text)), 1, heavy)
-            self.assertEqual(include_problems("src/os/a.cc", text), [])
-        self.assertEqual(include_problems("src/os/a.h", "#include <boost/asio/post.hpp>\n"), [])
+            outside = {"src/os/a.h": text, "src/net/b.cc": '#include "os/a.h"\n'}
+            (problem,) = layers.check_heavy(outside)
+            self.assertTrue(problem.startswith("src/os/a.h:1:"), problem)
+            self.assertIn("src/net/b.cc", problem)
+            inside = {"src/os/a.h": text, "src/os/b.cc": '#include "os/a.h"\n', "src/net/c.cc": text}
+            self.assertEqual(list(layers.check_heavy(inside)), [])
+        light = {"src/os/a.h": "#include <boost/asio/post.hpp>\n",
+                 "src/net/b.cc": '#include "os/a.h"\n'}
+        self.assertEqual(list(layers.check_heavy(light)), [])
+
+    def test_heavy_headers_are_found_through_other_headers(self):
+        texts = {"src/os/a.h": "#include <git2.h>\n", "src/os/b.h": '#include "os/a.h"\n',
+                 "src/os/c.h": '#include "os/b.h"\n#include "os/c.h"\n',
+                 "src/net/d.cc": '#include "os/c.h"\n'}
+        (problem,) = layers.check_heavy(texts)
+        self.assertIn("src/net/d.cc includes through src/os/c.h", problem)
+        texts["src/net/d.cc"] = '#include "os/other.h"\n'
+        self.assertEqual(list(layers.check_heavy(texts)), [])
+
+    def test_a_helper_beside_the_tests_may_be_heavy(self):
+        texts = {"tests/a.h": "#include <gmock/gmock.h>\n", "tests/b.cc": '#include "a.h"\n'}
+        self.assertEqual(list(layers.check_heavy(texts)), [])
+        texts["tests/x/c.cc"] = '#include "tests/a.h"\n'
+        self.assertEqual(list(layers.check_heavy(texts)), [])
+        texts["bench/d.cc"] = '#include "../tests/a.h"\n'
+        self.assertEqual(len(list(layers.check_heavy(texts))), 1)
 
     def test_sources_must_be_named(self):
         cmake = {"src/os": "drover_layer_test(os SOURCES a_test.cc sub/b.cc)\n# c.cc\n"}

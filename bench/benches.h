@@ -1,0 +1,18 @@
+#pragma once
+// The benchmarks. Each fills the report with what it measures; on an error the report holds what
+// was measured until then.
+#include "base/error.h"
+#include "figures.h"
+
+namespace drover::bench {
+
+// Dispatch to the unit's first event, in a new session and in a warm one, beside other starts.
+[[nodiscard]] Status run_cold_start(Report& report);
+// The native loop against a model that answers at once.
+[[nodiscard]] Status run_loop(Report& report);
+// Appended to seen by clients over HTTP.
+[[nodiscard]] Status run_events(Report& report);
+// Governed commits of three changed files.
+[[nodiscard]] Status run_commit(Report& report);
+
+}  // namespace drover::bench
