@@ -1,9 +1,8 @@
 #pragma once
 // New objects of one commit, written together: each goes to a temporary file at once, and flush()
-// makes all of them durable and visible. They are synced side
-// by side after writeout of all was started, which costs about one journal commit for the batch.
-// An abandoned batch leaves nothing behind
-// (after a kill, `tmp_obj_*` files that `git gc` removes).
+// makes all of them durable and visible. They are synced side by side after writeout of all was
+// started, which costs about one journal commit for the batch. An abandoned batch leaves nothing
+// behind (after a kill, `tmp_obj_*` files that `git gc` removes).
 // Internal to the layer. Not thread-safe.
 #include <set>
 #include <string>
