@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "git/checkout.h"
-#include "git/commit_object.h"
+#include "git/head_lock.h"
 #include "git/index_lock.h"
 #include "git/objects.h"
 #include "git/repository_impl.h"
@@ -35,16 +35,22 @@ void restore(Repository::Impl const& impl, std::vector<TreeDelta> deltas) {
     log::error("checkout-restore-failed", {{"error", restored.error().text()}});
 }
 
-Status finish(CheckoutMove const& move, IndexFile& index, IndexLock& lock, HeadLock& head_lock) {
+Status finish(Repository::Impl const& impl, CheckoutMove const& move, IndexFile& index,
+              IndexLock& lock, HeadLock& head_lock) {
   auto const built = build_tree(
       index, [](std::string_view content) { return hash_object(GIT_OBJECT_TREE, content); });
   if (!built) return std::unexpected(built.error());
-  DROVER_TRY(lock.stage(index.serialize()));
+  SyncSet contents;
+  DROVER_TRY(lock.stage(index.serialize(), contents));
+  DROVER_TRY(head_lock.stage(move.target, contents));
+  DROVER_TRY(contents.sync(impl.git_folder));
   // The branch before the index: should the second fail, the work tree is right and `git reset`
   // repairs the rest, while the other order would leave a staged reversal.
-  DROVER_TRY(head_lock.move_to(move.target, move.who, move.when, move.reflog));
-  if (auto const published = lock.publish(); !published)
-    log::error("checkout-index-failed", {{"error", published.error().text()}});
+  SyncSet names;
+  DROVER_TRY(head_lock.publish(move.who, move.when, move.reflog, names));
+  Status published = lock.publish(names);
+  if (published) published = names.sync(impl.git_folder);
+  if (!published) log::error("checkout-index-failed", {{"error", published.error().text()}});
   return {};
 }
 
@@ -91,7 +97,7 @@ Status move_checkout(Repository& repository, CheckoutMove const& move) {
   auto head_lock = HeadLock::acquire(impl, move.head, move.head.oid);
   if (!head_lock) return std::unexpected(std::move(head_lock).error());
   DROVER_TRY(apply_deltas(impl, *index, *deltas));
-  Status status = finish(move, *index, *lock, *head_lock);
+  Status status = finish(impl, move, *index, *lock, *head_lock);
   if (!status) restore(impl, *deltas);
   return status;
 }

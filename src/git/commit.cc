@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "git/commit_object.h"
 #include "git/diff.h"
+#include "git/head_lock.h"
 #include "git/index_lock.h"
 #include "git/objects.h"
 #include "git/repository_impl.h"
@@ -96,8 +97,11 @@ class Committer {
     if (!head_.unborn && staged->tree == staged->head_tree) {
       outcome_.commit = head_.oid;
       if (staged->staged.refreshed >= kRefreshWorthWriting || !staged->staged.changed.empty()) {
-        DROVER_TRY(lock->stage(index->serialize()));
-        DROVER_TRY(lock->publish());
+        SyncSet contents;
+        DROVER_TRY(lock->stage(index->serialize(), contents));
+        DROVER_TRY(contents.sync(impl_.index_path()));
+        SyncSet names;
+        DROVER_TRY(lock->publish(names));
       }
       return std::move(outcome_);
     }
@@ -106,8 +110,10 @@ class Committer {
   }
 
  private:
-  // Objects first, then index and branch: after a crash in between the index holds the change as
-  // staged, and the next commit takes it.
+  // Everything is written and synced under names that nobody reads; then it gets its names, objects
+  // first, the branch last, and those are synced. After a kill in between the index holds the
+  // change as staged, and the next commit takes it. After a power cut the order of the names is the
+  // file system's: kept by those that journal metadata, on which git itself relies.
   Status write(StagedTree const& staged, std::string const& message, IndexFile const& index,
                IndexLock& lock, ObjectBatch& batch) {
     CommitParts parts{.tree = staged.tree,
@@ -121,18 +127,24 @@ class Committer {
     if (!text) return std::unexpected(text.error());
     auto const commit = batch.put(GIT_OBJECT_COMMIT, *text);
     if (!commit) return std::unexpected(commit.error());
-    DROVER_TRY(lock.stage(index.serialize()));
-    DROVER_TRY(batch.flush());
-    auto files = diff_trees(impl_, staged.head_tree, staged.tree);
-    if (!files) return std::unexpected(std::move(files).error());
-
     std::optional<Oid> const expected = head_.unborn ? std::nullopt : std::optional<Oid>{head_.oid};
     auto head_lock = HeadLock::acquire(impl_, head_, expected);
     if (!head_lock) return std::unexpected(std::move(head_lock).error());
-    DROVER_TRY(lock.publish());
+    SyncSet contents;
+    batch.collect(contents);
+    DROVER_TRY(lock.stage(index.serialize(), contents));
+    DROVER_TRY(head_lock->stage(*commit, contents));
+    DROVER_TRY(contents.sync(impl_.git_folder));
+
+    SyncSet names;
+    DROVER_TRY(batch.publish(names));
+    auto files = diff_trees(impl_, staged.head_tree, staged.tree);
+    if (!files) return std::unexpected(std::move(files).error());
+    DROVER_TRY(lock.publish(names));
     std::string const reflog =
         fmt::format("commit{}: {}", head_.unborn ? " (initial)" : "", outcome_.subject);
-    DROVER_TRY(head_lock->move_to(*commit, request_.committer, request_.when, reflog));
+    DROVER_TRY(head_lock->publish(request_.committer, request_.when, reflog, names));
+    DROVER_TRY(names.sync(impl_.git_folder));
     outcome_.committed = true;
     outcome_.commit = *commit;
     outcome_.files = std::move(*files);

@@ -22,17 +22,6 @@ std::string clean_identity_part(std::string_view part) {
   return out.substr(first, out.find_last_not_of(kCrud) - first + 1);
 }
 
-Result<std::string> format_identity(Identity const& identity, WallTime when) {
-  std::string const name = clean_identity_part(identity.name);
-  if (name.empty())
-    return fail_next(ErrorCode::invalid_argument, "a commit needs a name for its author",
-                     "set one with `git config user.name`");
-  auto const seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
-  return fmt::format("{} <{}> {} +0000", name, clean_identity_part(identity.email),
-                     std::max<long>(seconds, 0));
-}
-
 bool is_trailer_key(std::string_view key) {
   return !key.empty() &&
          std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
@@ -62,6 +51,17 @@ std::string clean_body(std::string_view body) {
 }
 
 }  // namespace
+
+Result<std::string> format_identity(Identity const& identity, WallTime when) {
+  std::string const name = clean_identity_part(identity.name);
+  if (name.empty())
+    return fail_next(ErrorCode::invalid_argument, "a commit needs a name for its author",
+                     "set one with `git config user.name`");
+  auto const seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
+  return fmt::format("{} <{}> {} +0000", name, clean_identity_part(identity.email),
+                     std::max<long>(seconds, 0));
+}
 
 std::string clean_subject(std::string_view subject) {
   subject = trim(subject);
@@ -98,57 +98,6 @@ Result<std::string> format_commit(CommitParts const& parts) {
     text += fmt::format("parent {}\n", parent.hex());
   text += fmt::format("author {}\ncommitter {}\n\n", *author, *committer);
   return text + parts.message;
-}
-
-std::string head_lock_path(Repository::Impl const& impl, Head const& head) {
-  if (head.branch.empty()) return impl.git_folder + "/HEAD.lock";
-  return impl.common_folder + "/refs/heads/" + head.branch + ".lock";
-}
-
-Result<HeadLock> HeadLock::acquire(Repository::Impl const& impl, Head const& head,
-                                   std::optional<Oid> const& expected) {
-  std::string const name = head.branch.empty() ? "HEAD" : "refs/heads/" + head.branch;
-  git_transaction* raw = nullptr;
-  if (int const status = git_transaction_new(&raw, impl.handle.get()); status < 0)
-    return fail_git(status, "lock the reference", name);
-  HeadLock lock{TransactionHandle{raw}, name};
-  if (int const status = git_transaction_lock_ref(raw, name.c_str()); status < 0) {
-    if (status == GIT_ELOCKED)
-      return fail_next(
-          ErrorCode::conflict,
-          fmt::format("the reference {} of {} is locked", name, impl.work_tree),
-          fmt::format("if no git command runs in this workspace, remove the lock: rm '{}'",
-                      printable(head_lock_path(impl, head), 300)));
-    return fail_git(status, "lock the reference", name);
-  }
-  git_oid now{};
-  int const status = git_reference_name_to_id(&now, impl.handle.get(), name.c_str());
-  if (status < 0 && status != GIT_ENOTFOUND) return fail_git(status, "read the reference", name);
-  bool const exists = status == 0;
-  if (exists == expected.has_value() && (!exists || from_git(now) == *expected)) return lock;
-  return fail_next(ErrorCode::conflict,
-                   fmt::format("{} of {} is at {}, not at {} as expected", name, impl.work_tree,
-                               exists ? from_git(now).hex() : "no commit",
-                               expected ? expected->hex() : "no commit"),
-                   "somebody committed meanwhile; look at `git log`, then try again");
-}
-
-Status HeadLock::move_to(Oid const& commit, Identity const& who, WallTime when,
-                         std::string const& reflog_message) {
-  auto const seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
-  git_signature* raw = nullptr;
-  int status = git_signature_new(&raw, clean_identity_part(who.name).c_str(),
-                                 who.email.empty() ? "-" : clean_identity_part(who.email).c_str(),
-                                 seconds, 0);
-  if (status < 0) return fail_git(status, "sign the reflog of", name_);
-  SignatureHandle const signature{raw};
-  git_oid const target = to_git(commit);
-  status = git_transaction_set_target(transaction_.get(), name_.c_str(), &target, signature.get(),
-                                      reflog_message.c_str());
-  if (status == 0) status = git_transaction_commit(transaction_.get());
-  if (status < 0) return fail_git(status, "move the reference", name_);
-  return {};
 }
 
 }  // namespace drover::git

@@ -1,11 +1,10 @@
 #pragma once
-// The text of a commit, and moving a reference to it. Internal to the layer.
-#include <optional>
+// The text of a commit. Internal to the layer.
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "git/repository_impl.h"
+#include "git/repository.h"
 
 namespace drover::git {
 
@@ -31,24 +30,7 @@ struct CommitParts {
 };
 [[nodiscard]] Result<std::string> format_commit(CommitParts const& parts);
 
-// The lock file of the reference that HEAD stands for.
-[[nodiscard]] std::string head_lock_path(Repository::Impl const& impl, Head const& head);
-
-// HEAD's reference, locked: nobody moves it while this lives.
-class HeadLock {
- public:
-  // conflict when HEAD is not at `expected` (nullopt: unborn).
-  [[nodiscard]] static Result<HeadLock> acquire(Repository::Impl const& impl, Head const& head,
-                                                std::optional<Oid> const& expected);
-  // Moves it, with an entry in the reflogs.
-  [[nodiscard]] Status move_to(Oid const& commit, Identity const& who, WallTime when,
-                               std::string const& reflog_message);
-
- private:
-  HeadLock(TransactionHandle transaction, std::string name)
-      : transaction_(std::move(transaction)), name_(std::move(name)) {}
-  TransactionHandle transaction_;
-  std::string name_;
-};
+// `name <email> seconds +0000`, of a commit and of a reflog. Refuses an empty name.
+[[nodiscard]] Result<std::string> format_identity(Identity const& identity, WallTime when);
 
 }  // namespace drover::git

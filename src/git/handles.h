@@ -32,7 +32,6 @@ using OdbHandle = std::unique_ptr<git_odb, Freed<git_odb_free>>;
 using OdbObjectHandle = std::unique_ptr<git_odb_object, Freed<git_odb_object_free>>;
 using ConfigHandle = std::unique_ptr<git_config, Freed<git_config_free>>;
 using SignatureHandle = std::unique_ptr<git_signature, Freed<git_signature_free>>;
-using TransactionHandle = std::unique_ptr<git_transaction, Freed<git_transaction_free>>;
 using WorktreeHandle = std::unique_ptr<git_worktree, Freed<git_worktree_free>>;
 using ConflictsHandle =
     std::unique_ptr<git_index_conflict_iterator, Freed<git_index_conflict_iterator_free>>;

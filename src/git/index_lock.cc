@@ -146,23 +146,22 @@ IndexLock::~IndexLock() {
   ::unlink((folder_ + "/index.lock").c_str());
 }
 
-Status IndexLock::stage(std::string_view index) {
+Status IndexLock::stage(std::string_view index, SyncSet& contents) {
   // A fixed name: the lock allows one writer, and a leftover is simply overwritten.
   std::string const path = folder_ + "/index.drover";
-  os::Fd const fd{
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644)};
+  os::Fd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644)};
   if (!fd.valid()) return fail_errno("create", path);
   staged_ = path;
   DROVER_TRY(os::write_all(fd.get(), index, path));
-  if (::fsync(fd.get()) != 0) return fail_errno("sync", path);
+  contents.add(std::move(fd));
   return {};
 }
 
-Status IndexLock::publish() {
+Status IndexLock::publish(SyncSet& names) {
   std::string const path = folder_ + "/index";
   if (::rename(staged_.c_str(), path.c_str()) != 0) return fail_errno("replace", path);
   staged_.clear();
-  return {};
+  return names.add_folder(folder_);
 }
 
 }  // namespace drover::git

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "git/sync_set.h"
 #include "os/fd.h"
 
 namespace drover::git {
@@ -26,10 +27,10 @@ class IndexLock {
   IndexLock& operator=(IndexLock&&) = delete;
   ~IndexLock();
 
-  // Durable, but not yet in place.
-  [[nodiscard]] Status stage(std::string_view index);
-  // Puts what was staged in place.
-  [[nodiscard]] Status publish();
+  // Writes the new index beside the old; to be synced before publish().
+  [[nodiscard]] Status stage(std::string_view index, SyncSet& contents);
+  // Puts it in place. Durable once `names` is synced.
+  [[nodiscard]] Status publish(SyncSet& names);
 
  private:
   IndexLock(std::string git_folder, os::Fd fd)

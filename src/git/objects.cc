@@ -8,9 +8,7 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
-#include <thread>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -40,27 +38,6 @@ Result<std::string> deflate(std::string_view header, std::string_view content) {
   deflateEnd(&stream);
   if (status != Z_STREAM_END) return fail(ErrorCode::internal, "zlib failed with {}", status);
   return out;
-}
-
-// Syncs side by side: the file system joins them in one journal commit, and on a busy machine each
-// wait costs a slice of whoever computes there, so that waits in a row add up.
-Status sync_together(std::vector<int> const& fds, std::string_view what) {
-  constexpr std::size_t kThreadsMax = 8;
-  std::atomic<std::size_t> next{0};
-  std::atomic<int> failed{0};
-  auto const work = [&] {
-    for (std::size_t i = next++; i < fds.size(); i = next++) {
-      if (::fsync(fds[i]) != 0) failed = errno;
-    }
-  };
-  {
-    std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < std::min(fds.size(), kThreadsMax); ++i)
-      helpers.emplace_back(work);
-    work();
-  }
-  if (failed != 0) return std::unexpected(system_error(failed, "sync", what));
-  return {};
 }
 
 }  // namespace
@@ -119,62 +96,50 @@ Result<Oid> ObjectBatch::put(git_object_t type, std::string_view content) {
   if (auto written = os::write_all(file, *packed, temporary); !written)
     return std::unexpected(std::move(written).error());
   if (::fchmod(file, 0444) != 0) return fail_errno("set the mode of", temporary);
-  ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);  // a hint; fsync below is what counts
+  ::sync_file_range(file, 0, 0,
+                    SYNC_FILE_RANGE_WRITE);  // a hint; the sync of the batch is what counts
   known_.insert(*oid);
   // A large batch is synced as a whole and needs no open files.
-  if (pending_.size() > kSyncedApartMax) pending_.back().fd.reset();
+  if (many()) pending_.back().fd.reset();
   return oid;
 }
 
-// Content before name: a crash never leaves a named object without its content.
-Status ObjectBatch::sync_contents() {
-  if (pending_.size() > kSyncedApartMax) return sync_all();
-  std::vector<int> fds;
-  for (auto const& pending : pending_)
-    fds.push_back(pending.fd.get());
-  return sync_together(fds, folder_);
+void ObjectBatch::collect(SyncSet& contents) {
+  if (many()) {
+    contents.add_file_system_of(folder_);
+    return;
+  }
+  for (auto& pending : pending_)
+    contents.add(std::move(pending.fd));
 }
 
-Status ObjectBatch::sync_all() const {
-  auto const fd = os::open_folder(folder_);
-  if (!fd) return std::unexpected(fd.error());
-  if (::syncfs(fd->get()) != 0) return fail_errno("sync the file system of", folder_);
-  return {};
-}
-
-Status ObjectBatch::name_all(std::set<std::string>& touched) {
+Status ObjectBatch::publish(SyncSet& names) {
+  bool const together = many();
+  if (together) names.add_file_system_of(folder_);
   while (!pending_.empty()) {
     Pending const& pending = pending_.back();
     std::string const hex = pending.oid.hex();
     std::string const fan_out = folder_ + "/" + hex.substr(0, 2);
-    if (::mkdir(fan_out.c_str(), 0777) == 0)
-      touched.insert(folder_);
-    else if (errno != EEXIST)
-      return fail_errno("create the folder", fan_out);
+    bool const made = ::mkdir(fan_out.c_str(), 0777) == 0;
+    if (!made && errno != EEXIST) return fail_errno("create the folder", fan_out);
     std::string const path = fan_out + "/" + hex.substr(2);
     if (::rename(pending.temporary.c_str(), path.c_str()) != 0)
       return fail_errno("write the object", path);
-    touched.insert(fan_out);
     pending_.pop_back();
+    if (together) continue;
+    if (made) DROVER_TRY(names.add_folder(folder_));
+    DROVER_TRY(names.add_folder(fan_out));
   }
   return {};
 }
 
 Status ObjectBatch::flush() {
-  bool const many = pending_.size() > kSyncedApartMax;
-  DROVER_TRY(sync_contents());
-  std::set<std::string> touched;
-  DROVER_TRY(name_all(touched));
-  if (many) return sync_all();
-  std::vector<os::Fd> folders;
-  std::vector<int> fds;
-  for (auto const& path : touched) {
-    auto folder = os::open_folder(path);
-    if (!folder) return std::unexpected(std::move(folder).error());
-    fds.push_back(folder->get());
-    folders.push_back(std::move(*folder));
-  }
-  return sync_together(fds, folder_);
+  SyncSet contents;
+  collect(contents);
+  DROVER_TRY(contents.sync(folder_));
+  SyncSet names;
+  DROVER_TRY(publish(names));
+  return names.sync(folder_);
 }
 
 }  // namespace drover::git

@@ -1,8 +1,7 @@
 #pragma once
-// New objects of one commit, written together: each goes to a temporary file at once, and flush()
-// makes all of them durable and visible. They are synced side by side after writeout of all was
-// started, which costs about one journal commit for the batch. An abandoned batch leaves nothing
-// behind (after a kill, `tmp_obj_*` files that `git gc` removes).
+// New objects of one commit, written together: each goes to a temporary file at once, and is named
+// once all are durable, so that a crash never leaves a named object without its content. An
+// abandoned batch leaves nothing behind (after a kill, `tmp_obj_*` files that `git gc` removes).
 // Internal to the layer. Not thread-safe.
 #include <set>
 #include <string>
@@ -12,6 +11,7 @@
 #include "base/error.h"
 #include "git/handles.h"
 #include "git/oid.h"
+#include "git/sync_set.h"
 #include "os/fd.h"
 
 namespace drover::git {
@@ -26,6 +26,11 @@ class ObjectBatch {
 
   // no_space and the like name the objects folder.
   [[nodiscard]] Result<Oid> put(git_object_t type, std::string_view content);
+  // The contents, to be synced before publish(). Call each once, after the last put().
+  void collect(SyncSet& contents);
+  // Makes them visible; durable once `names` is synced.
+  [[nodiscard]] Status publish(SyncSet& names);
+  // All of it, for a caller that writes nothing else.
   [[nodiscard]] Status flush();
 
  private:
@@ -36,9 +41,7 @@ class ObjectBatch {
   };
   // Above it one sync of the file system is cheaper than one of each file.
   static constexpr std::size_t kSyncedApartMax = 64;
-  [[nodiscard]] Status sync_contents();
-  [[nodiscard]] Status sync_all() const;
-  [[nodiscard]] Status name_all(std::set<std::string>& touched);
+  [[nodiscard]] bool many() const { return pending_.size() > kSyncedApartMax; }
   git_odb* odb_;
   std::string folder_;
   std::vector<Pending> pending_;

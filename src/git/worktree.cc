@@ -126,8 +126,11 @@ Status fill(Repository const& worktree) {
   auto const built = build_tree(
       index, [](std::string_view content) { return hash_object(GIT_OBJECT_TREE, content); });
   if (!built) return std::unexpected(built.error());
-  DROVER_TRY(lock->stage(index.serialize()));
-  return lock->publish();
+  SyncSet contents;
+  DROVER_TRY(lock->stage(index.serialize(), contents));
+  DROVER_TRY(contents.sync(impl.git_folder));
+  SyncSet names;
+  return lock->publish(names);
 }
 
 }  // namespace
