@@ -2,6 +2,7 @@
 // burst, for which the server has to write several events at once to whoever is behind.
 #include <fmt/format.h>
 
+#include "bare_server.h"
 #include "benches.h"
 #include "event_server.h"
 #include "machine.h"
@@ -83,6 +84,30 @@ Status measure_readers(int count, Report& report) {
   return {};
 }
 
+// The same clients and bytes with nothing but send(): what is above it is drover's own.
+Status measure_floor(int count, Report& report) {
+  auto server = BareServer::start(count);
+  if (!server) return std::unexpected(server.error());
+  auto readers = SseReaders::connect(server->port(), "/", count);
+  if (!readers) return std::unexpected(readers.error());
+  DROVER_TRY(server->send(kWarmUps, Micros{10'000}));
+  auto const warm = readers->receive(kWarmUps);
+  if (!warm) return std::unexpected(warm.error());
+  int const events = report.repetitions(kEvents);
+  auto const before = cpu_ns(server->pid());
+  if (!before) return std::unexpected(before.error());
+  DROVER_TRY(server->send(events, kPace));
+  auto const latency = readers->receive(events);
+  if (!latency) return std::unexpected(latency.error());
+  auto const after = cpu_ns(server->pid());
+  if (!after) return std::unexpected(after.error());
+  std::string const name = fmt::format("bare-send-{}", count);
+  report.add_quantiles(name, "ms", *latency);
+  report.add(name, "cpu_per_event", "us",
+             static_cast<double>(*after - *before) / 1e3 / events / count);
+  return {};
+}
+
 Status report_disk(Report& report) {
   auto const scratch = Scratch::create();
   if (!scratch) return std::unexpected(scratch.error());
@@ -99,6 +124,7 @@ Status run_events(Report& report) {
   DROVER_TRY(report_disk(report));
   for (int const count : {1, 100, 1000})
     DROVER_TRY(measure_readers(count, report));
+  DROVER_TRY(measure_floor(1000, report));
   return {};
 }
 

@@ -115,7 +115,7 @@ void forget_process(pid_t pid) {
   }
 }
 
-void pause(Millis duration) {
+void pause(Micros duration) {
   std::this_thread::sleep_for(duration);
 }
 

@@ -2,12 +2,15 @@
 // What this test started, directly or not: looked up in /proc, never by name. Thread-compatible.
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
 
 namespace drover::harness {
+
+using Micros = std::chrono::microseconds;
 
 struct ProcessLine {
   pid_t pid = 0;
@@ -32,7 +35,7 @@ void forget_process(pid_t pid);
 template <class Condition>
 [[nodiscard]] bool eventually(Condition const& holds, Millis deadline = Millis{10'000});
 
-void pause(Millis duration);
+void pause(Micros duration);
 [[nodiscard]] Millis uptime();
 
 template <class Condition>

@@ -140,6 +140,43 @@ TEST_P(KillSweep, AfterAnyEventTheRunEndsOnceAndNoEffectIsDoubled) {
   }
 }
 
+// While the change is committed: a little later each time, from the model's last word on.
+TEST_P(KillSweep, AtAnyMomentOfTheCommitThereIsOneCommitInTheEnd) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(R"([
+    {"tool_calls": [{"name": "Bash", "input": {"command": "date +%N > changed.txt; seq 2000 | split -l 10 - part-"}}]},
+    {"text": "Done."}])");
+  world.serve();
+  std::string const workspace = world.api().add_workspace(repository.path());
+  constexpr Micros kStep{700};
+  for (int blow = 0; blow < 14; ++blow) {
+    SCOPED_TRACE(fmt::format("killed {} us after the last answer", (blow * kStep).count()));
+    repository.git({"rm", "--quiet", "--ignore-unmatch", "part-*"});
+    repository.commit_all("before");
+    std::string const before = repository.head();
+    RunRef run;
+    {
+      Api api = world.api();
+      run = api.dispatch(World::invocation(workspace, model, "go"));
+      ASSERT_TRUE(api.await_event(run, "done"));
+    }
+    pause(blow * kStep);
+    strike(world, GetParam());
+    Api api = world.api();
+    auto const events = api.events(run);
+    ASSERT_EQ(fault_of(events, run.run), "");
+    ASSERT_EQ(text_of(events.back().data, "state"), "succeeded")
+        << json::serialize(events.back().data) << world.server_log();
+    EXPECT_EQ(count_of(events, "commit"), 1U);
+    EXPECT_EQ(repository.commits(before + "..HEAD"), 1U);
+    EXPECT_EQ(repository.status(), "");
+    EXPECT_EQ(repository.git({"show", "--format=", "--name-only", "HEAD", "--", "part-aa"}),
+              "part-aa");
+  }
+  EXPECT_EQ(repository.git({"fsck", "--strict", "--no-progress", "--no-dangling"}), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Killed, KillSweep,
                          ::testing::Values(Victim::unit, Victim::server, Victim::both),
                          ::testing::PrintToStringParamName());
