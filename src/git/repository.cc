@@ -14,7 +14,9 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "git/commit.h"
+#include "git/head_lock.h"
 #include "git/index_file.h"
+#include "git/index_lock.h"
 #include "git/objects.h"
 #include "git/repository_impl.h"
 #include "git/stage.h"
@@ -424,6 +426,14 @@ Status Repository::require_quiet() const {
   return fail_next(ErrorCode::conflict,
                    fmt::format("{} is under way in {}", state_sentence(state), impl_->work_tree),
                    "finish or abort it with git first (see `git status`)");
+}
+
+Status Repository::require_unlocked() const {
+  OwnerScope const scope{*impl_};
+  auto const at = head();
+  if (!at) return std::unexpected(at.error());
+  DROVER_TRY(IndexLock::acquire(impl_->git_folder, head_lock_path(*impl_, *at)));
+  return {};
 }
 
 Result<Identity> Repository::user_identity() const {

@@ -103,6 +103,8 @@ class Repository {
   [[nodiscard]] Result<Head> head() const;
   // conflict while a merge, rebase, cherry-pick, revert or bisect is under way.
   [[nodiscard]] Status require_quiet() const;
+  // conflict names the index lock that somebody has or left; those of a killed drover are removed.
+  [[nodiscard]] Status require_unlocked() const;
   // user.name and user.email of the repository or the user's own configuration; not_found says how
   // to set them.
   [[nodiscard]] Result<Identity> user_identity() const;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "git/checkout.h"
+#include "git/head_lock.h"
 #include "git/index_lock.h"
 #include "git/objects.h"
 #include "git/repository_impl.h"
@@ -114,7 +115,7 @@ Status fill(Repository const& worktree) {
   auto const head = worktree.head();
   if (!head) return std::unexpected(head.error());
   auto const& impl = worktree.impl();
-  auto lock = IndexLock::acquire(impl.git_folder);
+  auto lock = IndexLock::acquire(impl.git_folder, head_lock_path(impl, *head));
   if (!lock) return std::unexpected(std::move(lock).error());
   auto const tree = tree_of(impl, head->oid);
   if (!tree) return std::unexpected(tree.error());

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "git/index_lock.h"
 #include "git/worktree.h"
 #include "os/files.h"
 #include "workspace/private_paths.h"
@@ -37,7 +36,7 @@ Status commit_for_user(git::Repository& repository, CheckoutRequest const& reque
 Status settle(git::Repository& repository, CheckoutRequest const& request, CheckedOut& result) {
   DROVER_TRY(repository.require_quiet());
   // A lock that somebody left is told before the work is done, not when it is to be committed.
-  DROVER_TRY(git::IndexLock::acquire(repository.git_folder()));
+  DROVER_TRY(repository.require_unlocked());
   if (request.resumed) return {};
   auto const status = repository.status(private_paths());
   if (!status) return std::unexpected(status.error());
