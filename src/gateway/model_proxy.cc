@@ -187,6 +187,7 @@ Task<Status> ModelProxy::serve_anthropic(Call& call) {
   if (beta != nullptr) upstream.headers.add("anthropic-beta", *beta);
   upstream.body = std::move(call.request.body);
   upstream.timeouts = options_.timeouts;
+  upstream.ca_file = options_.ca_file;
 
   auto opened = co_await client_.open(std::move(upstream));
   if (!opened) {

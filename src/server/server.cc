@@ -58,6 +58,8 @@ gateway::UpstreamOptions upstream_from_environment() {
   if (!url.empty()) options.anthropic_url = url.reveal();
   while (options.anthropic_url.ends_with('/'))
     options.anthropic_url.pop_back();
+  char const* const ca_file = std::getenv("SSL_CERT_FILE");
+  if (ca_file != nullptr) options.ca_file = ca_file;
   return options;
 }
 
