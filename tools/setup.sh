@@ -14,6 +14,8 @@ missing_packages() {
     if [ "$status" = installed ]; then installed[$name]=1; fi
   done < <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null)
   for name in "${wanted[@]}"; do
+    # Node.js often comes from elsewhere, in one package with npm that Debian's would conflict with.
+    if [ "$name" = npm ] && command -v npm >/dev/null; then continue; fi
     [ -n "${installed[$name]:-}" ] || echo "$name"
   done
 }
@@ -64,4 +66,19 @@ ensure_packages() {
   local -a missing
   mapfile -t missing < <(missing_packages)
   if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+}
+
+# The packages of FOLDER/package-lock.json, in FOLDER/node_modules.
+ensure_node_packages() { # FOLDER
+  local folder=$root/$1 log
+  # npm writes this file when all are in place.
+  if [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then return; fi
+  say "installing with npm what $1/package.json names"
+  log=$(mktemp)
+  if ! npm ci --no-audit --no-fund --prefix "$folder" >"$log" 2>&1; then
+    tail -n 8 "$log" >&2
+    die 1 "npm could not install the packages of $1 (whole output: $log); mend that and run ./dev again"
+  fi
+  touch "$folder/node_modules/.package-lock.json"
+  rm -f "$log"
 }

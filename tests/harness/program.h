@@ -40,6 +40,8 @@ class Program {
   [[nodiscard]] bool ended();
   // Reads until stdout or stderr holds `text`.
   [[nodiscard]] bool prints(std::string_view text, Millis deadline = Millis{10'000});
+  // What has been read of its stdout so far.
+  [[nodiscard]] std::string const& printed() const { return outcome_.out; }
   [[nodiscard]] Outcome finish(Millis deadline = Millis{20'000});
 
  private:
