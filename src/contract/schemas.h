@@ -11,8 +11,8 @@
 
 namespace drover::contract {
 
-enum class Contract : std::uint8_t { unit, runtime, event, workspace, schedule, identity };
-inline constexpr std::size_t kContractCount = 6;
+enum class Contract : std::uint8_t { unit, runtime, event, workspace, schedule, identity, task };
+inline constexpr std::size_t kContractCount = 7;
 
 struct EmbeddedSchema {
   std::string_view name;  // "unit.v1"

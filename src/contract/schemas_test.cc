@@ -16,7 +16,8 @@ namespace drover::contract {
 namespace {
 
 std::vector<Contract> const kAll = {Contract::unit,      Contract::runtime,  Contract::event,
-                                    Contract::workspace, Contract::schedule, Contract::identity};
+                                    Contract::workspace, Contract::schedule, Contract::identity,
+                                    Contract::task};
 
 std::string name_of(Contract contract) {
   return std::string{kEmbeddedSchemas[static_cast<std::size_t>(contract)].name};

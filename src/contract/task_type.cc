@@ -1,0 +1,212 @@
+#include "contract/task_type.h"
+
+#include <cmath>
+#include <utility>
+
+#include "contract/built_in_task_types.h"
+#include "contract/fields.h"
+#include "contract/schemas.h"
+
+namespace drover::contract {
+
+namespace {
+
+constexpr std::array<Named<TaskPriority>, 4> kPriorities = {{{TaskPriority::critical, "critical"},
+                                                             {TaskPriority::high, "high"},
+                                                             {TaskPriority::normal, "normal"},
+                                                             {TaskPriority::low, "low"}}};
+constexpr std::array<Named<TaskBackoff>, 3> kBackoffs = {{{TaskBackoff::fixed, "fixed"},
+                                                          {TaskBackoff::exponential, "exponential"},
+                                                          {TaskBackoff::list, "list"}}};
+
+Millis millis_of(double seconds) {
+  return Millis{std::llround(seconds * 1000)};
+}
+double seconds_of(Millis time) {
+  return static_cast<double>(time.count()) / 1000;
+}
+
+TaskTimeouts timeouts_of(json::object const& object) {
+  return {.queue_s = optional_int(object, "queue_s"),
+          .run_s = optional_int(object, "run_s"),
+          .step_s = optional_int(object, "step_s")};
+}
+
+TaskRetry retry_of(json::object const& object) {
+  TaskRetry retry;
+  retry.attempts_max = int_at(object, "attempts_max", retry.attempts_max);
+  if (auto const backoff = value_of(kBackoffs, text_at(object, "backoff")))
+    retry.backoff = *backoff;
+  if (auto const delay = optional_double(object, "delay_s")) retry.delay = millis_of(*delay);
+  if (auto const most = optional_double(object, "delay_max_s")) retry.delay_max = millis_of(*most);
+  if (auto const* delays = object.if_contains("delays_s"))
+    for (json::value const& delay : delays->get_array())
+      retry.delays.push_back(millis_of(delay.to_number<double>()));
+  retry.full_jitter = text_at(object, "jitter") != "none";
+  return retry;
+}
+
+Result<TaskDefaults> defaults_of(json::object const& object) {
+  TaskDefaults defaults;
+  defaults.agent = optional_text(object, "agent");
+  defaults.model = optional_text(object, "model");
+  if (object.contains("tools")) defaults.tools = texts_at(object, "tools");
+  if (auto const* limits = object.if_contains("limits")) {
+    auto parsed = parse_limits(*limits);
+    if (!parsed) return std::unexpected(parsed.error());
+    defaults.limits = *parsed;
+  }
+  if (auto const mode = optional_text(object, "mode")) {
+    auto const parsed = parse_workspace_mode(*mode);
+    if (!parsed) return std::unexpected(parsed.error());
+    defaults.mode = *parsed;
+  }
+  return defaults;
+}
+
+json::object to_json(TaskTimeouts const& timeouts) {
+  json::object out;
+  put(out, "queue_s", timeouts.queue_s);
+  put(out, "run_s", timeouts.run_s);
+  put(out, "step_s", timeouts.step_s);
+  return out;
+}
+
+json::object to_json(TaskRetry const& retry) {
+  TaskRetry const usual;
+  json::object out;
+  if (retry.attempts_max != usual.attempts_max) out["attempts_max"] = retry.attempts_max;
+  if (retry.backoff != usual.backoff) out["backoff"] = to_string(retry.backoff);
+  if (retry.delay != usual.delay) put(out, "delay_s", std::optional{seconds_of(retry.delay)});
+  if (retry.delay_max != usual.delay_max)
+    put(out, "delay_max_s", std::optional{seconds_of(retry.delay_max)});
+  json::object delay;
+  json::array delays;
+  for (Millis const one : retry.delays) {
+    put(delay, "s", std::optional{seconds_of(one)});
+    delays.push_back(delay["s"]);
+  }
+  if (!delays.empty()) out["delays_s"] = std::move(delays);
+  if (!retry.full_jitter) out["jitter"] = "none";
+  return out;
+}
+
+json::object to_json(TaskDefaults const& defaults) {
+  json::object out;
+  put(out, "agent", defaults.agent);
+  put(out, "model", defaults.model);
+  if (defaults.tools) out["tools"] = to_array(*defaults.tools);
+  json::value limits = contract::to_json(defaults.limits);
+  if (!limits.get_object().empty()) out["limits"] = std::move(limits);
+  if (defaults.mode) out["mode"] = to_string(*defaults.mode);
+  return out;
+}
+
+void put_object(json::object& out, std::string_view key, json::object inner) {
+  if (!inner.empty()) out[key] = std::move(inner);
+}
+
+}  // namespace
+
+Result<TaskType> parse_task_type(json::value const& value) {
+  DROVER_TRY(check(Contract::task, "taskType", value));
+  json::object const& object = value.get_object();
+  TaskType type;
+  type.name = text_at(object, "name");
+  type.description = text_at(object, "description");
+  type.prompt = text_at(object, "prompt");
+  if (auto const* payload = object.if_contains("payload")) {
+    auto schema = Schema::compile(*payload);
+    // A schema that does not hold must not turn into a check that never runs.
+    if (!schema) return fail(ErrorCode::invalid_argument, "/payload{}", schema.error().message);
+    type.payload = *payload;
+    type.payload_schema = *std::move(schema);
+  }
+  type.payload_required = bool_at(object, "payload_required");
+  type.queue = optional_text(object, "queue").value_or(type.name);
+  type.pool = optional_text(object, "pool").value_or(type.pool);
+  type.interactive = bool_at(object, "interactive");
+  type.priority = value_of(kPriorities, text_at(object, "priority")).value_or(TaskPriority::normal);
+  if (auto const* timeouts = object.if_contains("timeouts"))
+    type.timeouts = timeouts_of(timeouts->get_object());
+  if (auto const* retry = object.if_contains("retry")) type.retry = retry_of(retry->get_object());
+  if (auto const* defaults = object.if_contains("defaults")) {
+    auto parsed = defaults_of(defaults->get_object());
+    if (!parsed) return std::unexpected(std::move(parsed).error());
+    type.defaults = *std::move(parsed);
+  }
+  return type;
+}
+
+Result<TaskType> parse_task_type(std::string_view text) {
+  auto const value = parse_json(text);
+  if (!value) return std::unexpected(value.error());
+  return parse_task_type(*value);
+}
+
+json::value to_json(TaskType const& type) {
+  json::object out;
+  out["name"] = type.name;
+  if (!type.description.empty()) out["description"] = type.description;
+  if (!type.prompt.empty()) out["prompt"] = type.prompt;
+  put(out, "payload", type.payload);
+  if (type.payload_required) out["payload_required"] = true;
+  if (type.queue != type.name) out["queue"] = type.queue;
+  if (type.pool != "default") out["pool"] = type.pool;
+  if (type.interactive) out["interactive"] = true;
+  if (type.priority != TaskPriority::normal) out["priority"] = to_string(type.priority);
+  put_object(out, "timeouts", to_json(type.timeouts));
+  put_object(out, "retry", to_json(type.retry));
+  put_object(out, "defaults", to_json(type.defaults));
+  return out;
+}
+
+Status check_payload(TaskType const& type, json::value const* payload) {
+  if (payload == nullptr) {
+    if (!type.payload_required) return {};
+    return fail(ErrorCode::invalid_argument, "/payload: a task of the type {} needs a payload",
+                type.name);
+  }
+  if (!type.payload_schema) {
+    if (payload->is_object()) return {};
+    return fail(ErrorCode::invalid_argument, "/payload: expected an object");
+  }
+  auto const violations = type.payload_schema->validate(*payload);
+  if (violations.empty()) return {};
+  return fail(ErrorCode::invalid_argument, "/payload{}: {}", violations.front().pointer,
+              violations.front().message);
+}
+
+std::string task_prompt(TaskType const& type, std::string_view prompt, json::value const* payload) {
+  std::string text = type.prompt;
+  auto const append = [&text](std::string_view part) {
+    if (!text.empty() && !part.empty()) text += "\n\n";
+    text += part;
+  };
+  append(prompt);
+  if (payload != nullptr)
+    append("The task's payload:\n```json\n" + json::serialize(*payload) + "\n```");
+  return text;
+}
+
+std::string_view to_string(TaskPriority priority) {
+  return name_of(kPriorities, priority);
+}
+std::string_view to_string(TaskBackoff backoff) {
+  return name_of(kBackoffs, backoff);
+}
+
+std::vector<TaskType> const& built_in_task_types() {
+  static std::vector<TaskType> const kTypes = [] {
+    std::vector<TaskType> types;
+    for (std::string_view const text : built_in_task_type_texts()) {
+      auto type = parse_task_type(text);
+      DROVER_CHECK(type.has_value());
+      types.push_back(*std::move(type));
+    }
+    return types;
+  }();
+  return kTypes;
+}
+
+}  // namespace drover::contract
