@@ -1,0 +1,63 @@
+#pragma once
+// The task types that this server knows: the built-in ones, those of configuration files, and those
+// that the API stored. A name stands for the file's before the API's before the built-in one.
+//
+// Used on the event loop. The set is small and kept in memory; what the API changes is on disk
+// before it is seen.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "contract/task_type.h"
+#include "os/blocking_pool.h"
+#include "store/migrations.h"
+#include "store/writer.h"
+
+namespace drover::worker {
+
+enum class TaskOrigin : std::uint8_t { built_in, api, file };
+[[nodiscard]] std::string_view to_string(TaskOrigin origin);
+
+struct RegisteredTask {
+  contract::TaskType type;
+  TaskOrigin origin = TaskOrigin::built_in;
+  std::string file;           // where it is from a file
+  std::int64_t revision = 0;  // counts the changes through the API
+};
+
+class TaskRegistry {
+ public:
+  static constexpr std::size_t kStoredMax = 1000;
+  static constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;
+
+  explicit TaskRegistry(store::Writer& writer);
+
+  [[nodiscard]] static std::vector<store::Migration> migrations();
+  // Fills the memory: once, at start. Reads *.toml and *.json of `folder`, which need not exist.
+  // The error of a file names it.
+  [[nodiscard]] Status load(store::Database& database, std::string const& folder);
+
+  // not_found names the types that there are.
+  [[nodiscard]] Result<RegisteredTask> find(std::string_view name) const;
+  [[nodiscard]] std::vector<RegisteredTask> list() const;
+
+  // Stores it, new or in place of an earlier one. conflict when a file defines it, or when
+  // `expected_revision` (0: must be new to the store) is not the present one.
+  Task<Result<RegisteredTask>> put(contract::TaskType type,
+                                   std::optional<std::int64_t> expected_revision);
+  // A built-in type of that name holds again. conflict when a file defines it, not_found when the
+  // API stored none.
+  Task<Status> remove(std::string name);
+
+ private:
+  using Types = std::map<std::string, RegisteredTask, std::less<>>;
+  [[nodiscard]] Status load_files(std::string const& folder);
+  [[nodiscard]] Status load_file(std::string const& path);
+  [[nodiscard]] RegisteredTask const* lookup(std::string_view name) const;
+  [[nodiscard]] Status check_not_in_file(std::string_view name) const;
+
+  store::Writer& writer_;
+  Types built_in_, stored_, files_;
+};
+
+}  // namespace drover::worker
