@@ -41,6 +41,8 @@ Limits limits_of(json::object const& object) {
   return {.max_turns = optional_int(object, "max_turns"),
           .max_budget_usd = optional_double(object, "max_budget_usd"),
           .timeout_s = optional_int(object, "timeout_s"),
+          .queue_s = optional_int(object, "queue_s"),
+          .step_s = optional_int(object, "step_s"),
           .idle_s = optional_int(object, "idle_s"),
           .cpu = optional_double(object, "cpu"),
           .memory_mb = optional_int(object, "memory_mb"),
@@ -276,6 +278,8 @@ json::value to_json(Limits const& limits) {
   put(out, "max_turns", limits.max_turns);
   put(out, "max_budget_usd", limits.max_budget_usd);
   put(out, "timeout_s", limits.timeout_s);
+  put(out, "queue_s", limits.queue_s);
+  put(out, "step_s", limits.step_s);
   put(out, "idle_s", limits.idle_s);
   put(out, "cpu", limits.cpu);
   put(out, "memory_mb", limits.memory_mb);

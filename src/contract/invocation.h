@@ -77,6 +77,8 @@ struct Limits {
   std::optional<std::int64_t> max_turns;
   std::optional<double> max_budget_usd;
   std::optional<std::int64_t> timeout_s;
+  std::optional<std::int64_t> queue_s;
+  std::optional<std::int64_t> step_s;
   std::optional<std::int64_t> idle_s;
   std::optional<double> cpu;
   std::optional<std::int64_t> memory_mb;

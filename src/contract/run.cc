@@ -15,7 +15,7 @@ constexpr std::array<Named<RunState>, 8> kStates = {{{RunState::queued, "queued"
                                                      {RunState::failed, "failed"},
                                                      {RunState::cancelled, "cancelled"}}};
 
-constexpr std::array<Named<RunReason>, 17> kReasons = {
+constexpr std::array<Named<RunReason>, 19> kReasons = {
     {{RunReason::completed, "completed"},
      {RunReason::max_turns, "max_turns"},
      {RunReason::budget_exhausted, "budget_exhausted"},
@@ -31,6 +31,8 @@ constexpr std::array<Named<RunReason>, 17> kReasons = {
      {RunReason::interrupted, "interrupted"},
      {RunReason::session_error, "session_error"},
      {RunReason::no_space, "no_space"},
+     {RunReason::queue_timeout, "queue_timeout"},
+     {RunReason::no_progress, "no_progress"},
      {RunReason::cancelled_by_user, "cancelled_by_user"},
      {RunReason::internal, "internal"}}};
 

@@ -38,6 +38,8 @@ enum class RunReason : std::uint8_t {
   interrupted,
   session_error,  // the session's files cannot be used
   no_space,
+  queue_timeout,  // no worker took it in time
+  no_progress,    // its attempts went silent
   cancelled_by_user,
   internal,
 };

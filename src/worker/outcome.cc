@@ -48,23 +48,28 @@ Outcome after_done(TurnEnd const& end) {
   return outcome;
 }
 
+Outcome again_or_failed(RunReason reason, std::string_view what, TurnEnd const& end,
+                        std::int64_t attempts) {
+  if (attempts >= kAttemptsMax)
+    return failed(reason,
+                  fmt::format("{} in each of {} attempts; last: {}", what, attempts, end.detail));
+  Outcome again;
+  again.state = RunState::queued;
+  again.reason = reason;
+  again.detail = end.detail;
+  return again;
+}
+
 }  // namespace
 
 Outcome decide(TurnEnd const& end, std::int64_t attempts) {
   switch (end.kind) {
     case TurnEnd::Kind::done:
       return after_done(end);
-    case TurnEnd::Kind::unit_lost: {
-      if (attempts >= kAttemptsMax)
-        return failed(RunReason::lost,
-                      fmt::format("the unit was lost in each of {} attempts; last: {}", attempts,
-                                  end.detail));
-      Outcome again;
-      again.state = RunState::queued;
-      again.reason = RunReason::lost;
-      again.detail = end.detail;
-      return again;
-    }
+    case TurnEnd::Kind::unit_lost:
+      return again_or_failed(RunReason::lost, "the unit was lost", end, attempts);
+    case TurnEnd::Kind::silent:
+      return again_or_failed(RunReason::no_progress, "the unit went silent", end, attempts);
     case TurnEnd::Kind::out_of_memory:
       return failed(RunReason::oom, end.detail);
     case TurnEnd::Kind::start_failed:

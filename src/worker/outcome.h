@@ -15,6 +15,7 @@ struct TurnEnd {
     out_of_memory,  // likewise, and the memory limit says why
     start_failed,   // no unit came up
     timed_out,      // the run's deadline passed
+    silent,         // the unit said nothing for too long
     cancelled,      // somebody asked for it
     server_stops,   // drover itself is going down
     fenced,         // a newer attempt has taken over

@@ -37,20 +37,25 @@ TEST(Outcome, AUnitCannotClaimWhatIsNotItsToSay) {
 }
 
 TEST(Outcome, NoFailureCommits) {
-  for (Kind const kind : {Kind::unit_lost, Kind::out_of_memory, Kind::start_failed, Kind::timed_out,
-                          Kind::cancelled, Kind::server_stops, Kind::fenced, Kind::done})
+  for (Kind const kind :
+       {Kind::unit_lost, Kind::out_of_memory, Kind::start_failed, Kind::timed_out, Kind::silent,
+        Kind::cancelled, Kind::server_stops, Kind::fenced, Kind::done})
     EXPECT_NE(decide(end_of(kind), kAttemptsMax).tree, TreeAction::commit);
 }
 
-TEST(Outcome, ALostUnitIsTriedAgainUntilItsAttemptsAreUsed) {
-  for (std::int64_t attempt = 1; attempt < kAttemptsMax; ++attempt) {
-    Outcome const again = decide(end_of(Kind::unit_lost), attempt);
-    EXPECT_EQ(again.state, RunState::queued);
-    EXPECT_EQ(again.tree, TreeAction::leave);
+TEST(Outcome, ALostOrSilentUnitIsTriedAgainUntilItsAttemptsAreUsed) {
+  for (auto const& [kind, reason] : {std::pair{Kind::unit_lost, RunReason::lost},
+                                     std::pair{Kind::silent, RunReason::no_progress}}) {
+    for (std::int64_t attempt = 1; attempt < kAttemptsMax; ++attempt) {
+      Outcome const again = decide(end_of(kind), attempt);
+      EXPECT_EQ(again.state, RunState::queued);
+      EXPECT_EQ(again.reason, reason);
+      EXPECT_EQ(again.tree, TreeAction::leave);
+    }
+    Outcome const last = decide(end_of(kind), kAttemptsMax);
+    EXPECT_EQ(last.state, RunState::failed);
+    EXPECT_EQ(last.reason, reason);
   }
-  Outcome const last = decide(end_of(Kind::unit_lost), kAttemptsMax);
-  EXPECT_EQ(last.state, RunState::failed);
-  EXPECT_EQ(last.reason, RunReason::lost);
 }
 
 TEST(Outcome, AFencedAttemptWritesNothing) {

@@ -52,6 +52,10 @@ std::string_view limit_of(RunReason reason) {
       return "max_budget_usd";
     case RunReason::oom:
       return "memory_mb";
+    case RunReason::no_progress:
+      return "step_s";
+    case RunReason::queue_timeout:
+      return "queue_s";
     default:
       return {};
   }
@@ -169,9 +173,13 @@ Task<TurnEnd> Supervisor::drive() {
 Task<TurnEnd> Supervisor::wait_for_end() {
   Millis const limit =
       run_.limits.timeout_s ? Millis{*run_.limits.timeout_s * 1000} : services_.options.run_timeout;
-  auto const deadline = steady_clock::now() + limit;
+  auto const end_at = steady_clock::now() + limit;
+  turn_->heard_at = steady_clock::now();
   for (;;) {
     auto const seen = turn_->changed.version();
+    auto const silent_at =
+        run_.limits.step_s ? turn_->heard_at + std::chrono::seconds{*run_.limits.step_s} : end_at;
+    auto const deadline = std::min(end_at, silent_at);
     if (turn_->fenced || fenced_) co_return end_of(TurnEnd::Kind::fenced);
     if (turn_->done) {
       TurnEnd end;
@@ -190,11 +198,14 @@ Task<TurnEnd> Supervisor::wait_for_end() {
       TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled by the user");
       co_return co_await end_in_order(std::move(end));
     }
-    if (steady_clock::now() >= deadline) {
+    if (steady_clock::now() >= end_at) {
       TurnEnd end = end_of(TurnEnd::Kind::timed_out,
                            fmt::format("the run took longer than {} s", limit.count() / 1000));
       co_return co_await end_in_order(std::move(end));
     }
+    if (steady_clock::now() >= silent_at)
+      co_return end_of(TurnEnd::Kind::silent,
+                       fmt::format("no event for {} s", *run_.limits.step_s));
     co_await turn_->changed.wait(seen, deadline);
   }
 }
@@ -240,14 +251,14 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   }
   if (!keep) co_await units_.drop(session_.id);
   take_account();
-  if (!contract::is_terminal(outcome.state)) {
-    co_await put_back(std::move(outcome));
-    co_return;
-  }
   std::vector<broker::EventDraft> events;
   auto const limit = limit_of(outcome.reason);
   if (!limit.empty())
     events.push_back(draft(EventType::limit, contract::limit_draft(head_of(run_), limit)));
+  if (!contract::is_terminal(outcome.state)) {
+    co_await put_back(std::move(outcome), std::move(events));
+    co_return;
+  }
   if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
     co_await record_committing(outcome);
     co_await govern(outcome, events);
@@ -318,14 +329,14 @@ Task<Status> Supervisor::write(std::vector<broker::EventDraft> events, RunState 
       });
 }
 
-Task<void> Supervisor::put_back(Outcome outcome) {
+Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft> events) {
   RunState const from = run_.state;
   run_.state = RunState::queued;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
   auto const stored = co_await services_.writer.run(
-      [this, run = run_, from, claim = claim_](store::Transaction& transaction) -> Status {
-        DROVER_TRY(write_run(transaction, services_.streams, run, from));
+      [this, run = run_, from, claim = claim_, events](store::Transaction& transaction) -> Status {
+        DROVER_TRY(write_run(transaction, services_.streams, run, from, events));
         return services_.queue.release(transaction, claim, Millis{0});
       });
   // Without this record the lease runs out, or the next start finds the claim: the same end.

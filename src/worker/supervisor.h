@@ -44,7 +44,7 @@ class Supervisor {
   Task<void> govern(Outcome& outcome, std::vector<broker::EventDraft>& events);
   Task<void> record_committing(Outcome outcome);
   Task<void> finish(Outcome outcome, std::vector<broker::EventDraft> events);
-  Task<void> put_back(Outcome outcome);
+  Task<void> put_back(Outcome outcome, std::vector<broker::EventDraft> events);
   Task<Status> write(std::vector<broker::EventDraft> events, contract::RunState from);
   void take_account();
   void wake();

@@ -1,5 +1,6 @@
 #pragma once
 // One run while a worker has it: what is known, and what was seen of the unit. On the event loop.
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ struct Turn {
   gateway::Budget budget;
   std::string prompt;  // with the session's note before it
   BootTime claimed_at;
+  std::chrono::steady_clock::time_point heard_at;  // when the unit last said something
 
   bool begun = false;     // the unit's first event is durable
   bool accepted = false;  // the unit has the message

@@ -208,6 +208,7 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
     co_return std::unexpected(stored.error());
   }
   if (number > 0) batch_stored_ = number;
+  turn->heard_at = std::chrono::steady_clock::now();
   turn->run.phases.tool_ms += batch->tool_ms;
   if (batch->accepted) turn->accepted = true;
   if (batch->done) turn->done = std::move(batch->done);

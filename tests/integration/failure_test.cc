@@ -61,6 +61,26 @@ TEST(Failure, TheNextTurnIsToldWhatWasSetAside) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
 }
 
+TEST(Failure, ASilentAttemptIsEndedAndAnotherMade) {
+  World world;
+  auto const repository = world.repository("project");
+  // The provider hangs twice; nobody hears of the unit meanwhile.
+  auto const model = world.model(R"([
+    {"faults": [{"kind": "hang", "times": 2}], "text": "At last."}])");
+  world.serve();
+  Api api = world.api();
+  auto invocation = World::invocation(api.add_workspace(repository.path()), model, "go");
+  invocation["limits"] = {{"step_s", 1}};
+  auto const run = api.dispatch(invocation);
+  auto const events = api.events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  auto const& end = events.back().data;
+  EXPECT_EQ(text_of(end, "state"), "succeeded") << json::serialize(end);
+  EXPECT_EQ(integer_or(end, "epoch", 0), 3);
+  ASSERT_EQ(count_of(events, "limit"), 2U);
+  EXPECT_EQ(text_of(last_of(events, "limit"), "which"), "step_s");
+}
+
 struct Fault {
   char const* name;
   char const* json;
