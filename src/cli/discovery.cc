@@ -99,6 +99,9 @@ Result<Endpoint> read_server_file(std::string const& state_folder) {
         ErrorCode::unavailable,
         fmt::format("no drover server runs with the state folder {}", printable(state_folder)),
         "start one with: drover up");
+  if (!text && text.error().code == ErrorCode::forbidden)
+    return fail_next(ErrorCode::forbidden, text.error().message,
+                     "the state folder is another user's; set DROVER_STATE_DIR to one of your own");
   if (!text) return std::unexpected(text.error());
   auto const broken = [&](Error const& error) {
     return fail_next(

@@ -127,6 +127,18 @@ std::string namespace_fix() {
   return "";
 }
 
+Status require_sandbox(Launcher& launcher) {
+  SandboxSpec spec;
+  spec.id = fmt::format("check-{}", ::getpid());
+  spec.argv = {"/bin/true"};
+  auto sandbox = launcher.launch(spec);
+  if (!sandbox) return std::unexpected(sandbox.error());
+  auto const exit = sandbox->wait(Launcher::kSetUpWait);
+  if (!exit) return std::unexpected(exit.error());
+  if (*exit && (*exit)->status.ok()) return {};
+  return fail(ErrorCode::unsupported, "cannot start the sandbox: /bin/true did not end well in it");
+}
+
 std::vector<Layer> probe(Launcher& launcher) {
   auto const privilege = launcher.privilege();
   auto const& cgroups = launcher.cgroups();

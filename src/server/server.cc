@@ -27,6 +27,7 @@
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
+#include "sandbox/probe.h"
 #include "server/background.h"
 #include "server/loop_run.h"
 #include "worker/run_store.h"
@@ -238,6 +239,8 @@ Status Server::make_worker() {
 
   auto launcher = sandbox::Launcher::create();
   if (!launcher) return std::unexpected(launcher.error());
+  // Told now, with the fix, and not by each run that fails.
+  DROVER_TRY(sandbox::require_sandbox(**launcher));
   runtime::ProcessBackendSettings settings;
   settings.record_folder = options_.state_folder + "/workloads";
   DROVER_TRY(os::make_folders(settings.record_folder, 0700));
@@ -280,7 +283,8 @@ Status Server::listen() {
   if (!http) return std::unexpected(http.error());
   http_ = *std::move(http);
   api::AuthPolicy policy{token_, api::loopback_hosts(http_->port())};
-  policy.hosts.push_back(fmt::format("{}:{}", options_.host, http_->port()));
+  for (std::string& host : api::host_names(options_.host, http_->port()))
+    policy.hosts.push_back(std::move(host));
   api_->set_policy(std::move(policy));
   return {};
 }
