@@ -27,6 +27,9 @@ struct Layer {
 // is missing and the fix.
 [[nodiscard]] Status require_sandbox(Launcher& launcher);
 
+// The limits that cannot hold here: asked for they are refused, by default they are left out.
+[[nodiscard]] std::vector<Layer> missing_limits(Launcher const& launcher);
+
 // Why this host refuses namespaces, as an instruction; empty where nothing is known to be wrong.
 [[nodiscard]] std::string namespace_fix();
 

@@ -1,5 +1,3 @@
-#include "server/server.h"
-
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -30,6 +28,7 @@
 #include "sandbox/probe.h"
 #include "server/background.h"
 #include "server/loop_run.h"
+#include "server/server.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
 
@@ -161,6 +160,7 @@ class Server {
   os::BlockingPool pool_;
   os::BlockingPool read_pool_;
   Secret token_;
+  json::array warnings_;  // what is weaker here than it should be, for whoever starts the server
   std::unique_ptr<store::DiskReserve> reserve_;
   std::unique_ptr<store::Writer> writer_;
   std::unique_ptr<store::Readers> readers_;
@@ -241,6 +241,12 @@ Status Server::make_worker() {
   if (!launcher) return std::unexpected(launcher.error());
   // Told now, with the fix, and not by each run that fails.
   DROVER_TRY(sandbox::require_sandbox(**launcher));
+  for (sandbox::Layer const& limit : sandbox::missing_limits(**launcher)) {
+    log::warn("limit-not-enforced",
+              {{"limit", limit.name}, {"reason", limit.how}, {"fix", limit.fix}});
+    warnings_.push_back(json::string{fmt::format("the {} limit of runs is not enforced: {}; {}",
+                                                 limit.name, limit.how, limit.fix)});
+  }
   runtime::ProcessBackendSettings settings;
   settings.record_folder = options_.state_folder + "/workloads";
   DROVER_TRY(os::make_folders(settings.record_folder, 0700));
@@ -308,6 +314,7 @@ Status Server::announce() {
   background_.spawn(reserve_->watch(), "reserve");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
+                          {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
   DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
                                    json::serialize(file) + "\n", 0600));

@@ -83,7 +83,11 @@ std::vector<std::string> World::environment() const {
   std::vector<std::string> all = {fmt::format("PATH={}", path == nullptr ? "/usr/bin:/bin" : path),
                                   "HOME=" + root_ + "/home", "DROVER_STATE_DIR=" + state_folder(),
                                   "LANG=C.UTF-8", "GIT_CONFIG_NOSYSTEM=1"};
-  all.insert(all.end(), variables_.begin(), variables_.end());
+  for (std::string const& variable : variables_) {
+    std::string const name = variable.substr(0, variable.find('=') + 1);
+    std::erase_if(all, [&](std::string const& other) { return other.starts_with(name); });
+    all.push_back(variable);
+  }
   return all;
 }
 

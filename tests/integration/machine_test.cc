@@ -89,6 +89,30 @@ TEST(Machine, AStateFolderOfAnotherUserIsNamed) {
   }
 }
 
+// Nobody has a control group of their own to write to.
+TEST(Machine, ALimitThatCannotHoldIsToldAtTheStart) {
+  World world;
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  std::string const home = world.root() + "/nobody";
+  std::filesystem::create_directories(home);
+  for (std::string const& name : {std::string{"drover"}, std::string{"drover-unit"}})
+    std::filesystem::copy_file(std::filesystem::path{World::drover_program()}.parent_path() / name,
+                               home + "/" + name);
+  ASSERT_EQ(::chown(home.c_str(), 65534, 65534), 0);
+  using std::filesystem::perms;
+  std::filesystem::permissions(world.root(), perms::owner_all | perms::others_exec);
+  world.set_variable("DROVER_STATE_DIR", home + "/state");
+  auto const as_nobody = [&](std::string const& command) {
+    return run_as_is(world, {"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                             home + "/drover", command});
+  };
+  auto const up = as_nobody("up");
+  EXPECT_EQ(up.exit_code, 0) << up.text();
+  EXPECT_TRUE(up.err.contains("the memory limit of runs is not enforced")) << up.text();
+  EXPECT_TRUE(up.err.contains("-p Delegate=yes drover up")) << up.text();
+  EXPECT_EQ(as_nobody("down").exit_code, 0);
+}
+
 TEST(Machine, AStateFolderThatIsAFileIsNamed) {
   World world;
   std::ofstream{world.state_folder()} << "a file";
