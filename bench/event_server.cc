@@ -88,7 +88,7 @@ Task<void> answer(Stack& stack, net::HttpRequest request, net::HttpReply& reply)
     co_return;
   }
   if (request.method == "GET") {
-    co_await api::serve_events(stack.streams, *name, 0, reply);
+    co_await api::serve_events(stack.streams, *name, 0, api::Follow::yes, reply);
     co_return;
   }
   int const count = number_of(request, "count");

@@ -102,8 +102,9 @@ Task<Status> Api::get_health(Call, net::HttpReply& reply) {
 
 Task<Status> Api::get_ready(Call, net::HttpReply& reply) {
   bool const refusing = services_.writer.stats().refusing;
-  json::object body{{"status", refusing ? "store_failed" : "ok"}};
-  co_return co_await reply_json(reply, refusing ? 503 : 200, std::move(body));
+  bool const full = !services_.reserve.held();
+  json::object body{{"status", refusing ? "store_failed" : full ? "no_space" : "ok"}};
+  co_return co_await reply_json(reply, refusing || full ? 503 : 200, std::move(body));
 }
 
 Task<Status> Api::get_root(Call, net::HttpReply& reply) {

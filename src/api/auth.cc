@@ -25,9 +25,18 @@ bool is_json(std::string_view content_type) {
 
 }  // namespace
 
+std::vector<std::string> host_names(std::string_view host, std::uint16_t port) {
+  std::vector<std::string> names = {fmt::format("{}:{}", host, port)};
+  if (port == 80) names.emplace_back(host);
+  return names;
+}
+
 std::vector<std::string> loopback_hosts(std::uint16_t port) {
-  return {fmt::format("127.0.0.1:{}", port), fmt::format("localhost:{}", port),
-          fmt::format("[::1]:{}", port)};
+  std::vector<std::string> hosts;
+  for (std::string_view const host : {"127.0.0.1", "localhost", "[::1]"})
+    for (std::string& name : host_names(host, port))
+      hosts.push_back(std::move(name));
+  return hosts;
 }
 
 Status check_browser_rules(AuthPolicy const& policy, net::HttpRequest const& request) {

@@ -18,6 +18,8 @@ struct AuthPolicy {
 };
 
 // The loopback names of a server that listens on `port`.
+// How clients name a host and port; port 80 is left out by most.
+[[nodiscard]] std::vector<std::string> host_names(std::string_view host, std::uint16_t port);
 [[nodiscard]] std::vector<std::string> loopback_hosts(std::uint16_t port);
 
 // For every request, before routing: the Host must be the server's; an Origin, where there is one,

@@ -25,6 +25,14 @@ TEST_F(Auth, TheServersOwnNamesPass) {
       policy_, request("GET", {{"Host", "LOCALHOST:7717"}, {"Origin", "http://localhost:7717"}})));
 }
 
+// Clients leave out the port that http has by itself.
+TEST_F(Auth, OnPort80TheBareNamePassesToo) {
+  AuthPolicy const policy{Secret{"the-token"}, loopback_hosts(80)};
+  for (std::string const& host : {"127.0.0.1", "127.0.0.1:80", "localhost", "[::1]"})
+    EXPECT_TRUE(check_browser_rules(policy, request("GET", {{"Host", host}}))) << host;
+  EXPECT_FALSE(check_browser_rules(policy, request("GET", {{"Host", "evil.example"}})));
+}
+
 TEST_F(Auth, ForeignHostsAndOriginsAreRefused) {
   for (std::string const& host :
        {"evil.example", "evil.example:7717", "127.0.0.1", "127.0.0.1:80", ""})

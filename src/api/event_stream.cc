@@ -28,7 +28,6 @@ std::vector<net::SharedBytes> frames(broker::ReadBatch const& batch) {
         shared(net::format_sse("", "gap", fmt::format(R"({{"until":{}}})", *batch.gap_until))));
   for (broker::EventPtr const& event : batch.events)
     buffers.push_back(broker::sse_frame(event));
-  if (buffers.empty() && !batch.ended) buffers.push_back(shared(net::format_sse_comment("alive")));
   return buffers;
 }
 
@@ -52,8 +51,16 @@ Result<std::int64_t> resume_point(net::HttpRequest const& request) {
   return number;
 }
 
+Result<Follow> follow_of(net::HttpRequest const& request) {
+  auto const found = request.query.find("follow");
+  if (found == request.query.end() || found->second == "true") return Follow::yes;
+  if (found->second == "false") return Follow::no;
+  return fail(ErrorCode::invalid_argument, "follow is true or false, not '{}'",
+              printable(found->second, 20));
+}
+
 Task<Status> serve_events(broker::OutputStreams& streams, broker::StreamName name,
-                          std::int64_t after_seq, net::HttpReply& reply) {
+                          std::int64_t after_seq, Follow follow, net::HttpReply& reply) {
   auto opened = streams.open_reader(name, after_seq);
   if (!opened) co_return std::unexpected(opened.error());
   broker::StreamReader& reader = **opened;
@@ -63,15 +70,18 @@ Task<Status> serve_events(broker::OutputStreams& streams, broker::StreamName nam
                        {"x-accel-buffering", "no"}};
   auto const begun = co_await reply.begin_stream(200, std::move(headers));
   if (!begun) co_return Status{};
+  Millis const wait = follow == Follow::yes ? kKeepAlive : Millis{0};
   for (;;) {
-    auto const batch = co_await reader.next(kEventsAWrite, kKeepAlive);
+    auto const batch = co_await reader.next(kEventsAWrite, wait);
     if (!batch) co_return Status{};  // the client has gone, or the server stops: the stream is cut
     auto buffers = frames(*batch);
+    bool const over = batch->ended || (buffers.empty() && follow == Follow::no);
+    if (buffers.empty() && !over) buffers.push_back(shared(net::format_sse_comment("alive")));
     if (!buffers.empty()) {
       auto const written = co_await reply.write(std::move(buffers));
       if (!written) co_return Status{};
     }
-    if (batch->ended) co_return co_await reply.end();
+    if (over) co_return co_await reply.end();
   }
 }
 

@@ -172,7 +172,7 @@ Task<Status> Api::cancel_run(Call call, net::HttpReply& reply) {
 }
 
 Task<Status> Api::stream_events(Call call, net::HttpReply& reply) {
-  auto const known = only_query(call.request, {"after"});
+  auto const known = only_query(call.request, {"after", "follow"});
   if (!known) co_return known;
   auto const session = id_of<SessionId>(call, "session");
   if (!session) co_return std::unexpected(session.error());
@@ -180,13 +180,15 @@ Task<Status> Api::stream_events(Call call, net::HttpReply& reply) {
   if (!id) co_return std::unexpected(id.error());
   auto const after = resume_point(call.request);
   if (!after) co_return std::unexpected(after.error());
+  auto const follow = follow_of(call.request);
+  if (!follow) co_return std::unexpected(follow.error());
   auto const run = co_await services_.readers.run(
       [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
   if (!run) co_return std::unexpected(run.error());
   if (run->session != *session)
     co_return fail(ErrorCode::not_found, "the session {} has no run {}", *session, *id);
   auto name = broker::StreamName::of_run(*id);
-  co_return co_await serve_events(services_.streams, std::move(name), *after, reply);
+  co_return co_await serve_events(services_.streams, std::move(name), *after, *follow, reply);
 }
 
 }  // namespace drover::api

@@ -99,6 +99,8 @@ Task<Status> Api::list_workspaces(Call call, net::HttpReply& reply) {
 Task<Status> Api::create_workspace(Call call, net::HttpReply& reply) {
   auto wanted = read_new_workspace(call.request.body);
   if (!wanted) co_return std::unexpected(wanted.error());
+  auto const room = services_.reserve.room();
+  if (!room) co_return room;
   auto const added = co_await services_.workspaces.add(std::move(wanted->path),
                                                        std::move(wanted->id), wanted->init);
   if (!added) co_return std::unexpected(added.error());

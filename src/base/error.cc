@@ -157,10 +157,11 @@ ErrorCode code_of(int errno_value) {
 }  // namespace
 
 Error system_error(int errno_value, std::string_view operation, std::string_view subject) {
-  return {code_of(errno_value),
+  ErrorCode const code = code_of(errno_value);
+  return {code,
           fmt::format("cannot {} {}: {}", operation, printable(subject, kSubjectBytesMax),
                       std::system_category().message(errno_value)),
-          {}};
+          code == ErrorCode::no_space ? "free space on that disk" : ""};
 }
 
 std::unexpected<Error> fail_errno(std::string_view operation, std::string_view subject) {

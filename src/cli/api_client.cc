@@ -136,6 +136,10 @@ Status ApiClient::ready(Millis deadline) {
   auto const response = http_->request(request);
   if (!response) return std::unexpected(unreachable(response.error()));
   if (response->status == 200) return {};
+  // It answers, and says with every refusal that its disk is full: no reason to start another.
+  auto const body = parse_json(response->body);
+  if (body && body->is_object() && string_or(body->get_object(), "status", "") == "no_space")
+    return {};
   return fail(ErrorCode::unavailable, "the drover server at {} is not ready (status {})",
               net::url_for_people(endpoint_.url), response->status);
 }

@@ -37,7 +37,13 @@ Result<ApiClient> connect_or_start(Context const& context) {
       fmt::format("drover: no server was running; started one at {} (stop it with: "
                   "drover down)",
                   endpoint->url));
+  show_warnings(context, *endpoint);
   return ApiClient{*std::move(endpoint)};
+}
+
+void show_warnings(Context const& context, Endpoint const& endpoint) {
+  for (std::string const& warning : endpoint.warnings)
+    context.screen.note("drover: " + warning);
 }
 
 int report(Context const& context, Error const& error) {

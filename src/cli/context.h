@@ -29,6 +29,8 @@ struct Context {
 // The same, and starts a server where none runs and the user named none; says so on stderr.
 [[nodiscard]] Result<ApiClient> connect_or_start(Context const& context);
 
+// What the server found weaker than it should be, a line each on stderr.
+void show_warnings(Context const& context, Endpoint const& endpoint);
 // The exit code, after the error was reported.
 [[nodiscard]] int report(Context const& context, Error const& error);
 

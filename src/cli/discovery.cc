@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include <boost/json.hpp>
+
 #include "base/json.h"
 #include "base/text.h"
 #include "net/http_types.h"
@@ -99,6 +101,9 @@ Result<Endpoint> read_server_file(std::string const& state_folder) {
         ErrorCode::unavailable,
         fmt::format("no drover server runs with the state folder {}", printable(state_folder)),
         "start one with: drover up");
+  if (!text && text.error().code == ErrorCode::forbidden)
+    return fail_next(ErrorCode::forbidden, text.error().message,
+                     "the state folder is another user's; set DROVER_STATE_DIR to one of your own");
   if (!text) return std::unexpected(text.error());
   auto const broken = [&](Error const& error) {
     return fail_next(
@@ -119,9 +124,16 @@ Result<Endpoint> read_server_file(std::string const& state_folder) {
   if (auto const fits = check_address(*url, kServerFile); !fits) return broken(fits.error());
   if (!net::is_header_value(*token) || token->empty() || *pid <= 0 || *pid > INT32_MAX)
     return broken(Error{ErrorCode::data_corrupt, "its token or its pid is none", {}});
-  return Endpoint{.url = without_slash(*url),
-                  .token = Secret{*std::move(token)},
-                  .pid = static_cast<pid_t>(*pid)};
+  Endpoint endpoint;
+  endpoint.url = without_slash(*url);
+  endpoint.token = Secret{*std::move(token)};
+  endpoint.pid = static_cast<pid_t>(*pid);
+  auto const* const warnings = object->find("warnings");
+  if (warnings != nullptr && warnings->is_array())
+    for (json::value const& warning : warnings->get_array())
+      if (warning.is_string())
+        endpoint.warnings.push_back(printable(std::string_view{warning.get_string()}, 500));
+  return endpoint;
 }
 
 Result<Endpoint> discover(std::string const& server_option, Environment const& environment) {

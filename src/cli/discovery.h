@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/secret.h"
@@ -12,7 +13,8 @@
 
 namespace drover::cli {
 
-inline constexpr std::string_view kServerFile = "server.json";  // {url, token, pid}, mode 0600
+inline constexpr std::string_view kServerFile =
+    "server.json";  // {url, token, pid, warnings}, mode 0600
 inline constexpr std::string_view kServerLog = "server.log";
 
 enum class EndpointSource : std::uint8_t { state_folder, user };
@@ -20,7 +22,8 @@ enum class EndpointSource : std::uint8_t { state_folder, user };
 struct Endpoint {
   std::string url;  // "http://127.0.0.1:41234", without a slash at its end
   Secret token;
-  pid_t pid = 0;  // 0 where the user named the server
+  pid_t pid = 0;                      // 0 where the user named the server
+  std::vector<std::string> warnings;  // what the server found weaker than it should be
   EndpointSource source = EndpointSource::state_folder;
 };
 

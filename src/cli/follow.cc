@@ -13,8 +13,6 @@ namespace drover::cli {
 namespace {
 
 constexpr Millis kIdleFollowing{45'000};  // three times the server's keep-alive
-// An unfinished run's stream stays open; what is stored comes at once, so a silence ends it.
-constexpr Millis kIdleHistory{400};
 constexpr Millis kHeadTimeout{10'000};
 constexpr Millis kBackoffFirst{100};
 constexpr Millis kBackoffMax{2'000};
@@ -47,11 +45,6 @@ class Follower {
   net::StreamStep on_bytes(net::SseParser& parser, std::string_view bytes);
   Status take(net::SseEvent const& event);
   bool aborted() const { return abort_ != nullptr && abort_->load(); }
-  bool silence_is_end(Error const& error) const {
-    // Nothing may be stored yet; but a server that does not even begin to answer is no silence.
-    bool const soon = clock_.boot_now() - heard_at_ < kHeadTimeout;
-    return request_.follow == Follow::no && error.code == ErrorCode::timeout && soon;
-  }
 
   FollowRequest const& request_;
   FollowHooks const& hooks_;
@@ -59,6 +52,8 @@ class Follower {
   std::atomic<bool> const* abort_;
   std::int64_t last_;
   bool complete_ = false;
+  bool history_end_ = false;
+  bool behind_gap_ = false;  // nothing has come since the server said that events are gone
   bool stopped_ = false;
   Status failed_;  // what ended the connection from our side
   BootTime heard_at_;
@@ -70,6 +65,14 @@ Status Follower::take(net::SseEvent const& event) {
     return fail(ErrorCode::upstream, "the server sent an event that is no JSON object: {}",
                 printable(event.data, 80));
   json::object const& object = value->get_object();
+  if (event.event == "gap") {
+    std::int64_t const until = integer_or(object, "until", last_ + 1);
+    hooks_.on_notice(fmt::format("events {} to {} are no longer kept", last_ + 1, until - 1));
+    last_ = std::max(last_, until - 1);
+    behind_gap_ = true;
+    return {};
+  }
+  behind_gap_ = false;
   std::int64_t const seq = integer_or(object, "seq", 0);
   if (seq > 0 && seq <= last_) return {};
   if (seq > last_ + 1 && last_ > request_.after)
@@ -98,15 +101,17 @@ net::StreamStep Follower::on_bytes(net::SseParser& parser, std::string_view byte
 Status Follower::one_connection(ApiClient& client) {
   net::SseParser parser;
   failed_ = Status{};
-  std::string const path =
-      fmt::format("/sessions/{}/runs/{}/events", request_.session, request_.run);
-  Millis const idle = request_.follow == Follow::yes ? kIdleFollowing : kIdleHistory;
+  bool const follow = request_.follow == Follow::yes;
+  std::string const path = fmt::format("/sessions/{}/runs/{}/events{}", request_.session,
+                                       request_.run, follow ? "" : "?follow=false");
   auto const streamed =
-      client.stream(path, last_, {.head = kHeadTimeout, .idle = idle},
+      client.stream(path, last_, {.head = kHeadTimeout, .idle = kIdleFollowing},
                     [&](std::string_view bytes) { return on_bytes(parser, bytes); });
   if (!failed_) return failed_;
   if (complete_ || stopped_ || aborted()) return {};
   if (!streamed) return streamed;
+  history_end_ = !follow || behind_gap_;
+  if (history_end_) return {};
   // A terminal event ends the stream; without one the server was stopped.
   return fail(ErrorCode::unavailable, "the server ended the stream before the run's end");
 }
@@ -122,9 +127,9 @@ Result<FollowEnd> Follower::follow(Endpoint endpoint) {
     if (complete_) return FollowEnd::complete;
     if (aborted()) return FollowEnd::aborted;
     if (stopped_) return FollowEnd::stopped;
+    if (history_end_) return FollowEnd::history_end;
     if (status) return FollowEnd::stopped;
     Error const& error = status.error();
-    if (silence_is_end(error)) return FollowEnd::history_end;
     if (!is_passing(error)) return std::unexpected(error);
     if (last_ > before) {
       backoff = kBackoffFirst;

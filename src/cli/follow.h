@@ -19,7 +19,7 @@ namespace drover::cli {
 
 enum class FollowEnd : std::uint8_t {
   complete,     // the run's terminal event was handed over
-  history_end,  // Follow::no, and there is nothing more for now
+  history_end,  // Follow::no, and there is nothing more for now; or the rest is no longer kept
   stopped,      // on_event said so
   aborted,      // `abort` was set
 };

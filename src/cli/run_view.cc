@@ -156,6 +156,10 @@ int Viewer::follow() {
     return report(context_, end.error());
   }
   if (*end == FollowEnd::aborted) return detach();
+  if (*end == FollowEnd::history_end)
+    return report(context_, Error{ErrorCode::not_found,
+                                  fmt::format("the end of {} is no longer kept", ref_.run),
+                                  "drover ps shows how it ended"});
   if (*end != FollowEnd::complete) return waiting();
   if (view_.format == Format::text) show_end();
   return exit_code_of_state(renderer_.tally().state);

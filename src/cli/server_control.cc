@@ -183,11 +183,16 @@ Result<Endpoint> running_server(std::string const& state_folder) {
 
 Result<Endpoint> start_server(std::string const& state_folder, std::uint16_t port,
                               Clock const& clock) {
-  DROVER_TRY(os::make_folders(state_folder, 0700));
+  auto const with_next = [](Error error) {
+    if (error.next.empty())
+      error.next = "give drover a state folder of your own with DROVER_STATE_DIR";
+    return std::unexpected(std::move(error));
+  };
+  if (auto made = os::make_folders(state_folder, 0700); !made) return with_next(made.error());
   std::string const log = fmt::format("{}/{}", state_folder, kServerLog);
   os::Fd const log_fd{
       ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (!log_fd.valid()) return fail_errno("open the server's log", log);
+  if (!log_fd.valid()) return with_next(system_error(errno, "open the server's log", log));
   off_t const offset = ::lseek(log_fd.get(), 0, SEEK_END);
   std::error_code error;
   std::string const program = std::filesystem::read_symlink("/proc/self/exe", error).string();

@@ -292,14 +292,19 @@ void open_gate(int fd) {
 Error clone_error(int error) {
   std::string next = namespace_fix();
   if (next.empty() && error == EAGAIN) next = "too many processes run as this user; see ulimit -u";
+  // What clone() calls "no space" is a limit on the number of namespaces.
+  if (next.empty() && error == ENOSPC)
+    next =
+        "raise it: sysctl -w user.max_user_namespaces=15000, or run drover outside the container "
+        "that disables user namespaces";
   if (next.empty())
     next =
         "allow namespaces: in a container, run it with --privileged or with a seccomp profile "
-        "that permits clone; see drover doctor";
-  return Error{
-      ErrorCode::unsupported,
-      fmt::format("cannot start the sandbox: create its namespaces: {}", strerrordesc_np(error)),
-      next};
+        "that permits clone";
+  std::string_view const why =
+      error == ENOSPC ? "the limit of user namespaces is reached" : strerrordesc_np(error);
+  return Error{ErrorCode::unsupported,
+               fmt::format("cannot start the sandbox: create its namespaces: {}", why), next};
 }
 
 }  // namespace
@@ -309,8 +314,7 @@ Result<Sandbox> Launcher::launch(SandboxSpec const& spec, Created const& created
   if (state_->landlock_abi == 0 && spec.landlock == SecondWall::required)
     return fail_next(ErrorCode::unsupported,
                      "cannot start the sandbox: this kernel has no Landlock",
-                     "boot a kernel from 5.13 on with lsm=landlock,… or accept its absence in the "
-                     "configuration");
+                     "boot a kernel from 5.13 on with landlock in its lsm= list");
   auto group = plan_group(spec.limits, state_->cgroups, state_->privilege);
   if (!group) return std::unexpected(group.error());
   auto plan = PreparedPlan::make(spec, {.privilege = state_->privilege,

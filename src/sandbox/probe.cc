@@ -5,6 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <utility>
+
 #include "os/files.h"
 #include "sandbox/landlock_abi.h"
 #include "sandbox/launcher.h"
@@ -12,6 +15,8 @@
 namespace drover::sandbox {
 
 namespace {
+
+constexpr std::array kLimits = {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu};
 
 // The value of a sysctl, or -1 where this kernel has none of the name.
 long sysctl(std::string const& path) {
@@ -127,6 +132,27 @@ std::string namespace_fix() {
   return "";
 }
 
+Status require_sandbox(Launcher& launcher) {
+  SandboxSpec spec;
+  spec.id = fmt::format("check-{}", ::getpid());
+  spec.argv = {"/bin/true"};
+  auto sandbox = launcher.launch(spec);
+  if (!sandbox) return std::unexpected(sandbox.error());
+  auto const exit = sandbox->wait(Launcher::kSetUpWait);
+  if (!exit) return std::unexpected(exit.error());
+  if (*exit && (*exit)->status.ok()) return {};
+  return fail(ErrorCode::unsupported, "cannot start the sandbox: /bin/true did not end well in it");
+}
+
+std::vector<Layer> missing_limits(Launcher const& launcher) {
+  std::vector<Layer> missing;
+  for (auto const duty : kLimits) {
+    Layer layer = limit_layer(launcher.cgroups(), duty, launcher.privilege());
+    if (layer.state == LayerState::missing) missing.push_back(std::move(layer));
+  }
+  return missing;
+}
+
 std::vector<Layer> probe(Launcher& launcher) {
   auto const privilege = launcher.privilege();
   auto const& cgroups = launcher.cgroups();
@@ -138,7 +164,7 @@ std::vector<Layer> probe(Launcher& launcher) {
                     started ? "system calls filtered" : "not reached", ""});
   layers.push_back(landlock_layer(launcher.landlock_abi()));
   layers.push_back(ownership_layer(launcher));
-  for (auto const duty : {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu})
+  for (auto const duty : kLimits)
     layers.push_back(limit_layer(cgroups, duty, privilege));
   layers.push_back(freeze_layer(cgroups));
   layers.push_back({"kill", started ? LayerState::enforced : LayerState::missing,

@@ -23,6 +23,13 @@ struct Layer {
 // Every layer, in the order of their importance.
 [[nodiscard]] std::vector<Layer> probe(Launcher& launcher);
 
+// Starts a sandbox with every layer. unsupported where this machine has none, with the feature that
+// is missing and the fix.
+[[nodiscard]] Status require_sandbox(Launcher& launcher);
+
+// The limits that cannot hold here: asked for they are refused, by default they are left out.
+[[nodiscard]] std::vector<Layer> missing_limits(Launcher const& launcher);
+
 // Why this host refuses namespaces, as an instruction; empty where nothing is known to be wrong.
 [[nodiscard]] std::string namespace_fix();
 

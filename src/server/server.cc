@@ -1,10 +1,9 @@
-#include "server/server.h"
-
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -26,7 +25,10 @@
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
+#include "sandbox/probe.h"
+#include "server/background.h"
 #include "server/loop_run.h"
+#include "server/server.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
 
@@ -38,6 +40,9 @@ constexpr std::size_t kPoolThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
+// Room for the ends of all runs at once, each with its last events and its terminal one.
+constexpr std::int64_t kReserveMebibytes = 16;
+constexpr std::int64_t kReserveMebibytesMax = 1 << 20;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
 // The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
@@ -61,6 +66,19 @@ gateway::UpstreamOptions upstream_from_environment() {
   char const* const ca_file = std::getenv("SSL_CERT_FILE");
   if (ca_file != nullptr) options.ca_file = ca_file;
   return options;
+}
+
+// A whole number from 0 to `max` that the environment may give.
+Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t max) {
+  char const* const value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return usual;
+  std::string_view const text{value};
+  std::int64_t number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0 || number > max)
+    return fail(ErrorCode::invalid_argument, "{} is a number from 0 to {}, not '{}'", name, max,
+                printable(text, 40));
+  return number;
 }
 
 std::string home_folder() {
@@ -126,6 +144,7 @@ class Server {
   }
 
  private:
+  Status make_reserve();
   Status open_store();
   Status make_worker();
   Status listen();
@@ -138,10 +157,13 @@ class Server {
   git::Library const git_{git::LibraryOptions{home_folder()}};
   boost::asio::io_context io_{1};
   StopSignals signals_{io_};
+  Background background_{io_};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
   os::BlockingPool read_pool_;
   Secret token_;
+  json::array warnings_;  // what is weaker here than it should be, for whoever starts the server
+  std::unique_ptr<store::DiskReserve> reserve_;
   std::unique_ptr<store::Writer> writer_;
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
@@ -172,10 +194,24 @@ Status Server::start() {
   auto token = load_or_create_token(options_.state_folder + "/api-token", random_);
   if (!token) return std::unexpected(token.error());
   token_ = *std::move(token);
+  DROVER_TRY(make_reserve());
   DROVER_TRY(open_store());
   DROVER_TRY(make_worker());
   DROVER_TRY(listen());
   return announce();
+}
+
+Status Server::make_reserve() {
+  auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
+  if (!mebibytes) return std::unexpected(mebibytes.error());
+  store::DiskReserveOptions options;
+  options.path = options_.state_folder + "/reserve";
+  options.bytes = static_cast<std::uint64_t>(*mebibytes) << 20U;
+  reserve_ = std::make_unique<store::DiskReserve>(options, io_.get_executor(), pool_);
+  auto const held = reserve_->hold();
+  // The server still starts: what is stored can be read, and work goes on once there is room.
+  if (!held) log::warn("disk-full", {{"reason", held.error().text()}});
+  return {};
 }
 
 Status Server::open_store() {
@@ -184,7 +220,9 @@ Status Server::open_store() {
   if (!database) return std::unexpected(database.error());
   DROVER_TRY(store::migrate(*database, all_migrations()));
   auto const executor = io_.get_executor();
-  writer_ = std::make_unique<store::Writer>(*std::move(database), executor);
+  store::WriterOptions options;
+  options.on_no_space = [this] { reserve_->give_up(); };
+  writer_ = std::make_unique<store::Writer>(*std::move(database), executor, std::move(options));
   readers_ = std::make_unique<store::Readers>(path, read_pool_);
   streams_ = std::make_unique<broker::EmbeddedStreams>(*writer_, *readers_, clock_, executor);
   queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
@@ -203,6 +241,14 @@ Status Server::make_worker() {
 
   auto launcher = sandbox::Launcher::create();
   if (!launcher) return std::unexpected(launcher.error());
+  // Told now, with the fix, and not by each run that fails.
+  DROVER_TRY(sandbox::require_sandbox(**launcher));
+  for (sandbox::Layer const& limit : sandbox::missing_limits(**launcher)) {
+    log::warn("limit-not-enforced",
+              {{"limit", limit.name}, {"reason", limit.how}, {"fix", limit.fix}});
+    warnings_.push_back(json::string{fmt::format("the {} limit of runs is not enforced: {}; {}",
+                                                 limit.name, limit.how, limit.fix)});
+  }
   runtime::ProcessBackendSettings settings;
   settings.record_folder = options_.state_folder + "/workloads";
   DROVER_TRY(os::make_folders(settings.record_folder, 0700));
@@ -222,8 +268,8 @@ Status Server::make_worker() {
   options.unit_program = *std::move(unit);
   if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
   services_ = std::make_unique<worker::Services>(
-      worker::Services{io_, clock_, random_, pool_, *writer_, *readers_, *streams_, *queue_,
-                       *workspaces_, *models_, *tokens_, *runtime_, std::move(options)});
+      worker::Services{io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_,
+                       *queue_, *workspaces_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
   api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_);
@@ -245,7 +291,8 @@ Status Server::listen() {
   if (!http) return std::unexpected(http.error());
   http_ = *std::move(http);
   api::AuthPolicy policy{token_, api::loopback_hosts(http_->port())};
-  policy.hosts.push_back(fmt::format("{}:{}", options_.host, http_->port()));
+  for (std::string& host : api::host_names(options_.host, http_->port()))
+    policy.hosts.push_back(std::move(host));
   api_->set_policy(std::move(policy));
   return {};
 }
@@ -266,8 +313,10 @@ Status Server::announce() {
   while (!started)
     io_.run_one();
   if (!*started) return *started;
+  background_.spawn(reserve_->watch(), "reserve");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
+                          {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
   DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
                                    json::serialize(file) + "\n", 0600));
@@ -279,7 +328,9 @@ Task<void> Server::stop() {
   queue_->stop();
   co_await worker_->stop();
   streams_->stop();
+  reserve_->stop();
   co_await http_->stop();
+  co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
 }
 

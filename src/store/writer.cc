@@ -30,10 +30,11 @@ struct Writer::Impl {
     std::vector<std::unique_ptr<Job>> jobs;
     Hooks hooks;
     std::optional<Error> broken;  // the whole transaction is gone, with everything in it
+    bool full = false;            // for want of room
   };
 
   Impl(Database opened, boost::asio::any_io_executor executor, WriterOptions wanted)
-      : database(std::move(opened)), loop(std::move(executor)), options(wanted) {}
+      : database(std::move(opened)), loop(std::move(executor)), options(std::move(wanted)) {}
 
   Database database;
   boost::asio::any_io_executor loop;
@@ -126,6 +127,8 @@ void Writer::Impl::write_batch() {
     batch.jobs.push_back(std::move(job));
   }
   if (auto const done = commit(batch); !done) batch.broken = done.error();
+  if (batch.broken && batch.broken->code == ErrorCode::no_space) batch.full = true;
+  if (batch.full && options.on_no_space) options.on_no_space();
   deliver(std::move(batch));
 }
 
@@ -136,6 +139,7 @@ void Writer::Impl::run_job(Batch& batch, Job& job) {
   }
   Transaction transaction{database};
   Error const* const failed = job.execute(transaction);
+  if (failed != nullptr && failed->code == ErrorCode::no_space) batch.full = true;
   // SQLite itself undoes the whole transaction on some errors, of which a full disk is one.
   if (!database.in_transaction()) {
     batch.broken = failed != nullptr
@@ -204,7 +208,7 @@ void Writer::Impl::checkpoint() {
 }
 
 Writer::Writer(Database database, boost::asio::any_io_executor loop, WriterOptions options)
-    : impl_(std::make_unique<Impl>(std::move(database), std::move(loop), options)) {
+    : impl_(std::make_unique<Impl>(std::move(database), std::move(loop), std::move(options))) {
   impl_->thread = std::thread{[impl = impl_.get()] { impl->work(); }};
   pthread_setname_np(impl_->thread.native_handle(), "drover-store");
 }

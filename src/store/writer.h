@@ -68,6 +68,9 @@ struct WriterOptions {
   Millis checkpoint_idle{500};
   // ... or between two batches once it has this many pages (4 KiB each).
   int checkpoint_pages = 16384;
+  // On the writer's thread, when a write failed for want of room and before its jobs are told: may
+  // make some, so that the next try succeeds. Must not throw.
+  std::function<void()> on_no_space;
 };
 
 struct WriterStats {

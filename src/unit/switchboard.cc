@@ -177,6 +177,12 @@ void Switchboard::take_events_answer() {
   if (!client.done()) return;
   int const status = client.head()->status;
   std::string const body = client.take_body();
+  // The server is well and its disk is full: it has not taken the batch, and will.
+  if (status == http_status(ErrorCode::no_space)) {
+    link_works(events_);
+    events_.try_at = clock_->boot_now() + kNoSpaceWait;
+    return;
+  }
   if (status >= 500) {
     link_failed(events_, "the events", {ErrorCode::unavailable, printable(body, 200), {}});
     return;

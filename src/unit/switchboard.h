@@ -37,6 +37,7 @@ class Switchboard final : public agent::Waiter {
   static constexpr Millis kInboxWait{30'000};
   static constexpr Millis kAnswerWait{15'000};  // for a request that has no reason to take longer
   static constexpr Millis kServerGoneMax{10'000};
+  static constexpr Millis kNoSpaceWait{1'000};  // between two tries while the server's disk is full
   static constexpr std::size_t kQueueMax = 16;
 
   // `signals` is a signalfd of SIGTERM, SIGINT and SIGCHLD; both are borrowed.

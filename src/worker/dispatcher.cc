@@ -228,6 +228,8 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
 }
 
 Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
+  auto const room = services_.reserve.room();
+  if (!room) co_return std::unexpected(room.error());
   auto const prompt = check_prompt(plan.prompt);
   if (!prompt) co_return std::unexpected(prompt.error());
   if (plan.model.empty())

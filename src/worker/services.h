@@ -12,6 +12,7 @@
 #include "gateway/token.h"
 #include "os/blocking_pool.h"
 #include "runtime/runtime.h"
+#include "store/disk_reserve.h"
 #include "store/reader.h"
 #include "store/writer.h"
 #include "workspace/registry.h"
@@ -37,6 +38,7 @@ struct Services {
   os::BlockingPool& pool;
   store::Writer& writer;
   store::Readers& readers;
+  store::DiskReserve& reserve;
   broker::OutputStreams& streams;
   broker::DispatchQueue& queue;
   workspace::Registry& workspaces;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 
@@ -323,10 +324,10 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
 }
 
 Task<Status> Supervisor::write(std::vector<broker::EventDraft> events, RunState from) {
-  co_return co_await services_.writer.run(
-      [this, run = run_, events = std::move(events), from](store::Transaction& transaction) {
-        return write_run(transaction, services_.streams, run, from, events);
-      });
+  auto job = [this, run = run_, events = std::move(events), from](store::Transaction& transaction) {
+    return write_run(transaction, services_.streams, run, from, events);
+  };
+  co_return co_await write_of_end(services_, std::move(job));
 }
 
 Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft> events) {
@@ -334,11 +335,12 @@ Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft>
   run_.state = RunState::queued;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  auto const stored = co_await services_.writer.run(
-      [this, run = run_, from, claim = claim_, events](store::Transaction& transaction) -> Status {
-        DROVER_TRY(write_run(transaction, services_.streams, run, from, events));
-        return services_.queue.release(transaction, claim, Millis{0});
-      });
+  auto job = [this, run = run_, from, claim = claim_,
+              events](store::Transaction& transaction) -> Status {
+    DROVER_TRY(write_run(transaction, services_.streams, run, from, events));
+    return services_.queue.release(transaction, claim, Millis{0});
+  };
+  auto const stored = co_await write_of_end(services_, std::move(job));
   // Without this record the lease runs out, or the next start finds the claim: the same end.
   if (!stored) log::warn("run-not-put-back", {{"run", run_.id}, {"reason", stored.error().text()}});
 }
@@ -355,14 +357,14 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);
   session_.updated_at = now;
+  auto const job = [this, run = run_, session = session_, from, claim = claim_,
+                    events](store::Transaction& transaction) -> Status {
+    DROVER_TRY(finish_run(transaction, services_.streams, run, from, events));
+    DROVER_TRY(update_session(transaction.db(), session));
+    return services_.queue.ack(transaction, claim);
+  };
   for (;;) {
-    auto const stored =
-        co_await services_.writer.run([this, run = run_, session = session_, from, claim = claim_,
-                                       events](store::Transaction& transaction) -> Status {
-          DROVER_TRY(finish_run(transaction, services_.streams, run, from, events));
-          DROVER_TRY(update_session(transaction.db(), session));
-          return services_.queue.ack(transaction, claim);
-        });
+    auto const stored = co_await write_of_end(services_, job);
     if (stored) break;
     log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});
     // A full disk may have room again; everything else is for the next start to take up.

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::size_t kModelRequestBytesMax = std::size_t{32} << 20U;
 constexpr std::int64_t kInboxWaitMaxMs = 60'000;
+// How soon a model call that waits for room sees that its unit has gone.
+constexpr Millis kRoomLook{250};
 
 net::Headers json_headers() {
   return {{"content-type", "application/json"}};
@@ -111,7 +114,8 @@ Task<void> UnitChannel::handle(net::HttpRequest request, net::HttpReply& reply) 
   auto const answered = co_await route(std::move(request), reply);
   if (answered) co_return;
   Error const& error = answered.error();
-  if (error.code == ErrorCode::internal || error.code == ErrorCode::no_space)
+  // A full disk is logged once, by the reserve; the unit asks again every second.
+  if (error.code == ErrorCode::internal)
     log::error("unit-request-failed", {{"unit", unit_}, {"reason", error.text()}});
   co_await reply.send(http_status(error.code), json_headers(), net::error_body(error));
 }
@@ -179,6 +183,9 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
     co_return fail(ErrorCode::unavailable, "the batch {} is being stored", number);
   auto batch = read_unit_batch(request.body, turn->run.id, Epoch{turn->run.epoch});
   if (!batch) co_return std::unexpected(batch.error());
+  // The unit keeps the batch and tries again: the run waits. What ends it uses the reserve.
+  auto const room = services_.reserve.room();
+  if (!room && !batch->done) co_return room;
   if (number > 0) batch_taken_ = number;
   std::size_t const count = batch->drafts.size();
   if (turn->done && count > 0)
@@ -195,14 +202,23 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
           std::chrono::duration_cast<Millis>(services_.clock.boot_now() - turn->claimed_at).count();
     turn->run = after;
   }
-  auto const stored =
-      co_await services_.writer.run([this, after, from, first, drafts = std::move(batch->drafts)](
-                                        store::Transaction& transaction) mutable -> Status {
-        if (first) return write_run(transaction, services_.streams, after, from, std::move(drafts));
-        return append_events(transaction, services_.streams, after, drafts);
-      });
+  auto job = [this, after, from, first,
+              drafts = std::move(batch->drafts)](store::Transaction& transaction) -> Status {
+    if (first) return write_run(transaction, services_.streams, after, from, drafts);
+    return append_events(transaction, services_.streams, after, drafts);
+  };
+  Status stored;
+  if (batch->done) {
+    stored = co_await write_of_end(services_, std::move(job));
+  } else {
+    stored = co_await services_.writer.run(std::move(job));
+  }
   if (!stored) {
     batch_taken_ = batch_stored_;
+    if (first) {
+      turn->begun = false;  // or the next try would not write that it runs
+      turn->run.state = from;
+    }
     if (stored.error().code == ErrorCode::conflict) turn->fenced = true;
     turn->changed.notify();
     co_return std::unexpected(stored.error());
@@ -219,6 +235,13 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
 Task<Status> UnitChannel::messages(net::HttpRequest request, net::HttpReply& reply) {
   TurnPtr const turn = turn_;
   if (turn == nullptr || turn->fenced)
+    co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+  bool gone = false;
+  reply.on_peer_gone([&gone] { gone = true; });
+  // What the call cost could not be recorded, nor what comes of it: the run waits here.
+  while (!services_.reserve.held() && !gone && turn_ == turn && !turn->fenced)
+    co_await services_.reserve.wait_change(std::chrono::steady_clock::now() + kRoomLook);
+  if (gone || turn_ != turn || turn->fenced)
     co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
   std::string session = turn->run.session.str();
   gateway::CallReport const report = co_await services_.models.serve(

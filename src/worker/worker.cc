@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "base/log.h"
+#include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 
@@ -100,11 +101,16 @@ Task<void> Worker::claim_loop() {
       co_await changed_.wait(seen);
       continue;
     }
+    if (!services_.reserve.held()) {
+      co_await changed_.wait(seen, steady_clock::now() + kClaimRetry);
+      continue;
+    }
     broker::ClaimRequest request;
     request.worker = id_;
     request.lease = services_.options.lease;
     request.wait = kClaimWait;
-    request.within = [this](store::Transaction& transaction, broker::Claim const& claim) {
+    request.within = [this](store::Transaction& transaction, broker::Claim const& claim) -> Status {
+      DROVER_TRY(services_.reserve.room());
       return begin_attempt(transaction, services_.streams, claim, services_.clock.now());
     };
     auto claim = co_await services_.queue.claim(std::move(request));
@@ -198,16 +204,16 @@ Task<Result<RunRecord>> Worker::cancel_queued(RunRecord run) {
   run.finished_at = services_.clock.now();
   run.phases.total_ms =
       std::chrono::duration_cast<Millis>(*run.finished_at - run.created_at).count();
-  auto const cancelled = co_await services_.writer.run(
-      [this, run](store::Transaction& transaction) mutable -> Result<broker::CancelOutcome> {
-        DROVER_TRY(request_cancel(transaction.db(), run.id));
-        auto const outcome = services_.queue.cancel(transaction, run.id);
-        if (!outcome || *outcome != broker::CancelOutcome::removed) return outcome;
-        RunState const from = run.state;
-        run.state = RunState::cancelled;
-        DROVER_TRY(finish_run(transaction, services_.streams, run, from));
-        return outcome;
-      });
+  auto job = [this, run](store::Transaction& transaction) -> Result<broker::CancelOutcome> {
+    DROVER_TRY(request_cancel(transaction.db(), run.id));
+    auto const outcome = services_.queue.cancel(transaction, run.id);
+    if (!outcome || *outcome != broker::CancelOutcome::removed) return outcome;
+    RunRecord after = run;
+    after.state = RunState::cancelled;
+    DROVER_TRY(finish_run(transaction, services_.streams, after, run.state));
+    return outcome;
+  };
+  auto const cancelled = co_await write_of_end(services_, std::move(job));
   if (!cancelled) co_return std::unexpected(cancelled.error());
   if (*cancelled == broker::CancelOutcome::claimed) {
     auto const active = active_.find(run.id);

@@ -80,9 +80,19 @@ World::~World() {
 
 std::vector<std::string> World::environment() const {
   char const* const path = std::getenv("PATH");
-  return {fmt::format("PATH={}", path == nullptr ? "/usr/bin:/bin" : path),
-          "HOME=" + root_ + "/home", "DROVER_STATE_DIR=" + state_folder(), "LANG=C.UTF-8",
-          "GIT_CONFIG_NOSYSTEM=1"};
+  std::vector<std::string> all = {fmt::format("PATH={}", path == nullptr ? "/usr/bin:/bin" : path),
+                                  "HOME=" + root_ + "/home", "DROVER_STATE_DIR=" + state_folder(),
+                                  "LANG=C.UTF-8", "GIT_CONFIG_NOSYSTEM=1"};
+  for (std::string const& variable : variables_) {
+    std::string const name = variable.substr(0, variable.find('=') + 1);
+    std::erase_if(all, [&](std::string const& other) { return other.starts_with(name); });
+    all.push_back(variable);
+  }
+  return all;
+}
+
+void World::set_variable(std::string const& name, std::string const& value) {
+  variables_.push_back(name + "=" + value);
 }
 
 std::string World::drover_program() {

@@ -24,6 +24,8 @@ class World {
   [[nodiscard]] std::string const& root() const { return root_; }
   [[nodiscard]] std::string state_folder() const { return root_ + "/state"; }
   [[nodiscard]] std::vector<std::string> environment() const;
+  // For every program that is started from now on.
+  void set_variable(std::string const& name, std::string const& value);
   [[nodiscard]] static std::string drover_program();
 
   // A folder of the user without git.
@@ -62,6 +64,7 @@ class World {
  private:
   std::string root_;
   int models_ = 0;
+  std::vector<std::string> variables_;
   std::unique_ptr<Program> server_;
 };
 

@@ -61,6 +61,34 @@ TEST(Api, EventsResumeFromAnyByteWithoutGapOrRepeat) {
   EXPECT_TRUE(none.events.empty());
 }
 
+TEST(Api, WhatIsThereNowIsToldAndThenTheStreamEnds) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  Api api = world.api();
+  auto const run = api.dispatch(
+      World::invocation(api.add_workspace(repository.path()),
+                        world.model(R"([{"tool_calls": [{"name": "Bash", "input": {"command":
+        "while [ ! -e gate ]; do sleep 0.02; done; rm gate"}}]}, {"text": "Through."}])"),
+                        "go"));
+  ASSERT_TRUE(api.await_event(run, "tool-call"));
+  std::string const path = "/api/v1/sessions/" + run.session + "/runs/" + run.run + "/events";
+  auto const live = api.get(path + "?follow=false");
+  EXPECT_EQ(live.status, 200);
+  EXPECT_TRUE(live.text.contains("event: tool-call")) << live.text;
+  EXPECT_FALSE(live.text.contains("event: turn-complete")) << live.text;
+  EXPECT_EQ(api.get(path + "?follow=maybe").status, 400);
+  auto const shown = world.drover({"events", "--json", run.run});
+  EXPECT_EQ(shown.exit_code, 0) << shown.text();
+  EXPECT_EQ(text_of(shown.lines().back(), "type"), "tool-call") << shown.out;
+  EXPECT_EQ(shown.err, "");
+
+  repository.write("gate", "");
+  (void)api.events(run);
+  auto const whole = world.drover({"events", "--json", run.run});
+  EXPECT_EQ(text_of(whole.lines().back(), "type"), "turn-complete") << whole.out;
+}
+
 TEST(Api, NothingIsSaidWithoutTheToken) {
   World world;
   world.serve();

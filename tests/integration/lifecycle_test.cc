@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include <boost/json.hpp>
 
@@ -164,67 +162,6 @@ TEST(Lifecycle, UpIsReadyWithinASecond) {
   EXPECT_EQ(up.exit_code, 0) << up.text();
   EXPECT_EQ(world.api().get("/readyz").status, 200);
   EXPECT_EQ(world.drover({"down"}).exit_code, 0);
-}
-
-// A disk of a few megabytes, which only root can make.
-class SmallDisk {
- public:
-  explicit SmallDisk(std::string path) : path_(std::move(path)) {
-    std::filesystem::create_directories(path_);
-    held_ = ::mount("none", path_.c_str(), "tmpfs", 0, "size=6m,mode=0700") == 0;
-  }
-  ~SmallDisk() {
-    if (held_) EXPECT_EQ(::umount2(path_.c_str(), MNT_DETACH), 0);
-  }
-  SmallDisk(SmallDisk const&) = delete;
-  SmallDisk& operator=(SmallDisk const&) = delete;
-  [[nodiscard]] bool held() const { return held_; }
-  void fill() const {
-    std::ofstream out{path_ + "/filler", std::ios::binary};
-    std::string const block(4096, 'x');
-    while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
-    }
-  }
-  void make_room() const { std::filesystem::remove(path_ + "/filler"); }
-
- private:
-  std::string path_;
-  bool held_ = false;
-};
-
-TEST(Lifecycle, AFullDiskRefusesWhatItCannotKeepAndLosesNothing) {
-  World world;
-  SmallDisk const disk{world.state_folder()};
-  if (!disk.held()) GTEST_SKIP() << "this machine does not let us mount a small disk";
-  auto const repository = world.repository("project");
-  auto const model = world.model(R"([{"repeat": 100, "text": "Yes."}])");
-  world.serve();
-  Api api = world.api();
-  auto const workspace = api.add_workspace(repository.path());
-  auto const before = api.dispatch(World::invocation(workspace, model, "go"));
-  (void)api.events(before);
-
-  disk.fill();
-  // Prompts of a size that no page at hand still holds.
-  std::string const prompt(100'000, 'p');
-  Reply refused;
-  for (int i = 0; i < 5 && refused.status != 507; ++i)
-    refused = api.post("/api/v1/runs", World::invocation(workspace, model, prompt));
-  EXPECT_EQ(refused.status, 507) << refused.text;
-  EXPECT_EQ(refused.error_code(), "no_space");
-  EXPECT_EQ(text_of(api.run(before.run), "state"), "succeeded");
-
-  disk.make_room();
-  Reply accepted;
-  EXPECT_TRUE(eventually([&] {
-    accepted = api.post("/api/v1/runs", World::invocation(workspace, model, "go"));
-    return accepted.status == 202;
-  })) << accepted.text;
-  auto const events =
-      api.events({text_of(accepted.body, "run"), text_of(accepted.body, "session")});
-  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded");
-  world.stop_server();  // before the disk goes
-  EXPECT_TRUE(std::filesystem::is_empty(world.state_folder() + "/units"));
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ void announce(std::stop_token const& stop, Context const& context, std::string c
   while (!stop.stop_requested()) {
     auto const endpoint = running_server(folder);
     if (endpoint && endpoint->pid == ::getpid()) {
+      show_warnings(context, *endpoint);
       context.screen.print(browser_address(*endpoint) + "\n");
       return;
     }
@@ -60,6 +61,7 @@ int execute(Context const& context, UpCommand const& command) {
     endpoint = start_server(*folder, command.port, context.clock);
   }
   if (!endpoint) return report(context, endpoint.error());
+  show_warnings(context, *endpoint);
   context.screen.print(browser_address(*endpoint) + "\n");
   return kExitOk;
 }

@@ -171,7 +171,7 @@ void FakeApiServer::serve(int fd) {
     }
     answer(fd, request);
     // Streams end by closing the connection.
-    if (request.target.ends_with("/events")) break;
+    if (request.target.contains("/events")) break;
   }
   std::scoped_lock const lock{mutex_};
   std::erase(open_, fd);
@@ -299,6 +299,7 @@ void FakeApiServer::stream(int fd, FakeRequest const& request) {
     changed_.notify_all();
   }
   if (prompt != "slow" && prompt != "wait") return;
+  if (request.target.ends_with("?follow=false")) return;
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [&] { return cancelled_ || closing_; });
   lock.unlock();
