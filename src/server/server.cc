@@ -1,3 +1,5 @@
+#include "server/server.h"
+
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,6 +23,7 @@
 #include "base/text.h"
 #include "broker/embedded_queue.h"
 #include "broker/embedded_streams.h"
+#include "broker/retention.h"
 #include "broker/schema.h"
 #include "git/repository.h"
 #include "os/files.h"
@@ -28,7 +31,6 @@
 #include "sandbox/probe.h"
 #include "server/background.h"
 #include "server/loop_run.h"
-#include "server/server.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
 
@@ -43,6 +45,11 @@ constexpr std::uint16_t kUsualPort = 7717;
 // Room for the ends of all runs at once, each with its last events and its terminal one.
 constexpr std::int64_t kReserveMebibytes = 16;
 constexpr std::int64_t kReserveMebibytesMax = 1 << 20;
+// How long events are kept, and how many of one run.
+constexpr std::int64_t kKeepEventsDays = 30;
+constexpr std::int64_t kKeepEventsDaysMax = 36'500;
+constexpr std::int64_t kKeepEventsMax = 100'000;
+constexpr std::int64_t kKeepEventsMaxMax = 1'000'000'000;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
 // The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
@@ -144,6 +151,7 @@ class Server {
  private:
   Status make_reserve();
   Status open_store();
+  Status make_retention();
   Status make_worker();
   Status listen();
   Status announce();
@@ -165,6 +173,7 @@ class Server {
   std::unique_ptr<store::Writer> writer_;
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
+  std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<gateway::TokenKey> tokens_;
@@ -194,6 +203,7 @@ Status Server::start() {
   token_ = *std::move(token);
   DROVER_TRY(make_reserve());
   DROVER_TRY(open_store());
+  DROVER_TRY(make_retention());
   DROVER_TRY(make_worker());
   DROVER_TRY(listen());
   return announce();
@@ -227,6 +237,19 @@ Status Server::open_store() {
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
   return readers_->run_blocking(
       [this](store::Database& reader) { return workspaces_->load(reader); });
+}
+
+Status Server::make_retention() {
+  auto const days = setting("DROVER_KEEP_EVENTS_DAYS", kKeepEventsDays, kKeepEventsDaysMax);
+  if (!days) return std::unexpected(days.error());
+  auto const events = setting("DROVER_KEEP_EVENTS_MAX", kKeepEventsMax, kKeepEventsMaxMax);
+  if (!events) return std::unexpected(events.error());
+  broker::RetentionOptions options;
+  if (*days > 0) options.keep.age_max = std::chrono::days{*days};
+  if (*events > 0) options.keep.events_max = *events;
+  retention_ =
+      std::make_unique<broker::Retention>(*streams_, *reserve_, io_.get_executor(), options);
+  return {};
 }
 
 Status Server::make_worker() {
@@ -312,6 +335,7 @@ Status Server::announce() {
     io_.run_one();
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
+  background_.spawn(retention_->run(), "retention");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -327,6 +351,7 @@ Task<void> Server::stop() {
   co_await worker_->stop();
   streams_->stop();
   reserve_->stop();
+  retention_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
