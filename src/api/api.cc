@@ -18,7 +18,7 @@ Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worke
 
 // Private members are named here, where the class may name them.
 std::span<Api::Entry const> Api::table() {
-  static constexpr std::array<Entry, 18> kTable = {{
+  static constexpr std::array<Entry, 19> kTable = {{
       {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Api::create_run},
       {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Api::list_runs},
       {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Api::get_run},
@@ -26,6 +26,9 @@ std::span<Api::Entry const> Api::table() {
       {{"POST", "/api/v1/runs/{run}/cancel", "cancelRun"}, Access::token, &Api::cancel_run},
       {{"GET", "/api/v1/sessions", "listSessions"}, Access::token, &Api::list_sessions},
       {{"GET", "/api/v1/sessions/{session}", "getSession"}, Access::token, &Api::get_session},
+      {{"DELETE", "/api/v1/sessions/{session}", "deleteSession"},
+       Access::token,
+       &Api::delete_session},
       {{"POST", "/api/v1/sessions/{session}/messages", "sendMessage"},
        Access::token,
        &Api::send_message},

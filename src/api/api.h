@@ -49,6 +49,7 @@ class Api {
   Task<Status> cancel_run(Call call, net::HttpReply& reply);
   Task<Status> list_sessions(Call call, net::HttpReply& reply);
   Task<Status> get_session(Call call, net::HttpReply& reply);
+  Task<Status> delete_session(Call call, net::HttpReply& reply);
   Task<Status> send_message(Call call, net::HttpReply& reply);
   Task<Status> land_session(Call call, net::HttpReply& reply);
   Task<Status> stream_events(Call call, net::HttpReply& reply);

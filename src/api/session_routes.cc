@@ -9,11 +9,20 @@
 #include "base/text.h"
 #include "git/land.h"
 #include "worker/run_store.h"
+#include "worker/session_removal.h"
 #include "workspace/private_paths.h"
 
 namespace drover::api {
 
 namespace {
+
+Result<worker::Removal> removal_of(net::HttpRequest const& request) {
+  auto const found = request.query.find("force");
+  if (found == request.query.end() || found->second == "false") return worker::Removal::landed_only;
+  if (found->second == "true") return worker::Removal::discard;
+  return fail(ErrorCode::invalid_argument, "force is true or false, not '{}'",
+              printable(found->second, 20));
+}
 
 Result<git::LandStrategy> strategy_of(std::string const& body) {
   if (body.empty()) return git::LandStrategy::automatic;
@@ -55,7 +64,8 @@ Result<git::LandOutcome> land_on(std::string const& path, std::string const& bra
 
 json::object Api::session_json(worker::SessionSummary const& summary) const {
   json::object object = worker::to_json(summary);
-  object["state"] = worker_.works_on(summary.session.id) ? "active" : "parked";
+  bool const active = worker_.works_on(summary.session.id);
+  object["state"] = summary.session.removed ? "removed" : active ? "active" : "parked";
   return object;
 }
 
@@ -90,6 +100,20 @@ Task<Status> Api::get_session(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, session_json(*summary));
 }
 
+Task<Status> Api::delete_session(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"force"});
+  if (!known) co_return known;
+  auto id = id_of<SessionId>(call, "session");
+  if (!id) co_return std::unexpected(id.error());
+  auto const removal = removal_of(call.request);
+  if (!removal) co_return std::unexpected(removal.error());
+  auto const removed =
+      co_await worker::remove_session(services_, worker_, *std::move(id), *removal);
+  if (!removed) co_return removed;
+  net::Headers none;
+  co_return co_await reply.send(204, std::move(none), "");
+}
+
 Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
   auto const id = id_of<SessionId>(call, "session");
   if (!id) co_return std::unexpected(id.error());
@@ -98,6 +122,9 @@ Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
   auto const session = co_await services_.readers.run(
       [wanted = *id](store::Database& database) { return worker::find_session(database, wanted); });
   if (!session) co_return std::unexpected(session.error());
+  if (session->removed)
+    co_return fail_next(ErrorCode::conflict, fmt::format("the session {} was removed", *id),
+                        "a commit of it may still be found with: git reflog");
   if (session->branch.empty())
     co_return fail_next(
         ErrorCode::conflict,

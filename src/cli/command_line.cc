@@ -37,7 +37,7 @@ Work
   events       show the events of a run
   diff         show what a run changed
   cancel       stop a run
-  sessions     list sessions
+  sessions     list or remove sessions
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
 
@@ -72,6 +72,17 @@ Ctrl-C detaches: the run goes on. A second Ctrl-C within two seconds cancels it.
 constexpr std::string_view kSendExamples = R"(Example:
   drover send ses-01kx "now add a test for it")";
 
+constexpr std::string_view kServerSettings = R"(Settings, from the environment:
+  DROVER_STATE_DIR         the state folder
+  ANTHROPIC_API_KEY        the provider's key
+  DROVER_DISK_RESERVE_MB   room kept for the end of runs on a full disk (16; 0: none)
+  DROVER_KEEP_EVENTS_DAYS  how long events of runs are kept (30; 0: for ever)
+  DROVER_KEEP_EVENTS_MAX   and how many of one run (100000; 0: all))";
+
+constexpr std::string_view kSessionsExamples = R"(Examples:
+  drover sessions
+  drover sessions rm ses-01kx     its worktree and branch, once they are landed)";
+
 constexpr std::string_view kWorkspacesExamples = R"(Examples:
   drover workspaces
   drover workspaces add ~/src/app
@@ -83,7 +94,7 @@ struct Raw {
       limit, after, folder, id, strategy, script, host = "127.0.0.1", port;
   std::vector<std::string> workspaces;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
-       init = false, no_diff = false, follow = false, foreground = false;
+       init = false, no_diff = false, follow = false, foreground = false, force = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -261,6 +272,12 @@ Result<Command> make_workspace_add(Raw const& raw) {
                              format_of(raw)};
 }
 
+Result<Command> make_session_remove(Raw const& raw) {
+  auto session = SessionId::parse(raw.session);
+  if (!session) return std::unexpected(session.error());
+  return SessionRemoveCommand{*session, raw.force ? Removal::force : Removal::landed_only};
+}
+
 Result<Command> make_workspace_remove(Raw const& raw) {
   auto workspace = WorkspaceId::parse(raw.id);
   if (!workspace) return std::unexpected(workspace.error());
@@ -392,10 +409,17 @@ void Parser::add_reading() {
 }
 
 void Parser::add_sessions() {
-  auto* const sessions = add(app_, "sessions", "Lists sessions.", [](Raw const& raw) {
+  auto* const sessions = add(app_, "sessions", "Lists or removes sessions.", [](Raw const& raw) {
     return Result<Command>{SessionsCommand{format_of(raw)}};
   });
   json(sessions);
+  sessions->require_subcommand(0, 1);
+  auto* const gone =
+      add(*sessions, "rm", "Removes a session with its worktree and branch; its runs stay listed.",
+          make_session_remove);
+  gone->add_option("session", raw_.session, "the session")->type_name("")->required();
+  gone->add_flag("--force", raw_.force, "also what is not merged or not committed");
+  sessions->footer(std::string{kSessionsExamples});  // last: subcommands would inherit it
 
   auto* const land =
       add(app_, "land", "Merges a session's branch into the checked-out one.", make_land);
@@ -425,11 +449,13 @@ void Parser::add_server() {
       add(app_, "up", "Starts the server if it does not run, and prints its address.", make_up);
   up->add_flag("--foreground", raw_.foreground, "run it here instead of in the background");
   up->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
+  up->footer(std::string{kServerSettings});
 
   auto* const serve = add(app_, "serve", "Runs the server in the foreground.", make_serve);
   serve->add_option("--host", raw_.host, "address to listen on (default 127.0.0.1)")
       ->type_name("ADDRESS");
   serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
+  serve->footer(std::string{kServerSettings});
 
   add(app_, "down", "Stops the server that `drover up` started.",
       [](Raw const&) { return Result<Command>{DownCommand{}}; });

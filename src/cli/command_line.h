@@ -101,6 +101,11 @@ struct CancelCommand {
 struct SessionsCommand {
   Format format = Format::text;
 };
+enum class Removal : std::uint8_t { landed_only, force };
+struct SessionRemoveCommand {
+  SessionId session;
+  Removal removal = Removal::landed_only;
+};
 struct WorkspacesCommand {
   Format format = Format::text;
 };
@@ -127,8 +132,8 @@ struct ModelServeCommand {
 using Command =
     std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-                 CancelCommand, SessionsCommand, WorkspacesCommand, WorkspaceAddCommand,
-                 WorkspaceRemoveCommand, LandCommand, ModelServeCommand>;
+                 CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
+                 WorkspaceAddCommand, WorkspaceRemoveCommand, LandCommand, ModelServeCommand>;
 
 struct CommandLine {
   Command command;

@@ -100,6 +100,10 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<DiffCommand>({"diff", "run-1"}).run, "run-1");
   EXPECT_EQ(command<CancelCommand>({"cancel", "run-1"}).run.str(), "run-1");
   EXPECT_EQ(command<SessionsCommand>({"sessions", "--json"}).format, Format::json);
+  EXPECT_EQ(command<SessionRemoveCommand>({"sessions", "rm", "ses-1"}).removal,
+            Removal::landed_only);
+  EXPECT_EQ(command<SessionRemoveCommand>({"sessions", "rm", "--force", "ses-1"}).removal,
+            Removal::force);
   (void)command<WorkspacesCommand>({"workspaces"});
   EXPECT_EQ(command<WorkspaceAddCommand>({"workspaces", "add", "d", "--id", "x"}).id, "x");
   EXPECT_EQ(command<WorkspaceRemoveCommand>({"workspaces", "rm", "x"}).workspace.str(), "x");

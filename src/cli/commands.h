@@ -20,6 +20,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, DiffCommand const& command);
 [[nodiscard]] int execute(Context const& context, CancelCommand const& command);
 [[nodiscard]] int execute(Context const& context, SessionsCommand const& command);
+[[nodiscard]] int execute(Context const& context, SessionRemoveCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);

@@ -180,6 +180,23 @@ std::string_view to_string(LandKind kind) {
   return "unknown";
 }
 
+Result<bool> is_landed(Repository const& repository, std::string const& branch) {
+  auto const& impl = repository.impl();
+  OwnerScope const scope{impl};
+  auto const tip = repository.resolve_commit("refs/heads/" + branch);
+  if (!tip && tip.error().code == ErrorCode::not_found) return true;
+  if (!tip) return std::unexpected(tip.error());
+  auto const head = repository.head();
+  if (!head) return std::unexpected(head.error());
+  if (head->unborn) return false;
+  if (head->oid == *tip) return true;
+  git_oid const ours = to_git(head->oid);
+  git_oid const theirs = to_git(*tip);
+  int const descends = git_graph_descendant_of(impl.handle.get(), &ours, &theirs);
+  if (descends < 0) return fail_git(descends, "compare the history with", branch);
+  return descends == 1;
+}
+
 Result<LandOutcome> land(Repository& repository, LandRequest const& request) {
   OwnerScope const scope{repository.impl()};
   return Lander{repository, request}.run();

@@ -39,4 +39,7 @@ struct LandOutcome {
 // (branch).
 [[nodiscard]] Result<LandOutcome> land(Repository& repository, LandRequest const& request);
 
+// Whether the checked-out commit has everything of the branch; true when there is no such branch.
+[[nodiscard]] Result<bool> is_landed(Repository const& repository, std::string const& branch);
+
 }  // namespace drover::git

@@ -270,5 +270,15 @@ TEST_F(Linked, DiffIsWhatGitPrints) {
   EXPECT_EQ(whole->files.size(), 7U);
 }
 
+TEST_F(Linked, ABranchIsLandedOnceHeadHasItsCommits) {
+  EXPECT_EQ(is_landed(open(), "drover/ses-1").value(), true) << "there is none";
+  ASSERT_TRUE(add());
+  EXPECT_EQ(is_landed(open(), "drover/ses-1").value(), true) << "nothing was committed";
+  change_in_branch("new.txt", "new\n");
+  EXPECT_EQ(is_landed(open(), "drover/ses-1").value(), false);
+  ASSERT_TRUE(land_branch(LandStrategy::merge));
+  EXPECT_EQ(is_landed(open(), "drover/ses-1").value(), true);
+}
+
 }  // namespace
 }  // namespace drover::git

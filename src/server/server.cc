@@ -1,9 +1,10 @@
+#include "server/server.h"
+
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +22,7 @@
 #include "base/text.h"
 #include "broker/embedded_queue.h"
 #include "broker/embedded_streams.h"
+#include "broker/retention.h"
 #include "broker/schema.h"
 #include "git/repository.h"
 #include "os/files.h"
@@ -28,7 +30,7 @@
 #include "sandbox/probe.h"
 #include "server/background.h"
 #include "server/loop_run.h"
-#include "server/server.h"
+#include "server/settings.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
 
@@ -40,46 +42,7 @@ constexpr std::size_t kPoolThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-// Room for the ends of all runs at once, each with its last events and its terminal one.
-constexpr std::int64_t kReserveMebibytes = 16;
-constexpr std::int64_t kReserveMebibytesMax = 1 << 20;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
-
-// The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
-// process was started with.
-Secret take_from_environment(char const* name) {
-  char* const value = std::getenv(name);
-  if (value == nullptr) return {};
-  Secret secret{std::string{value}};
-  ::explicit_bzero(value, std::strlen(value));
-  ::unsetenv(name);
-  return secret;
-}
-
-gateway::UpstreamOptions upstream_from_environment() {
-  gateway::UpstreamOptions options;
-  options.anthropic_key = take_from_environment("ANTHROPIC_API_KEY");
-  Secret const url = take_from_environment("ANTHROPIC_BASE_URL");
-  if (!url.empty()) options.anthropic_url = url.reveal();
-  while (options.anthropic_url.ends_with('/'))
-    options.anthropic_url.pop_back();
-  char const* const ca_file = std::getenv("SSL_CERT_FILE");
-  if (ca_file != nullptr) options.ca_file = ca_file;
-  return options;
-}
-
-// A whole number from 0 to `max` that the environment may give.
-Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t max) {
-  char const* const value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return usual;
-  std::string_view const text{value};
-  std::int64_t number = 0;
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number < 0 || number > max)
-    return fail(ErrorCode::invalid_argument, "{} is a number from 0 to {}, not '{}'", name, max,
-                printable(text, 40));
-  return number;
-}
 
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
@@ -144,7 +107,7 @@ class Server {
   }
 
  private:
-  Status make_reserve();
+  void make_reserve();
   Status open_store();
   Status make_worker();
   Status listen();
@@ -152,6 +115,7 @@ class Server {
   Task<void> stop();
 
   ServeOptions const options_;
+  Settings settings_;
   SystemClock clock_;
   SystemRandom random_;
   git::Library const git_{git::LibraryOptions{home_folder()}};
@@ -167,6 +131,7 @@ class Server {
   std::unique_ptr<store::Writer> writer_;
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
+  std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<gateway::TokenKey> tokens_;
@@ -194,24 +159,24 @@ Status Server::start() {
   auto token = load_or_create_token(options_.state_folder + "/api-token", random_);
   if (!token) return std::unexpected(token.error());
   token_ = *std::move(token);
-  DROVER_TRY(make_reserve());
+  auto settings = settings_from_environment();
+  if (!settings) return std::unexpected(settings.error());
+  settings_ = *std::move(settings);
+  make_reserve();
   DROVER_TRY(open_store());
   DROVER_TRY(make_worker());
   DROVER_TRY(listen());
   return announce();
 }
 
-Status Server::make_reserve() {
-  auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
-  if (!mebibytes) return std::unexpected(mebibytes.error());
+void Server::make_reserve() {
   store::DiskReserveOptions options;
   options.path = options_.state_folder + "/reserve";
-  options.bytes = static_cast<std::uint64_t>(*mebibytes) << 20U;
+  options.bytes = settings_.reserve_bytes;
   reserve_ = std::make_unique<store::DiskReserve>(options, io_.get_executor(), pool_);
   auto const held = reserve_->hold();
   // The server still starts: what is stored can be read, and work goes on once there is room.
   if (!held) log::warn("disk-full", {{"reason", held.error().text()}});
-  return {};
 }
 
 Status Server::open_store() {
@@ -225,6 +190,9 @@ Status Server::open_store() {
   writer_ = std::make_unique<store::Writer>(*std::move(database), executor, std::move(options));
   readers_ = std::make_unique<store::Readers>(path, read_pool_);
   streams_ = std::make_unique<broker::EmbeddedStreams>(*writer_, *readers_, clock_, executor);
+  broker::RetentionOptions retention;
+  retention.keep = settings_.keep;
+  retention_ = std::make_unique<broker::Retention>(*streams_, *reserve_, executor, retention);
   queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
   return readers_->run_blocking(
@@ -235,9 +203,9 @@ Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
   tokens_ = std::make_unique<gateway::TokenKey>(*std::move(key));
-  gateway::UpstreamOptions upstream = upstream_from_environment();
-  bool const has_key = !upstream.anthropic_key.empty();
-  models_ = std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, std::move(upstream));
+  bool const has_key = !settings_.upstream.anthropic_key.empty();
+  models_ =
+      std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, std::move(settings_.upstream));
 
   auto launcher = sandbox::Launcher::create();
   if (!launcher) return std::unexpected(launcher.error());
@@ -314,6 +282,7 @@ Status Server::announce() {
     io_.run_one();
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
+  background_.spawn(retention_->run(), "retention");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -329,6 +298,7 @@ Task<void> Server::stop() {
   co_await worker_->stop();
   streams_->stop();
   reserve_->stop();
+  retention_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

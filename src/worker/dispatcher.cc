@@ -283,6 +283,7 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
         if (fresh) {
           DROVER_TRY(insert_session(transaction.db(), session));
         } else {
+          DROVER_TRY(require_session(transaction.db(), session.id));
           DROVER_TRY(update_session(transaction.db(), session));
         }
         DROVER_TRY(insert_run(transaction.db(), run));

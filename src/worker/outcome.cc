@@ -74,6 +74,14 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts) {
       return failed(RunReason::oom, end.detail);
     case TurnEnd::Kind::start_failed:
       return failed(RunReason::start_failed, end.detail);
+    case TurnEnd::Kind::no_space: {
+      Outcome again;
+      again.state = RunState::queued;
+      again.reason = RunReason::no_space;
+      again.detail = end.detail;
+      again.counts = false;
+      return again;
+    }
     case TurnEnd::Kind::timed_out:
       return failed(RunReason::timeout, end.detail);
     case TurnEnd::Kind::cancelled: {

@@ -14,6 +14,7 @@ struct TurnEnd {
     unit_lost,      // it exited or was killed without a word
     out_of_memory,  // likewise, and the memory limit says why
     start_failed,   // no unit came up
+    no_space,       // likewise, because the disk of the state folder is full
     timed_out,      // the run's deadline passed
     silent,         // the unit said nothing for too long
     cancelled,      // somebody asked for it
@@ -39,6 +40,7 @@ struct Outcome {
   TreeAction tree = TreeAction::leave;
   bool keep_unit = false;  // warm for the session's next turn
   bool fenced = false;     // write nothing at all
+  bool counts = true;      // queued: as one of the attempts that a run has
   std::string detail;
 };
 

@@ -39,7 +39,7 @@ TEST(Outcome, AUnitCannotClaimWhatIsNotItsToSay) {
 TEST(Outcome, NoFailureCommits) {
   for (Kind const kind :
        {Kind::unit_lost, Kind::out_of_memory, Kind::start_failed, Kind::timed_out, Kind::silent,
-        Kind::cancelled, Kind::server_stops, Kind::fenced, Kind::done})
+        Kind::cancelled, Kind::server_stops, Kind::no_space, Kind::fenced, Kind::done})
     EXPECT_NE(decide(end_of(kind), kAttemptsMax).tree, TreeAction::commit);
 }
 
@@ -56,6 +56,14 @@ TEST(Outcome, ALostOrSilentUnitIsTriedAgainUntilItsAttemptsAreUsed) {
     EXPECT_EQ(last.state, RunState::failed);
     EXPECT_EQ(last.reason, reason);
   }
+}
+
+TEST(Outcome, AFullDiskCostsNoAttempt) {
+  Outcome const again = decide(end_of(Kind::no_space), kAttemptsMax + 1);
+  EXPECT_EQ(again.state, RunState::queued);
+  EXPECT_EQ(again.tree, TreeAction::leave);
+  EXPECT_FALSE(again.counts);
+  EXPECT_TRUE(decide(end_of(Kind::unit_lost), 1).counts);
 }
 
 TEST(Outcome, AFencedAttemptWritesNothing) {

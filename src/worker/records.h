@@ -29,6 +29,7 @@ struct SessionRecord {
   std::string note;
   WallTime created_at;
   WallTime updated_at;
+  bool removed = false;  // takes no further message
 };
 
 struct CommitRecord {

@@ -20,7 +20,7 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
@@ -153,6 +153,7 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.note = row.text(10);
   session.created_at = from_unix_ms(row.integer(11));
   session.updated_at = from_unix_ms(row.integer(12));
+  session.removed = !row.is_null(13);
   return session;
 }
 
@@ -225,7 +226,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(13), std::string{row.text(14)}};
+  return SessionSummary{*std::move(session), row.integer(14), std::string{row.text(15)}};
 }
 
 constexpr std::string_view kSummary =
@@ -253,7 +254,8 @@ std::vector<store::Migration> run_migrations() {
            "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
            " WHERE idempotency_key IS NOT NULL;"
            "CREATE INDEX runs_by_session ON runs(session, id);"
-           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"}};
+           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
+          {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
@@ -274,6 +276,19 @@ Status update_session(store::Database& database, SessionRecord const& session) {
       " WHERE id=?",
       session.model, json::serialize(print(session.workspaces)), session.worktree, session.branch,
       session.note, to_unix_ms(session.updated_at), session.id.str());
+}
+
+Status set_removed(store::Database& database, SessionId const& id, WallTime now) {
+  return database.run("UPDATE sessions SET removed_ms=coalesce(removed_ms, ?) WHERE id=?",
+                      to_unix_ms(now), id.str());
+}
+
+Status require_session(store::Database& database, SessionId const& id) {
+  auto const session = find_session(database, id);
+  if (!session) return std::unexpected(session.error());
+  if (!session->removed) return {};
+  return fail_next(ErrorCode::conflict, fmt::format("the session {} was removed", id),
+                   "start a new one with: drover run");
 }
 
 namespace {
@@ -298,11 +313,11 @@ Result<SessionRecord> find_session(store::Database& database, SessionId const& i
 Result<std::vector<SessionSummary>> list_sessions(store::Database& database,
                                                   std::string const& before, std::int64_t limit) {
   return read_all<SessionSummary>(
-      database.query(
-          fmt::format("SELECT {}{} WHERE (?1='' OR s.number < coalesce((SELECT number FROM sessions"
-                      " WHERE id=?1), 0)) ORDER BY s.number DESC LIMIT ?2",
-                      kSessionColumns, kSummary),
-          before, limit),
+      database.query(fmt::format("SELECT {}{} WHERE s.removed_ms IS NULL AND (?1='' OR s.number < "
+                                 "coalesce((SELECT number FROM sessions"
+                                 " WHERE id=?1), 0)) ORDER BY s.number DESC LIMIT ?2",
+                                 kSessionColumns, kSummary),
+                     before, limit),
       read_summary);
 }
 

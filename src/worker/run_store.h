@@ -18,13 +18,17 @@ namespace drover::worker {
 // Sets `session.number`.
 [[nodiscard]] Status insert_session(store::Database& database, SessionRecord& session);
 [[nodiscard]] Status update_session(store::Database& database, SessionRecord const& session);
+// Idempotent.
+[[nodiscard]] Status set_removed(store::Database& database, SessionId const& id, WallTime now);
+// conflict when it was removed, not_found when it never was.
+[[nodiscard]] Status require_session(store::Database& database, SessionId const& id);
 [[nodiscard]] Result<SessionRecord> find_session(store::Database& database, SessionId const& id);
 struct SessionSummary {
   SessionRecord session;
   std::int64_t runs = 0;
   std::string last_run;
 };
-// Newest activity first; from behind the session `before`.
+// Without those that were removed. Newest activity first; from behind the session `before`.
 [[nodiscard]] Result<std::vector<SessionSummary>> list_sessions(store::Database& database,
                                                                 std::string const& before,
                                                                 std::int64_t limit);

@@ -157,7 +157,7 @@ Task<TurnEnd> Supervisor::drive() {
   auto model = co_await services_.models.prepare(run_.model);
   if (!model) co_return end_of(TurnEnd::Kind::start_failed, model.error().text());
   auto checkouts = co_await check_out();
-  if (!checkouts) co_return end_of(TurnEnd::Kind::start_failed, checkouts.error().text());
+  if (!checkouts) co_return co_await no_start(checkouts.error());
   checkouts_ = *std::move(checkouts);
 
   turn_ = std::make_shared<Turn>(services_.io.get_executor(), run_, *std::move(model),
@@ -167,8 +167,21 @@ Task<TurnEnd> Supervisor::drive() {
   if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
   if (cancel_) co_return end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
   auto const acquired = co_await units_.acquire(session_, checkouts_, turn_);
-  if (!acquired) co_return end_of(TurnEnd::Kind::start_failed, acquired.error().text());
+  if (!acquired) co_return co_await no_start(acquired.error());
   co_return co_await wait_for_end();
+}
+
+// Where the state folder's disk is the full one, the run waits in the queue until it has room. A
+// reserve that can be allocated again at once says that it is another.
+Task<TurnEnd> Supervisor::no_start(Error error) {
+  TurnEnd end = end_of(TurnEnd::Kind::start_failed, error.text());
+  if (error.code != ErrorCode::no_space) co_return end;
+  auto const room = co_await services_.pool.run([reserve = &services_.reserve]() -> Status {
+    reserve->give_up();
+    return reserve->hold();
+  });
+  if (!room) end.kind = TurnEnd::Kind::no_space;
+  co_return end;
 }
 
 Task<TurnEnd> Supervisor::wait_for_end() {
@@ -333,6 +346,7 @@ Task<Status> Supervisor::write(std::vector<broker::EventDraft> events, RunState 
 Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft> events) {
   RunState const from = run_.state;
   run_.state = RunState::queued;
+  if (!outcome.counts) run_.attempts -= 1;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
   auto job = [this, run = run_, from, claim = claim_,

@@ -38,6 +38,7 @@ class Supervisor {
  private:
   Task<TurnEnd> drive();
   Task<Result<std::vector<workspace::CheckedOut>>> check_out();
+  Task<TurnEnd> no_start(Error error);
   Task<TurnEnd> wait_for_end();
   Task<TurnEnd> end_in_order(TurnEnd end);
   Task<void> conclude(Outcome outcome);

@@ -182,6 +182,10 @@ Task<void> Worker::renew_loop() {
   }
 }
 
+Task<void> Worker::release(SessionId session) {
+  co_await units_.drop(std::move(session));
+}
+
 bool Worker::works_on(SessionId const& session) const {
   for (auto const& [run, supervisor] : active_)
     if (supervisor->run().session == session) return true;

@@ -27,6 +27,8 @@ class Worker {
 
   // A run that waits ends at once, one that works is asked to. conflict when it has ended.
   Task<Result<RunRecord>> cancel(RunId id);
+  // Ends the warm unit of a session that has no run.
+  Task<void> release(SessionId session);
   [[nodiscard]] bool works_on(SessionId const& session) const;
 
  private:

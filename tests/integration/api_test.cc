@@ -89,6 +89,29 @@ TEST(Api, WhatIsThereNowIsToldAndThenTheStreamEnds) {
   EXPECT_EQ(text_of(whole.lines().back(), "type"), "turn-complete") << whole.out;
 }
 
+TEST(Api, EventsThatAreNoLongerKeptAreToldAndTheRunStaysReadable) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  RunRef run;
+  {
+    Api api = world.api();
+    run = api.dispatch(
+        World::invocation(api.add_workspace(repository.path()), world.model(kTalk), "go"));
+    ASSERT_GT(api.events(run).size(), 3U);
+  }
+  world.stop_server();
+  world.set_variable("DROVER_KEEP_EVENTS_MAX", "2");
+  world.serve();
+  ASSERT_TRUE(eventually([&] { return world.server_log().contains("events-trimmed"); }));
+  auto const shown = world.drover({"events", "--json", run.run});
+  EXPECT_EQ(shown.exit_code, 0) << shown.text();
+  EXPECT_EQ(shown.lines().size(), 2U) << shown.out;
+  EXPECT_TRUE(shown.err.contains("no longer kept")) << shown.err;
+  EXPECT_EQ(world.drover({"attach", run.run}).exit_code, 0);
+  EXPECT_EQ(text_of(world.api().run(run.run), "state"), "succeeded");
+}
+
 TEST(Api, NothingIsSaidWithoutTheToken) {
   World world;
   world.serve();

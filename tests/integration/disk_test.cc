@@ -177,6 +177,28 @@ TEST_F(FullDisk, AQueuedRunStartsOnceThereIsRoom) {
       << json::serialize(events.back().data);
 }
 
+// The store's log still takes a small run, and the files of its unit find no room.
+TEST_F(FullDisk, ARunWhoseUnitFindsNoRoomWaitsInTheQueue) {
+  auto const model = world_.model(kYes);
+  std::string const store = world_.state_folder() + "/drover.db";
+  std::string const prompt(300'000, 'p');
+  (void)api_->events(api_->dispatch(World::invocation(workspace_, model, prompt)));
+  // Once it is in the file the log is used again from its beginning.
+  ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(store) > prompt.size(); }));
+  disk_.fill();
+  auto const reply = api_->post("/api/v1/runs", World::invocation(workspace_, model, "go"));
+  ASSERT_EQ(reply.status, 202) << reply.text;
+  RunRef const run{text_of(reply.body, "run"), text_of(reply.body, "session")};
+  EXPECT_TRUE(eventually([&] { return !ready(); }));
+  EXPECT_TRUE(eventually([&] { return text_of(api_->run(run.run), "state") == "queued"; }));
+  EXPECT_EQ(text_of(api_->run(run.run), "reason"), "no_space");
+  disk_.make_room();
+  auto const events = api_->events(run);
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(fault_of(events, run.run), "");
+}
+
 TEST(FullDiskAtStart, TheServerStartsAndReads) {
   World world;
   SmallDisk const disk{world.state_folder()};

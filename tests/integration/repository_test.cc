@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include <boost/json.hpp>
 
@@ -157,6 +158,79 @@ TEST(Repository, LandMovesTheBranchForwardThenMerges) {
 
   auto const again = world.drover({"land", "--json", second});
   EXPECT_EQ(text_of(again.lines().back(), "kind"), "up_to_date") << again.text();
+}
+
+// A worktree session that has written `new.txt`.
+RunRef written_in_worktree(World& world, Api& api, Repository const& repository) {
+  auto const model = world.model(R"([
+    {"tool_calls": [{"name": "Write", "input": {"file_path": "/workspace/new.txt", "content": "new\n"}}]},
+    {"text": "Written."}])");
+  auto const run = api.dispatch(
+      World::invocation(api.add_workspace(repository.path()), model, "go", "worktree"));
+  EXPECT_EQ(text_of(api.events(run).back().data, "state"), "succeeded");
+  return run;
+}
+
+TEST(Repository, ALandedSessionIsRemovedWithAllThatItHad) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  Api api = world.api();
+  auto const run = written_in_worktree(world, api, repository);
+  auto const session = api.get("/api/v1/sessions/" + run.session).body;
+  std::string const worktree = text_of(session, "worktree");
+  ASSERT_TRUE(std::filesystem::exists(worktree));
+
+  auto const early = world.drover({"sessions", "rm", run.session});
+  EXPECT_EQ(early.exit_code, 1) << early.text();
+  EXPECT_TRUE(early.err.contains("not merged")) << early.text();
+  EXPECT_TRUE(early.err.contains("--force")) << early.text();
+  EXPECT_TRUE(std::filesystem::exists(worktree));
+
+  EXPECT_EQ(world.drover({"land", run.session}).exit_code, 0);
+  std::ofstream{worktree + "/by-hand.txt"} << "mine";
+  auto const dirty = world.drover({"sessions", "rm", run.session});
+  EXPECT_EQ(dirty.exit_code, 1) << dirty.text();
+  EXPECT_TRUE(dirty.err.contains("by-hand.txt")) << dirty.text();
+  std::filesystem::remove(worktree + "/by-hand.txt");
+
+  for (int i = 0; i < 2; ++i) {
+    auto const removed = world.drover({"sessions", "rm", run.session});
+    EXPECT_EQ(removed.exit_code, 0) << removed.text();
+  }
+  EXPECT_FALSE(std::filesystem::exists(worktree));
+  EXPECT_FALSE(std::filesystem::exists(world.state_folder() + "/sessions/" + run.session));
+  EXPECT_EQ(repository.git({"branch", "--list", "drover/*"}), "");
+  EXPECT_EQ(repository.git({"worktree", "list"}).find('\n'), std::string::npos);
+  EXPECT_TRUE(world.units().empty());
+  EXPECT_EQ(repository.read("new.txt"), "new\n");
+  EXPECT_EQ(api.get("/api/v1/sessions").body.at("sessions").as_array().size(), 0U);
+  EXPECT_EQ(text_of(api.run(run.run), "state"), "succeeded");
+  auto const late = world.drover({"send", run.session, "more"});
+  EXPECT_EQ(late.exit_code, 1) << late.text();
+  EXPECT_TRUE(late.err.contains("was removed")) << late.text();
+}
+
+TEST(Repository, ASessionAtWorkIsNotRemovedAndAnAbandonedOneOnlyByForce) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  Api api = world.api();
+  auto const abandoned = written_in_worktree(world, api, repository);
+  auto const forced = world.drover({"sessions", "rm", "--force", abandoned.session});
+  EXPECT_EQ(forced.exit_code, 0) << forced.text();
+  EXPECT_EQ(repository.git({"branch", "--list", "drover/*"}), "");
+
+  auto const busy = api.dispatch(World::invocation(
+      api.add_workspace(repository.path()),
+      world.model(R"([{"tool_calls": [{"name": "Bash", "input": {"command": "sleep 600"}}]}])"),
+      "go", "worktree"));
+  ASSERT_TRUE(api.await_event(busy, "tool-call"));
+  auto const refused = api.erase("/api/v1/sessions/" + busy.session + "?force=true");
+  EXPECT_EQ(refused.status, 409) << refused.text;
+  EXPECT_TRUE(refused.error_text().contains(busy.run)) << refused.text;
+  EXPECT_EQ(text_of(api.run(busy.run), "state"), "running");
+  EXPECT_EQ(api.erase("/api/v1/sessions/ses-nobody").status, 404);
 }
 
 TEST(Repository, AConflictIsNamedAndNothingIsHalfDone) {

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include "cli/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/listing.h"
 
 namespace drover::cli {
@@ -38,6 +41,18 @@ int execute(Context const& context, SessionsCommand const& command) {
   if (!listed) return report(context, listed.error());
   return finish_listing(context, command.format, table,
                         "no sessions; start one with: drover run \"what to do\"");
+}
+
+int execute(Context const& context, SessionRemoveCommand const& command) {
+  auto client = connect(context);
+  if (!client) return report(context, client.error());
+  bool const force = command.removal == Removal::force;
+  auto const removed =
+      client->remove(fmt::format("/sessions/{}{}", command.session, force ? "?force=true" : ""));
+  if (!removed) return report(context, removed.error());
+  context.screen.note(
+      fmt::format("drover: removed {}; its runs are still listed by drover ps", command.session));
+  return kExitOk;
 }
 
 }  // namespace drover::cli

@@ -1,0 +1,82 @@
+#include "server/settings.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "base/secret.h"
+#include "base/text.h"
+
+namespace drover::server {
+
+namespace {
+
+// Room for the ends of all runs at once, each with its last events and its terminal one.
+constexpr std::int64_t kReserveMebibytes = 16;
+constexpr std::int64_t kReserveMebibytesMax = 1 << 20;
+// How long events are kept, and how many of one run.
+constexpr std::int64_t kKeepEventsDays = 30;
+constexpr std::int64_t kKeepEventsDaysMax = 36'500;
+constexpr std::int64_t kKeepEventsMax = 100'000;
+constexpr std::int64_t kKeepEventsMaxMax = 1'000'000'000;
+
+// The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
+// process was started with.
+Secret take_from_environment(char const* name) {
+  char* const value = std::getenv(name);
+  if (value == nullptr) return {};
+  Secret secret{std::string{value}};
+  ::explicit_bzero(value, std::strlen(value));
+  ::unsetenv(name);
+  return secret;
+}
+
+gateway::UpstreamOptions upstream_from_environment() {
+  gateway::UpstreamOptions options;
+  options.anthropic_key = take_from_environment("ANTHROPIC_API_KEY");
+  Secret const url = take_from_environment("ANTHROPIC_BASE_URL");
+  if (!url.empty()) options.anthropic_url = url.reveal();
+  while (options.anthropic_url.ends_with('/'))
+    options.anthropic_url.pop_back();
+  char const* const ca_file = std::getenv("SSL_CERT_FILE");
+  if (ca_file != nullptr) options.ca_file = ca_file;
+  return options;
+}
+
+// A whole number from 0 to `max` that the environment may give.
+Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t max) {
+  char const* const value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return usual;
+  std::string_view const text{value};
+  std::int64_t number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0 || number > max)
+    return fail(ErrorCode::invalid_argument, "{} is a number from 0 to {}, not '{}'", name, max,
+                printable(text, 40));
+  return number;
+}
+
+}  // namespace
+
+Result<Settings> settings_from_environment() {
+  Settings settings;
+  settings.upstream = upstream_from_environment();
+  auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
+  if (!mebibytes) return std::unexpected(mebibytes.error());
+  settings.reserve_bytes = static_cast<std::uint64_t>(*mebibytes) << 20U;
+  auto const days = setting("DROVER_KEEP_EVENTS_DAYS", kKeepEventsDays, kKeepEventsDaysMax);
+  if (!days) return std::unexpected(days.error());
+  if (*days > 0) settings.keep.age_max = std::chrono::days{*days};
+  auto const events = setting("DROVER_KEEP_EVENTS_MAX", kKeepEventsMax, kKeepEventsMaxMax);
+  if (!events) return std::unexpected(events.error());
+  if (*events > 0) settings.keep.events_max = *events;
+  return settings;
+}
+
+}  // namespace drover::server

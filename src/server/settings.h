@@ -1,0 +1,20 @@
+#pragma once
+// What the environment sets for the server: docs/settings.md.
+#include <cstdint>
+
+#include "base/error.h"
+#include "broker/stream.h"
+#include "gateway/model_proxy.h"
+
+namespace drover::server {
+
+struct Settings {
+  std::uint64_t reserve_bytes = 0;
+  broker::TrimPolicy keep;
+  gateway::UpstreamOptions upstream;
+};
+
+// invalid_argument, naming the variable. Takes the provider's key out of the environment.
+[[nodiscard]] Result<Settings> settings_from_environment();
+
+}  // namespace drover::server

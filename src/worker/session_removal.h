@@ -1,0 +1,23 @@
+#pragma once
+// Takes a session away: its warm unit, worktree, branch and state folder. Its runs and their events
+// stay, and it takes no further message.
+//
+// On the event loop.
+#include "base/error.h"
+#include "base/id.h"
+#include "worker/services.h"
+#include "worker/worker.h"
+
+namespace drover::worker {
+
+enum class Removal : std::uint8_t {
+  landed_only,  // conflict when commits or changes would be lost
+  discard,      // whatever is in it
+};
+
+// conflict while a run of it is under way or queued. One that was cut off is taken up by the next
+// call; a session that is removed already is no error.
+Task<Status> remove_session(Services const& services, Worker& worker, SessionId id,
+                            Removal removal);
+
+}  // namespace drover::worker
