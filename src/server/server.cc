@@ -31,6 +31,7 @@
 #include "server/background.h"
 #include "server/loop_run.h"
 #include "server/settings.h"
+#include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
 
@@ -194,6 +195,9 @@ Status Server::open_store() {
   retention.keep = settings_.keep;
   retention_ = std::make_unique<broker::Retention>(*streams_, *reserve_, executor, retention);
   queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
+  queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
+    return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
+  });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
   return readers_->run_blocking(
       [this](store::Database& reader) { return workspaces_->load(reader); });

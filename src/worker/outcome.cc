@@ -49,8 +49,8 @@ Outcome after_done(TurnEnd const& end) {
 }
 
 Outcome again_or_failed(RunReason reason, std::string_view what, TurnEnd const& end,
-                        std::int64_t attempts) {
-  if (attempts >= kAttemptsMax)
+                        std::int64_t attempts, std::int64_t attempts_max) {
+  if (attempts >= attempts_max)
     return failed(reason,
                   fmt::format("{} in each of {} attempts; last: {}", what, attempts, end.detail));
   Outcome again;
@@ -62,14 +62,15 @@ Outcome again_or_failed(RunReason reason, std::string_view what, TurnEnd const& 
 
 }  // namespace
 
-Outcome decide(TurnEnd const& end, std::int64_t attempts) {
+Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max) {
   switch (end.kind) {
     case TurnEnd::Kind::done:
       return after_done(end);
     case TurnEnd::Kind::unit_lost:
-      return again_or_failed(RunReason::lost, "the unit was lost", end, attempts);
+      return again_or_failed(RunReason::lost, "the unit was lost", end, attempts, attempts_max);
     case TurnEnd::Kind::silent:
-      return again_or_failed(RunReason::no_progress, "the unit went silent", end, attempts);
+      return again_or_failed(RunReason::no_progress, "the unit went silent", end, attempts,
+                             attempts_max);
     case TurnEnd::Kind::out_of_memory:
       return failed(RunReason::oom, end.detail);
     case TurnEnd::Kind::start_failed:

@@ -47,6 +47,6 @@ struct Outcome {
 // A run whose unit is lost is tried again this often before it fails as `lost`.
 inline constexpr std::int64_t kAttemptsMax = 3;
 
-[[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts);
+[[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max);
 
 }  // namespace drover::worker

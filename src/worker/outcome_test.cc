@@ -23,7 +23,7 @@ TurnEnd done_with(RunReason reason) {
 }
 
 TEST(Outcome, ATurnDoneInOrderIsCommittedAndKeepsItsUnit) {
-  Outcome const outcome = decide(done_with(RunReason::completed), 1);
+  Outcome const outcome = decide(done_with(RunReason::completed), 1, kAttemptsMax);
   EXPECT_EQ(outcome.state, RunState::succeeded);
   EXPECT_EQ(outcome.tree, TreeAction::commit);
   EXPECT_TRUE(outcome.keep_unit);
@@ -32,43 +32,43 @@ TEST(Outcome, ATurnDoneInOrderIsCommittedAndKeepsItsUnit) {
 TEST(Outcome, AUnitCannotClaimWhatIsNotItsToSay) {
   for (RunReason const word : {RunReason::timeout, RunReason::cancelled_by_user,
                                RunReason::commit_failed, RunReason::lost})
-    EXPECT_EQ(decide(done_with(word), 1).reason, RunReason::unit_failed);
-  EXPECT_EQ(decide(done_with(RunReason::max_turns), 1).reason, RunReason::max_turns);
+    EXPECT_EQ(decide(done_with(word), 1, kAttemptsMax).reason, RunReason::unit_failed);
+  EXPECT_EQ(decide(done_with(RunReason::max_turns), 1, kAttemptsMax).reason, RunReason::max_turns);
 }
 
 TEST(Outcome, NoFailureCommits) {
   for (Kind const kind :
        {Kind::unit_lost, Kind::out_of_memory, Kind::start_failed, Kind::timed_out, Kind::silent,
         Kind::cancelled, Kind::server_stops, Kind::no_space, Kind::fenced, Kind::done})
-    EXPECT_NE(decide(end_of(kind), kAttemptsMax).tree, TreeAction::commit);
+    EXPECT_NE(decide(end_of(kind), kAttemptsMax, kAttemptsMax).tree, TreeAction::commit);
 }
 
 TEST(Outcome, ALostOrSilentUnitIsTriedAgainUntilItsAttemptsAreUsed) {
   for (auto const& [kind, reason] : {std::pair{Kind::unit_lost, RunReason::lost},
                                      std::pair{Kind::silent, RunReason::no_progress}}) {
     for (std::int64_t attempt = 1; attempt < kAttemptsMax; ++attempt) {
-      Outcome const again = decide(end_of(kind), attempt);
+      Outcome const again = decide(end_of(kind), attempt, kAttemptsMax);
       EXPECT_EQ(again.state, RunState::queued);
       EXPECT_EQ(again.reason, reason);
       EXPECT_EQ(again.tree, TreeAction::leave);
     }
-    Outcome const last = decide(end_of(kind), kAttemptsMax);
+    Outcome const last = decide(end_of(kind), kAttemptsMax, kAttemptsMax);
     EXPECT_EQ(last.state, RunState::failed);
     EXPECT_EQ(last.reason, reason);
   }
 }
 
 TEST(Outcome, AFullDiskCostsNoAttempt) {
-  Outcome const again = decide(end_of(Kind::no_space), kAttemptsMax + 1);
+  Outcome const again = decide(end_of(Kind::no_space), kAttemptsMax + 1, kAttemptsMax);
   EXPECT_EQ(again.state, RunState::queued);
   EXPECT_EQ(again.tree, TreeAction::leave);
   EXPECT_FALSE(again.counts);
-  EXPECT_TRUE(decide(end_of(Kind::unit_lost), 1).counts);
+  EXPECT_TRUE(decide(end_of(Kind::unit_lost), 1, kAttemptsMax).counts);
 }
 
 TEST(Outcome, AFencedAttemptWritesNothing) {
-  EXPECT_TRUE(decide(end_of(Kind::fenced), 1).fenced);
-  EXPECT_FALSE(decide(end_of(Kind::cancelled), 1).fenced);
+  EXPECT_TRUE(decide(end_of(Kind::fenced), 1, kAttemptsMax).fenced);
+  EXPECT_FALSE(decide(end_of(Kind::cancelled), 1, kAttemptsMax).fenced);
 }
 
 }  // namespace

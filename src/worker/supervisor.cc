@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
@@ -60,6 +61,11 @@ std::string_view limit_of(RunReason reason) {
     default:
       return {};
   }
+}
+
+// Failures that another attempt may mend; when there is none left, the run is a dead letter.
+bool counts_as_attempt(RunReason reason) {
+  return reason == RunReason::lost || reason == RunReason::no_progress;
 }
 
 // A run that was cut off while its change was being governed goes on from there.
@@ -123,7 +129,7 @@ Task<void> Supervisor::work() {
   }
   TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
   if (!run_.cancel_requested) end = co_await drive();
-  co_await conclude(decide(end, run_.attempts));
+  co_await conclude(decide(end, claim_.entry.failed + 1, claim_.entry.retry.attempts_max));
 }
 
 Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
@@ -349,10 +355,19 @@ Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft>
   if (!outcome.counts) run_.attempts -= 1;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  auto job = [this, run = run_, from, claim = claim_,
-              events](store::Transaction& transaction) -> Status {
+  // A server that stops or a full disk is not the run's fault; a unit that was lost may be.
+  std::optional<broker::Failure> failure;
+  if (counts_as_attempt(outcome.reason))
+    failure = broker::Failure{outcome.detail, std::nullopt,
+                              services_.random.below(std::numeric_limits<std::uint64_t>::max())};
+  auto job = [this, run = run_, from, claim = claim_, events,
+              failure](store::Transaction& transaction) -> Status {
     DROVER_TRY(write_run(transaction, services_.streams, run, from, events));
-    return services_.queue.release(transaction, claim, Millis{0});
+    if (!failure) return services_.queue.release(transaction, claim, Millis{0});
+    auto const delay = services_.queue.retry(transaction, claim, *failure);
+    if (!delay) return std::unexpected(delay.error());
+    if (*delay) return {};
+    return fail(ErrorCode::internal, "the queue has no attempt left for the run {}", run.id);
   };
   auto const stored = co_await write_of_end(services_, std::move(job));
   // Without this record the lease runs out, or the next start finds the claim: the same end.
@@ -375,7 +390,8 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
                     events](store::Transaction& transaction) -> Status {
     DROVER_TRY(finish_run(transaction, services_.streams, run, from, events));
     DROVER_TRY(update_session(transaction.db(), session));
-    return services_.queue.ack(transaction, claim);
+    if (!counts_as_attempt(*run.reason)) return services_.queue.ack(transaction, claim);
+    return services_.queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
   };
   for (;;) {
     auto const stored = co_await write_of_end(services_, job);
