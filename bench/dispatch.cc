@@ -90,9 +90,11 @@ class Embedded {
   }
   Result<Samples> pickups(int count) {
     Samples samples;
-    auto const done = each_client(2, 2, [&, this](int from, int) {
-      return from % 2 == 0 ? send_paced(count) : receive(count, &samples);
+    bool sends = true;
+    auto const done = each_client(2, 2, [&, this](int, int) {
+      return std::exchange(sends, false) ? send_paced(count) : receive(count, &samples);
     });
+    pickups_ += count;
     if (!done) return std::unexpected(done.error());
     return samples;
   }
@@ -223,8 +225,9 @@ class Embedded {
     for (int i = 0; i < count; ++i) {
       timer.expires_after(kPickupPause);
       co_await timer.async_wait(asio::use_awaitable);
+      int const number = 1'000'000'000 + pickups_ + i;
       sent_ns_ = monotonic_ns();
-      auto const put = co_await enqueue_range(1'000'000'000 + i, 1'000'000'001 + i, 1);
+      auto const put = co_await enqueue_range(number, number + 1, 1);
       if (!put) co_return put;
     }
     co_return Status{};
@@ -247,6 +250,7 @@ class Embedded {
   store::Writer writer_;
   broker::EmbeddedQueue queue_;
   int next_ = 0;
+  int pickups_ = 0;  // numbers behind those of next_
   std::int64_t sent_ns_ = 0;
 };
 
@@ -352,71 +356,155 @@ class Redis {
   RedisServer server_;
 };
 
-// One case: the rates of `clients`, each with `batch` messages at a time.
-template <class Queue>
-Status measure(Report& report, std::string const& name, Queue& queue,
-               std::function<std::int64_t()> const& cpu, int clients, int count,
-               std::size_t batch) {
-  DROVER_TRY(check_interrupt());
-  count = report.repetitions(count) == count ? count : static_cast<int>(batch) * clients * 2;
-  auto const put = timed([&] { return queue.enqueue(clients, count, batch); }, cpu);
-  if (!put) return std::unexpected(put.error());
-  auto const taken = timed([&] { return queue.claim_and_ack(clients, count, batch); }, cpu);
-  if (!taken) return std::unexpected(taken.error());
-  report.add(name, "enqueue_rate", "1/s", count / put->seconds);
-  report.add(name, "claim_ack_rate", "1/s", count / taken->seconds);
-  double cpu_us = (put->cpu_us + taken->cpu_us) / count;
-  if (batch == 1) {
-    auto const cycles = timed([&] { return queue.cycle(clients, count); }, cpu);
-    if (!cycles) return std::unexpected(cycles.error());
-    report.add(name, "cycle_rate", "1/s", count / cycles->seconds);
-  } else {
-    report.add(name, "cycle_rate", "1/s", count / (put->seconds + taken->seconds));
-  }
-  report.add(name, "cpu_per_op", "µs", cpu_us);
-  return {};
-}
+// Every figure is the median of rounds in which the systems take turns: what else this machine does
+// then falls on all of them.
+constexpr int kRounds = 3;
 
-template <class Queue>
-Status measure_pickup(Report& report, std::string const& name, Queue& queue) {
-  auto const samples = queue.pickups(report.repetitions(kPickups));
-  if (!samples) return std::unexpected(samples.error());
-  report.add(name, "pickup_p50", "ms", samples->quantile(0.5));
-  report.add(name, "pickup_p99", "ms", samples->quantile(0.99));
-  return {};
-}
+class Medians {
+ public:
+  void add(std::string const& name, std::string const& metric, std::string const& unit,
+           double value) {
+    auto const found = std::ranges::find_if(
+        all_, [&](One const& one) { return one.name == name && one.metric == metric; });
+    if (found != all_.end()) return found->samples.add(value);
+    all_.push_back({name, metric, unit, {}});
+    all_.back().samples.add(value);
+  }
+  void report(Report& report, std::string_view prefix) const {
+    for (One const& one : all_)
+      if (one.name.starts_with(prefix))
+        report.add(one.name, one.metric, one.unit, one.samples.median());
+  }
+
+ private:
+  struct One {
+    std::string name, metric, unit;
+    Samples samples;
+  };
+  std::vector<One> all_;
+};
 
 struct Load {
+  std::string_view name;
   int clients;
   int count;
+  std::size_t batch;
 };
-constexpr Load kLoads[] = {{1, 1000}, {4, 4000}, {16, 16'000}, {64, 32'000}};
+constexpr Load kLoads[] = {{"c1", 1, 1000, 1},
+                           {"c4", 4, 3000, 1},
+                           {"c16", 16, 8000, 1},
+                           {"c64", 64, 16'000, 1},
+                           {"batch100", 1, 20'000, kBatch}};
+
+struct System {
+  std::string name;
+  std::function<Status(Load const&, int)> enqueue, claim_and_ack, cycle;
+  std::function<Result<Samples>(int)> pickups;
+  std::function<std::int64_t()> cpu;
+};
 
 template <class Queue>
-Status measure_loads(Report& report, std::string const& name, Queue& queue,
-                     std::function<std::int64_t()> const& cpu) {
-  for (Load const load : kLoads) {
-    std::string const one = fmt::format("{}-c{}", name, load.clients);
-    DROVER_TRY(measure(report, one, queue, cpu, load.clients, load.count, 1));
-    if (load.clients == 1) DROVER_TRY(measure_pickup(report, one, queue));
-  }
-  return measure(report, name + "-batch100", queue, cpu, 1, 20'000, kBatch);
+System system_of(std::string name, Queue& queue, std::function<std::int64_t()> cpu) {
+  System made;
+  made.name = std::move(name);
+  made.enqueue = [&queue](Load const& load, int count) {
+    return queue.enqueue(load.clients, count, load.batch);
+  };
+  made.claim_and_ack = [&queue](Load const& load, int count) {
+    return queue.claim_and_ack(load.clients, count, load.batch);
+  };
+  made.cycle = [&queue](Load const& load, int count) { return queue.cycle(load.clients, count); };
+  made.pickups = [&queue](int count) { return queue.pickups(count); };
+  made.cpu = std::move(cpu);
+  return made;
 }
 
-Status measure_depth(Scratch const& scratch, Report& report, int depth) {
+int count_of(Load const& load, Effort effort) {
+  return effort == Effort::thorough ? load.count : static_cast<int>(load.batch) * load.clients * 2;
+}
+
+Status measure(System const& system, std::string const& name, Load const& load, int count,
+               Medians& medians) {
+  DROVER_TRY(check_interrupt());
+  auto const put = timed([&] { return system.enqueue(load, count); }, system.cpu);
+  if (!put) return std::unexpected(put.error());
+  auto const taken = timed([&] { return system.claim_and_ack(load, count); }, system.cpu);
+  if (!taken) return std::unexpected(taken.error());
+  medians.add(name, "enqueue_rate", "1/s", count / put->seconds);
+  medians.add(name, "claim_ack_rate", "1/s", count / taken->seconds);
+  double whole = put->seconds + taken->seconds;
+  if (load.batch == 1) {
+    auto const cycles = timed([&] { return system.cycle(load, count); }, system.cpu);
+    if (!cycles) return std::unexpected(cycles.error());
+    whole = cycles->seconds;
+  }
+  medians.add(name, "cycle_rate", "1/s", count / whole);
+  medians.add(name, "cpu_per_op", "µs", (put->cpu_us + taken->cpu_us) / count);
+  return {};
+}
+
+Status measure_pickup(System const& system, int count, Medians& medians) {
+  auto const samples = system.pickups(count);
+  if (!samples) return std::unexpected(samples.error());
+  medians.add(system.name + "-c1", "pickup_p50", "ms", samples->quantile(0.5));
+  medians.add(system.name + "-c1", "pickup_p99", "ms", samples->quantile(0.99));
+  return {};
+}
+
+Status measure_round(Scratch const& scratch, std::vector<System> const& systems,
+                     Report const& report, Effort effort, Medians& medians) {
+  auto const disk = disk_sync_ms(scratch);
+  if (!disk) return std::unexpected(disk.error());
+  medians.add("disk", "fdatasync_p50", "ms", *disk);
+  for (Load const& load : kLoads)
+    for (System const& system : systems) {
+      std::string const name = fmt::format("{}-{}", system.name, load.name);
+      DROVER_TRY(measure(system, name, load, count_of(load, effort), medians));
+      if (load.clients == 1 && load.batch == 1)
+        DROVER_TRY(measure_pickup(system, report.repetitions(kPickups), medians));
+    }
+  return {};
+}
+
+Status measure_depth(Scratch const& scratch, int depth, Effort effort, Medians& medians) {
   std::string const name = fmt::format("depth-{}", depth);
   auto queue = Embedded::open(scratch, name);
   if (!queue) return std::unexpected(queue.error());
   DROVER_TRY((*queue)->enqueue(1, depth, 1000));
-  return measure(report, name, **queue, own_cpu_ns, 16, 8000, 1);
+  Load const load{"", 16, 8000, 1};
+  for (int round = 0; round < kRounds; ++round)
+    DROVER_TRY(
+        measure(system_of(name, **queue, own_cpu_ns), name, load, count_of(load, effort), medians));
+  return {};
 }
 
-Status measure_redis(Scratch const& scratch, Report& report, std::string const& sync) {
-  auto redis = Redis::open(scratch, sync);
-  if (!redis) return std::unexpected(redis.error());
-  pid_t const pid = (*redis)->pid();
-  auto const cpu = [pid] { return own_cpu_ns() + cpu_ns(pid).value_or(0); };
-  return measure_loads(report, "redis-" + sync, **redis, cpu);
+}  // namespace
+
+namespace {
+
+Status measure_all(Scratch const& scratch, Report const& report, Medians& medians) {
+  Effort const effort = report.repetitions(kPickups) == kPickups ? Effort::thorough : Effort::quick;
+  std::vector<System> systems;
+  auto queue = Embedded::open(scratch, "embedded");
+  if (!queue) return std::unexpected(queue.error());
+  systems.push_back(system_of("embedded", **queue, own_cpu_ns));
+  std::vector<std::unique_ptr<Redis>> peers;
+  if (!find_program("redis-server"))
+    note("left out: redis; to have it: apt-get install redis-server");
+  for (std::string const sync : {"always", "everysec"}) {
+    if (!find_program("redis-server")) break;
+    auto redis = Redis::open(scratch, sync);
+    if (!redis) return std::unexpected(redis.error());
+    pid_t const pid = (*redis)->pid();
+    systems.push_back(system_of("redis-" + sync, **redis,
+                                [pid] { return own_cpu_ns() + cpu_ns(pid).value_or(0); }));
+    peers.push_back(*std::move(redis));
+  }
+  for (int round = 0; round < kRounds; ++round)
+    DROVER_TRY(measure_round(scratch, systems, report, effort, medians));
+  for (int const depth : {1000, effort == Effort::thorough ? 1'000'000 : 10'000})
+    DROVER_TRY(measure_depth(scratch, depth, effort, medians));
+  return {};
 }
 
 }  // namespace
@@ -424,22 +512,12 @@ Status measure_redis(Scratch const& scratch, Report& report, std::string const& 
 Status run_dispatch(Report& report) {
   auto const scratch = Scratch::create();
   if (!scratch) return std::unexpected(scratch.error());
-  auto const disk = disk_sync_ms(*scratch);
-  if (!disk) return std::unexpected(disk.error());
-  report.add("disk", "fdatasync_p50", "ms", *disk);
-  {
-    auto queue = Embedded::open(*scratch, "embedded");
-    if (!queue) return std::unexpected(queue.error());
-    DROVER_TRY(measure_loads(report, "embedded", **queue, own_cpu_ns));
-  }
-  for (int const depth : {1000, report.repetitions(1'000'000) == 1'000'000 ? 1'000'000 : 10'000})
-    DROVER_TRY(measure_depth(*scratch, report, depth));
-  if (!find_program("redis-server")) {
-    note("left out: redis; to have it: apt-get install redis-server");
-    return {};
-  }
-  DROVER_TRY(measure_redis(*scratch, report, "always"));
-  return measure_redis(*scratch, report, "everysec");
+  Medians medians;
+  auto const done = measure_all(*scratch, report, medians);
+  for (std::string_view const part :
+       {"disk", "embedded", "redis-always", "redis-everysec", "depth"})
+    medians.report(report, part);
+  return done;
 }
 
 }  // namespace drover::bench

@@ -335,9 +335,9 @@ TEST(OutputCapture, ManyShortLinesAreBoundedToo) {
   TempFolder const folder;
   OutputCapture capture{folder / "spill", {.head_lines = 10, .tail_lines = 5}};
   for (int i = 0; i < 100; ++i)
-    capture.append("x\n");
+    capture.append("~\n");  // no name of a temporary folder has it
   std::string const shown = capture.finish();
-  EXPECT_EQ(std::count(shown.begin(), shown.end(), 'x'), 10 + 5 + 0) << shown;
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '~'), 10 + 5) << shown;
 }
 
 TEST(OutputCapture, SaysWhenTheFileIsFullOrCannotBe) {

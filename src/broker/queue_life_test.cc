@@ -267,6 +267,53 @@ TEST_F(QueueLife, ALimitedClaimerIsWokenByTheTokenItself) {
   EXPECT_LT(std::chrono::steady_clock::now() - started, Millis{3000});
 }
 
+Task<void> take_one(EmbeddedQueue* from, std::vector<std::string>* got) {
+  ClaimRequest request;
+  request.worker = WorkerId::trusted("wrk-1");
+  request.wait = Millis{5000};
+  auto const claims = co_await from->claim_many(std::move(request), 1);
+  if (!claims) co_return;
+  for (Claim const& claim : *claims)
+    got->push_back(claim.entry.run.str());
+}
+
+TEST_F(QueueLife, AWaitingClaimSharesTheSyncOfWhatItWaitedFor) {
+  int together = 0;
+  std::vector<std::string> got;
+  for (std::size_t i = 0; i < 20; ++i) {
+    engine->start(take_one(queue.get(), &got));
+    engine->run_for(Millis{2});
+    ASSERT_EQ(queue->stats().waiting_claimers, 1U);
+    auto const before = engine->writer.stats().commits;
+    ASSERT_TRUE(enqueue({entry("run-" + std::to_string(i))}));
+    auto const deadline = std::chrono::steady_clock::now() + store::kTestDeadline;
+    while (got.size() <= i && std::chrono::steady_clock::now() < deadline)
+      engine->run_for(Millis{2});
+    ASSERT_EQ(got.size(), i + 1);
+    if (engine->writer.stats().commits == before + 1) ++together;
+  }
+  // A busy machine may be too slow for it now and then.
+  EXPECT_GT(together, 0);
+}
+
+TEST_F(QueueLife, AClaimOfWhatWasNeverCommittedIsNone) {
+  std::vector<std::string> got;
+  engine->start(take_one(queue.get(), &got));
+  engine->run_for(Millis{2});
+  auto const broken = write([this](store::Transaction& tx) -> Status {
+    auto const done = queue->enqueue(tx, entry("a"));
+    if (!done) return std::unexpected(done.error());
+    return fail(ErrorCode::invalid_argument, "not after all");
+  });
+  EXPECT_FALSE(broken);
+  engine->run_for(Millis{20});
+  EXPECT_TRUE(got.empty());
+  EXPECT_EQ(queue->stats().entries, 0U);
+  ASSERT_TRUE(enqueue({entry("b")}));
+  engine->run_for(Millis{20});
+  EXPECT_EQ(got, (std::vector<std::string>{"b"}));
+}
+
 TEST(QueueSchema, AnOldFileKeepsItsEntries) {
   store::Scratch const scratch;
   {
