@@ -109,7 +109,7 @@ TEST(Schemas, EveryNamedTypeHasAnExample) {
       {Contract::runtime, {"workloadSpec", "workloadStatus", "runtimeEvent"}},
       {Contract::event, {"event", "unitEvent", "turn"}},
       {Contract::workspace, {"mount", "frontMatter", "rules"}},
-      {Contract::schedule, {"job"}},
+      {Contract::schedule, {"job", "incomingEvent", "hook"}},
       {Contract::identity, {"header", "claims"}}};
   for (auto const& [contract, definitions] : wanted)
     for (auto const& definition : definitions)
@@ -154,7 +154,7 @@ TEST(Schemas, TheOpenApiDocumentRepeatsThem) {
       json_of(read_text(std::filesystem::path{DROVER_SOURCE_DIR} / "src" / "api" / "openapi.json"));
   auto const& components = document.at("components").at("schemas").as_object();
   std::size_t compared = 0;
-  for (Contract const contract : {Contract::unit, Contract::event}) {
+  for (Contract const contract : {Contract::unit, Contract::event, Contract::schedule}) {
     auto const schema = json_of(schema_text(contract));
     std::set<std::string> types;
     if (contract == Contract::event)
