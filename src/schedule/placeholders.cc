@@ -22,8 +22,7 @@ json::value const* member_of(json::value const& value, std::string_view name) {
 }
 
 std::string shown(json::value const& value) {
-  std::string text =
-      value.is_string() ? std::string{value.get_string()} : json::serialize(value);
+  std::string text = value.is_string() ? std::string{value.get_string()} : json::serialize(value);
   if (text.size() <= kInsertedBytesMax) return text;
   auto const bytes = text.size();
   return fmt::format("{}… (cut: {} bytes, {} shown)", utf8_prefix(text, kInsertedBytesMax), bytes,

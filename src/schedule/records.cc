@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kStatuses = {"pending", "executing", "completed",
                                                        "failed", "cancelled"};
-constexpr std::array<std::string_view, 7> kStates = {
-    "waiting", "pending", "running", "succeeded", "failed", "skipped", "cancelled"};
+constexpr std::array<std::string_view, 7> kStates = {"waiting", "pending", "running",  "succeeded",
+                                                     "failed",  "skipped", "cancelled"};
 constexpr std::array<std::string_view, 3> kCauses = {"time", "manual", "event"};
 
 template <class E, std::size_t N>
@@ -68,8 +68,7 @@ bool is_over(FiringState state) {
 }
 
 json::object to_json(ScheduleRecord const& schedule, ScheduleStatus status) {
-  json::object out =
-      contract::to_json(schedule.job, contract::HeaderValues::mask).get_object();
+  json::object out = contract::to_json(schedule.job, contract::HeaderValues::mask).get_object();
   out["id"] = schedule.id.str();
   out["status"] = to_string(status);
   out["paused"] = schedule.paused;
@@ -79,8 +78,7 @@ json::object to_json(ScheduleRecord const& schedule, ScheduleStatus status) {
   put_text(out, "detail", schedule.detail);
   out["description"] = nullptr;
   if (auto const* cron = std::get_if<contract::CronTrigger>(&schedule.job.trigger))
-    if (auto const parsed = Cron::parse(cron->expression))
-      out["description"] = parsed->describe();
+    if (auto const parsed = Cron::parse(cron->expression)) out["description"] = parsed->describe();
   out["created_at"] = to_rfc3339(schedule.created_at);
   out["updated_at"] = to_rfc3339(schedule.updated_at);
   return out;

@@ -19,6 +19,7 @@ struct ScheduleRecord {
   ScheduleId id;
   contract::ScheduleJob job;  // its id and `paused` are the members below
   std::string digest;         // of the request that made it
+  std::int64_t version = 0;   // counts its jobs: a new one may fire at a time that the old one had
   bool paused = false;
   bool cancelled = false;
   std::optional<WallTime> next;  // nominal
@@ -32,8 +33,8 @@ struct ScheduleRecord {
 };
 
 //   waiting → pending → running → succeeded | failed | cancelled;  skipped at once
-// waiting: for an earlier firing to end. pending: to be started, not before a time. running: without
-// a run it is being started, with one it is that run.
+// waiting: for an earlier firing to end. pending: to be started, not before a time. running:
+// without a run it is being started, with one it is that run.
 enum class FiringState : std::uint8_t {
   waiting,
   pending,
@@ -48,7 +49,7 @@ enum class FiringCause : std::uint8_t { time, manual, event };
 struct FiringRecord {
   std::int64_t id = 0;
   std::int64_t schedule = 0;  // its number
-  std::string key;            // within the schedule: "t<nominal ms>", "m<key>", "e<event>"
+  std::string key;  // within the schedule: "t<version>.<nominal ms>", "m<key>", "e<event>"
   WallTime nominal;
   FiringCause cause = FiringCause::time;
   std::optional<std::int64_t> event;

@@ -8,15 +8,16 @@ namespace {
 
 // schedules: `due_ms` is null while nothing is armed, so that the index of what is due holds only
 // what can become due. A key belongs to a schedule until that is cancelled.
-// firings: `key` makes a firing unique within its schedule; a row is written in the transaction that
-// arms the next one. schedule_events keeps bodies for firings that have not ended, and ids for as
-// long as repetitions are recognised. hook_deliveries: what names a delivery, see webhook.h.
+// firings: `key` makes a firing unique within its schedule; a row is written in the transaction
+// that arms the next one. schedule_events keeps bodies for firings that have not ended, and ids for
+// as long as repetitions are recognised. hook_deliveries: what names a delivery, see webhook.h.
 constexpr std::string_view kVersion1 = R"sql(
 CREATE TABLE schedules(
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
   job TEXT NOT NULL,
   digest TEXT NOT NULL,
+  version INTEGER NOT NULL,
   idempotency_key TEXT,
   event_type TEXT,
   paused INTEGER NOT NULL,
@@ -60,6 +61,7 @@ CREATE INDEX firings_by_schedule ON firings(schedule, id);
 CREATE INDEX firings_open ON firings(schedule, id) WHERE finished_ms IS NULL;
 CREATE INDEX firings_ready ON firings(not_before_ms, id) WHERE state='pending';
 CREATE INDEX firings_running ON firings(id) WHERE state='running';
+CREATE INDEX firings_to_cancel ON firings(id) WHERE state='running' AND cancel_requested=1;
 CREATE INDEX firings_finished ON firings(finished_ms) WHERE finished_ms IS NOT NULL;
 CREATE INDEX firings_of_event ON firings(event) WHERE event IS NOT NULL AND finished_ms IS NULL;
 CREATE TABLE schedule_events(

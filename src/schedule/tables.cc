@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kScheduleColumns =
     "number, id, job, digest, paused, cancelled, next_ms, due_ms, last_ms, fired, poisoned, detail,"
-    " created_ms, updated_ms";
+    " created_ms, updated_ms, version";
 constexpr std::string_view kFiringColumns =
     "id, schedule, key, nominal_ms, cause, event, state, attempts, crashes, missed,"
     " cancel_requested, not_before_ms, run, http_status, reason, created_ms, started_ms,"
@@ -57,6 +57,7 @@ Result<ScheduleRecord> read_schedule(store::Statement const& row) {
   schedule.detail = row.text(11);
   schedule.created_at = from_unix_ms(row.integer(12));
   schedule.updated_at = from_unix_ms(row.integer(13));
+  schedule.version = row.integer(14);
   return schedule;
 }
 
@@ -97,8 +98,8 @@ Result<HookRecord> read_hook(store::Statement const& row) {
 }
 
 template <class Read>
-auto read_all(Result<store::Statement> statement, Read const& read)
-    -> Result<std::vector<typename std::invoke_result_t<Read, store::Statement const&>::value_type>> {
+auto read_all(Result<store::Statement> statement, Read const& read) -> Result<
+    std::vector<typename std::invoke_result_t<Read, store::Statement const&>::value_type>> {
   if (!statement) return std::unexpected(statement.error());
   std::vector<typename std::invoke_result_t<Read, store::Statement const&>::value_type> found;
   for (;;) {
@@ -112,8 +113,8 @@ auto read_all(Result<store::Statement> statement, Read const& read)
 }
 
 template <class Read>
-auto read_one(Result<store::Statement> statement, Read const& read)
-    -> Result<std::optional<typename std::invoke_result_t<Read, store::Statement const&>::value_type>> {
+auto read_one(Result<store::Statement> statement, Read const& read) -> Result<
+    std::optional<typename std::invoke_result_t<Read, store::Statement const&>::value_type>> {
   auto found = read_all(std::move(statement), read);
   if (!found) return std::unexpected(found.error());
   if (found->empty()) return std::nullopt;
@@ -132,13 +133,13 @@ Result<std::int64_t> integer_of(Result<store::Statement> statement) {
 Status insert_schedule(store::Database& database, ScheduleRecord& schedule) {
   DROVER_TRY(database.run(
       "INSERT INTO schedules(id, job, digest, idempotency_key, event_type, paused, cancelled,"
-      " next_ms, due_ms, last_ms, fired, poisoned, detail, created_ms, updated_ms)"
-      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      " next_ms, due_ms, last_ms, fired, poisoned, detail, created_ms, updated_ms, version)"
+      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       schedule.id.str(), stored(schedule.job), schedule.digest, schedule.job.idempotency_key,
       event_type_of(schedule.job), schedule.paused ? 1 : 0, schedule.cancelled ? 1 : 0,
       to_ms(schedule.next), to_ms(schedule.due), to_ms(schedule.last), schedule.fired,
       schedule.poisoned, schedule.detail, to_unix_ms(schedule.created_at),
-      to_unix_ms(schedule.updated_at)));
+      to_unix_ms(schedule.updated_at), schedule.version));
   schedule.number = database.last_insert_id();
   return {};
 }
@@ -148,12 +149,12 @@ Status update_schedule(store::Database& database, ScheduleRecord const& schedule
   auto const key = schedule.cancelled ? std::nullopt : schedule.job.idempotency_key;
   return database.run(
       "UPDATE schedules SET job=?, digest=?, idempotency_key=?, event_type=?, paused=?,"
-      " cancelled=?, next_ms=?, due_ms=?, last_ms=?, fired=?, poisoned=?, detail=?, updated_ms=?"
-      " WHERE number=?",
+      " cancelled=?, next_ms=?, due_ms=?, last_ms=?, fired=?, poisoned=?, detail=?, updated_ms=?,"
+      " version=? WHERE number=?",
       stored(schedule.job), schedule.digest, key, event_type_of(schedule.job),
       schedule.paused ? 1 : 0, schedule.cancelled ? 1 : 0, to_ms(schedule.next),
       to_ms(schedule.due), to_ms(schedule.last), schedule.fired, schedule.poisoned, schedule.detail,
-      to_unix_ms(schedule.updated_at), schedule.number);
+      to_unix_ms(schedule.updated_at), schedule.version, schedule.number);
 }
 
 Result<std::optional<ScheduleRecord>> find_schedule(store::Database& database,
@@ -174,10 +175,10 @@ Result<std::optional<ScheduleRecord>> find_schedule(store::Database& database,
 
 Result<std::optional<ScheduleRecord>> find_schedule_by_key(store::Database& database,
                                                            std::string const& key) {
-  return read_one(database.query(fmt::format("SELECT {} FROM schedules WHERE idempotency_key=?",
-                                             kScheduleColumns),
-                                 key),
-                  read_schedule);
+  return read_one(
+      database.query(
+          fmt::format("SELECT {} FROM schedules WHERE idempotency_key=?", kScheduleColumns), key),
+      read_schedule);
 }
 
 Result<std::vector<ScheduleRecord>> list_schedules(store::Database& database,
@@ -213,7 +214,7 @@ Result<std::vector<ScheduleRecord>> schedules_of_event(store::Database& database
 
 Result<std::vector<ScheduleRecord>> schedules_ahead_of(store::Database& database, WallTime now) {
   return read_all(database.query(fmt::format("SELECT {} FROM schedules WHERE due_ms IS NOT NULL"
-                                             " AND last_ms>?",
+                                             " AND updated_ms>?",
                                              kScheduleColumns),
                                  to_unix_ms(now)),
                   read_schedule);
@@ -228,8 +229,8 @@ Result<ScheduleStatus> status_of(store::Database& database, ScheduleRecord const
   if (schedule.next || by_event) return ScheduleStatus::pending;
   auto const newest = list_firings(database, schedule.number, 0, 1);
   if (!newest) return std::unexpected(newest.error());
-  bool const ended_well = newest->empty() ? schedule.detail.empty()
-                                          : newest->front().state != FiringState::failed;
+  bool const ended_well =
+      newest->empty() ? schedule.detail.empty() : newest->front().state != FiringState::failed;
   return ended_well ? ScheduleStatus::completed : ScheduleStatus::failed;
 }
 
@@ -275,12 +276,11 @@ Result<std::optional<FiringRecord>> find_firing_by_key(store::Database& database
 
 Result<std::vector<FiringRecord>> list_firings(store::Database& database, std::int64_t schedule,
                                                std::int64_t before, std::int64_t limit) {
-  return read_all(
-      database.query(fmt::format("SELECT {} FROM firings WHERE schedule=? AND id<?"
-                                 " ORDER BY id DESC LIMIT ?",
-                                 kFiringColumns),
-                     schedule, before == 0 ? INT64_MAX : before, limit),
-      read_firing);
+  return read_all(database.query(fmt::format("SELECT {} FROM firings WHERE schedule=? AND id<?"
+                                             " ORDER BY id DESC LIMIT ?",
+                                             kFiringColumns),
+                                 schedule, before == 0 ? INT64_MAX : before, limit),
+                  read_firing);
 }
 
 Result<std::vector<FiringRecord>> open_firings(store::Database& database, std::int64_t schedule) {
@@ -299,11 +299,11 @@ Result<std::int64_t> count_open_firings(store::Database& database, std::int64_t 
 Result<std::vector<FiringRecord>> ready_firings(store::Database& database, WallTime now,
                                                 Health health, std::int64_t limit) {
   return read_all(
-      database.query(fmt::format("SELECT {} FROM firings WHERE state='pending' AND not_before_ms<=?"
-                                 " AND {} ORDER BY not_before_ms, id LIMIT ?",
-                                 kFiringColumns,
-                                 health == Health::clean ? "crashes=0" : "crashes>0"),
-                     to_unix_ms(now), limit),
+      database.query(
+          fmt::format("SELECT {} FROM firings WHERE state='pending' AND not_before_ms<=?"
+                      " AND {} ORDER BY not_before_ms, id LIMIT ?",
+                      kFiringColumns, health == Health::clean ? "crashes=0" : "crashes>0"),
+          to_unix_ms(now), limit),
       read_firing);
 }
 
@@ -314,12 +314,35 @@ Result<std::vector<FiringRecord>> running_firings(store::Database& database) {
                   read_firing);
 }
 
+namespace {
+
+Result<FiringRun> read_run(store::Statement const& row) {
+  return FiringRun{row.integer(0), RunId::trusted(std::string{row.text(1)})};
+}
+
+}  // namespace
+
+Result<std::vector<FiringRun>> runs_of_firings(store::Database& database, std::int64_t limit) {
+  return read_all(database.query("SELECT id, run FROM firings WHERE state='running'"
+                                 " AND run IS NOT NULL ORDER BY id LIMIT ?",
+                                 limit),
+                  read_run);
+}
+
+Result<std::vector<FiringRun>> runs_to_cancel(store::Database& database, std::int64_t limit) {
+  return read_all(database.query("SELECT id, run FROM firings WHERE state='running'"
+                                 " AND cancel_requested=1 AND run IS NOT NULL ORDER BY id LIMIT ?",
+                                 limit),
+                  read_run);
+}
+
 Result<StoredEvent> insert_event(store::Database& database, std::string_view source,
                                  std::optional<std::string> const& event_id, std::string_view body,
                                  WallTime at) {
-  DROVER_TRY(database.run("INSERT INTO schedule_events(source, event_id, body, at_ms)"
-                          " VALUES(?,?,?,?) ON CONFLICT DO NOTHING",
-                          source, event_id, body, to_unix_ms(at)));
+  DROVER_TRY(
+      database.run("INSERT INTO schedule_events(source, event_id, body, at_ms)"
+                   " VALUES(?,?,?,?) ON CONFLICT DO NOTHING",
+                   source, event_id, body, to_unix_ms(at)));
   if (database.changes() == 1) return StoredEvent{database.last_insert_id(), true};
   auto const known = integer_of(database.query(
       "SELECT id FROM schedule_events WHERE source=? AND event_id=?", source, event_id));
@@ -332,10 +355,9 @@ Status drop_event_body(store::Database& database, std::int64_t id) {
 }
 
 Result<std::string> event_body(store::Database& database, std::int64_t id) {
-  auto found = read_one(database.query("SELECT body FROM schedule_events WHERE id=?", id),
-                        [](store::Statement const& row) -> Result<std::string> {
-                          return std::string{row.text(0)};
-                        });
+  auto found = read_one(
+      database.query("SELECT body FROM schedule_events WHERE id=?", id),
+      [](store::Statement const& row) -> Result<std::string> { return std::string{row.text(0)}; });
   if (!found) return std::unexpected(found.error());
   if (!*found || (*found)->empty())
     return fail(ErrorCode::data_corrupt, "the event {} of a firing is not in the store", id);
@@ -345,9 +367,10 @@ Result<std::string> event_body(store::Database& database, std::int64_t id) {
 Result<bool> insert_delivery(store::Database& database, std::string const& hook,
                              std::vector<std::string> const& marks, WallTime at) {
   for (std::string const& mark : marks) {
-    DROVER_TRY(database.run("INSERT INTO hook_deliveries(hook, mark, at_ms) VALUES(?,?,?)"
-                            " ON CONFLICT DO NOTHING",
-                            hook, mark, to_unix_ms(at)));
+    DROVER_TRY(
+        database.run("INSERT INTO hook_deliveries(hook, mark, at_ms) VALUES(?,?,?)"
+                     " ON CONFLICT DO NOTHING",
+                     hook, mark, to_unix_ms(at)));
     if (database.changes() != 1) return false;
   }
   return true;
@@ -356,12 +379,12 @@ Result<bool> insert_delivery(store::Database& database, std::string const& hook,
 Result<bool> put_hook(store::Database& database, HookRecord const& hook) {
   auto const known = find_hook(database, hook.hook.name);
   if (!known) return std::unexpected(known.error());
-  DROVER_TRY(database.run(
-      "INSERT INTO hooks(name, hook, secret, created_ms, updated_ms) VALUES(?,?,?,?,?)"
-      " ON CONFLICT(name) DO UPDATE SET hook=excluded.hook, secret=excluded.secret,"
-      " updated_ms=excluded.updated_ms",
-      hook.hook.name, json::serialize(contract::to_json(hook.hook)), hook.secret.reveal(),
-      to_unix_ms(hook.created_at), to_unix_ms(hook.updated_at)));
+  DROVER_TRY(
+      database.run("INSERT INTO hooks(name, hook, secret, created_ms, updated_ms) VALUES(?,?,?,?,?)"
+                   " ON CONFLICT(name) DO UPDATE SET hook=excluded.hook, secret=excluded.secret,"
+                   " updated_ms=excluded.updated_ms",
+                   hook.hook.name, json::serialize(contract::to_json(hook.hook)),
+                   hook.secret.reveal(), to_unix_ms(hook.created_at), to_unix_ms(hook.updated_at)));
   return !known->has_value();
 }
 

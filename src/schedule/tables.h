@@ -1,6 +1,6 @@
 #pragma once
-// The rows of schedules, firings, events and hooks. Plain functions on a connection: inside a job of
-// the Writer, or on a Readers connection. Look-ups by id, key or due time use an index.
+// The rows of schedules, firings, events and hooks. Plain functions on a connection: inside a job
+// of the Writer, or on a Readers connection. Look-ups by id, key or due time use an index.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +34,7 @@ namespace drover::schedule {
 [[nodiscard]] Result<std::vector<ScheduleRecord>> schedules_of_event(store::Database& database,
                                                                      std::string_view type,
                                                                      std::int64_t limit);
-// Armed schedules whose newest nominal time is in the future: the clock was put back.
+// Schedules that were armed at a time that is yet to come: the clock was put back.
 [[nodiscard]] Result<std::vector<ScheduleRecord>> schedules_ahead_of(store::Database& database,
                                                                      WallTime now);
 [[nodiscard]] Result<ScheduleStatus> status_of(store::Database& database,
@@ -65,6 +65,15 @@ enum class Health : std::uint8_t { clean, suspicious };  // suspicious: a start 
                                                               WallTime now, Health health,
                                                               std::int64_t limit);
 [[nodiscard]] Result<std::vector<FiringRecord>> running_firings(store::Database& database);
+struct FiringRun {
+  std::int64_t firing = 0;
+  RunId run;
+};
+// Of running firings, the oldest first.
+[[nodiscard]] Result<std::vector<FiringRun>> runs_of_firings(store::Database& database,
+                                                             std::int64_t limit);
+[[nodiscard]] Result<std::vector<FiringRun>> runs_to_cancel(store::Database& database,
+                                                            std::int64_t limit);
 
 // ---- events, hooks
 

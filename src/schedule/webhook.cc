@@ -104,9 +104,9 @@ std::string hmac_sha256_hex(Secret const& secret, std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   std::string const& key = secret.reveal();
-  auto const* const made =
-      ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
-             reinterpret_cast<unsigned char const*>(text.data()), text.size(), digest.data(), &size);
+  auto const* const made = ::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                                  reinterpret_cast<unsigned char const*>(text.data()), text.size(),
+                                  digest.data(), &size);
   DROVER_CHECK(made != nullptr && size == kHexBytes / 2);
   return to_hex({reinterpret_cast<char const*>(digest.data()), size});
 }
