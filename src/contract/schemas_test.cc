@@ -140,7 +140,11 @@ json::value with_component_references(json::value const& schema,
   for (auto const& member : schema.get_object()) {
     if (member.key() == "$ref") {
       std::string const target{member.value().as_string()};
-      out["$ref"] = "#/components/schemas/" + names.at(target.substr(target.rfind('/') + 1));
+      std::string const name = target.substr(target.rfind('/') + 1);
+      // One of another contract goes by its usual name.
+      auto const known = names.find(name);
+      out["$ref"] =
+          "#/components/schemas/" + (known == names.end() ? component_name(name) : known->second);
     } else {
       out[member.key()] = with_component_references(member.value(), names);
     }

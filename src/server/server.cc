@@ -26,6 +26,9 @@
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
+#include "schedule/scheduler.h"
+#include "schedule/schedules.h"
+#include "schedule/schema.h"
 #include "server/loop_run.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
@@ -61,6 +64,13 @@ gateway::UpstreamOptions upstream_from_environment() {
   return options;
 }
 
+// Scheduled requests go to the internet at large; who wants them inside says so.
+net::Reach schedule_reach() {
+  char const* const allowed = std::getenv("DROVER_SCHEDULE_ALLOW_PRIVATE");
+  bool const inside = allowed != nullptr && std::string_view{allowed} == "1";
+  return inside ? net::Reach::no_metadata : net::Reach::public_only;
+}
+
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
   return home == nullptr ? std::string{} : std::string{home};
@@ -87,6 +97,7 @@ std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations()})
     all.insert(all.end(), part.begin(), part.end());
+  all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
 }
 
@@ -126,7 +137,9 @@ class Server {
  private:
   Status open_store();
   Status make_worker();
+  void make_scheduler();
   Status listen();
+  Task<Status> take_up();
   Status announce();
   Task<void> stop();
 
@@ -151,6 +164,9 @@ class Server {
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
   std::unique_ptr<worker::Worker> worker_;
+  std::unique_ptr<schedule::WorkerRuns> runs_;
+  std::unique_ptr<schedule::Scheduler> scheduler_;
+  std::unique_ptr<schedule::Schedules> schedules_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -172,6 +188,7 @@ Status Server::start() {
   token_ = *std::move(token);
   DROVER_TRY(open_store());
   DROVER_TRY(make_worker());
+  make_scheduler();
   DROVER_TRY(listen());
   return announce();
 }
@@ -224,8 +241,18 @@ Status Server::make_worker() {
                        *workspaces_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_);
   return {};
+}
+
+void Server::make_scheduler() {
+  runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *worker_);
+  schedule::SchedulerOptions options;
+  options.reach = schedule_reach();
+  scheduler_ = std::make_unique<schedule::Scheduler>(
+      schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
+  schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
+      clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
+  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
 }
 
 Status Server::listen() {
@@ -248,18 +275,22 @@ Status Server::listen() {
   return {};
 }
 
+// What an earlier server left.
+Task<Status> Server::take_up() {
+  auto const loaded = co_await queue_->load();
+  if (!loaded) co_return std::unexpected(loaded.error());
+  if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
+  auto const started = worker_->start();
+  if (!started) co_return started;
+  co_return co_await scheduler_->start();
+}
+
 // Takes up what an earlier server left, then says where the new one is.
 Status Server::announce() {
   std::optional<Status> started;
-  boost::asio::co_spawn(io_, queue_->load(), [&](std::exception_ptr const& thrown, auto loaded) {
-    if (thrown != nullptr) {
-      started = fail(ErrorCode::internal, "the queue could not be loaded");
-    } else if (!loaded) {
-      started = std::unexpected(loaded.error());
-    } else {
-      if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
-      started = worker_->start();
-    }
+  boost::asio::co_spawn(io_, take_up(), [&](std::exception_ptr const& thrown, Status taken_up) {
+    started = thrown == nullptr ? std::move(taken_up)
+                                : fail(ErrorCode::internal, "what waits could not be taken up");
   });
   while (!started)
     io_.run_one();
@@ -274,6 +305,7 @@ Status Server::announce() {
 }
 
 Task<void> Server::stop() {
+  co_await scheduler_->stop();
   queue_->stop();
   co_await worker_->stop();
   streams_->stop();
