@@ -23,6 +23,11 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, SchedulesCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleCreateCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleActionCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleHistoryCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleNextCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 
