@@ -14,5 +14,7 @@ namespace drover::bench {
 [[nodiscard]] Status run_events(Report& report);
 // Governed commits of three changed files.
 [[nodiscard]] Status run_commit(Report& report);
+// Recording what is due, and the steps of people, with 100 000 schedules in the store.
+[[nodiscard]] Status run_schedules(Report& report);
 
 }  // namespace drover::bench

@@ -113,7 +113,7 @@ Status fire(store::Database& database, ScheduleRecord& schedule, WallTime now) {
     schedule.detail = reason_of(timing.error().text());
     log::error("schedule-not-readable",
                {{"schedule", schedule.id}, {"reason", timing.error().text()}});
-    return update_schedule(database, schedule);
+    return update_schedule_times(database, schedule);
   }
   DuePlan const plan = plan_due(*timing, *schedule.next, now);
   if (plan.skip) {
@@ -132,7 +132,7 @@ Status fire(store::Database& database, ScheduleRecord& schedule, WallTime now) {
   schedule.next = plan.next;
   schedule.due = plan.next ? std::optional{due_time(*timing, *plan.next)} : std::nullopt;
   schedule.updated_at = now;
-  return update_schedule(database, schedule);
+  return update_schedule_times(database, schedule);
 }
 
 Status let_next_go(store::Database& database, std::int64_t schedule) {
@@ -370,7 +370,7 @@ Result<std::int64_t> arm_anew(store::Database& database, WallTime now) {
     schedule.next = first_time(*timing, now);
     schedule.due = schedule.next ? std::optional{due_time(*timing, *schedule.next)} : std::nullopt;
     schedule.updated_at = now;
-    DROVER_TRY(update_schedule(database, schedule));
+    DROVER_TRY(update_schedule_times(database, schedule));
   }
   return static_cast<std::int64_t>(ahead->size());
 }

@@ -157,6 +157,14 @@ Status update_schedule(store::Database& database, ScheduleRecord const& schedule
       to_unix_ms(schedule.updated_at), schedule.version, schedule.number);
 }
 
+Status update_schedule_times(store::Database& database, ScheduleRecord const& schedule) {
+  return database.run(
+      "UPDATE schedules SET next_ms=?, due_ms=?, last_ms=?, fired=?, detail=?, updated_ms=?"
+      " WHERE number=?",
+      to_ms(schedule.next), to_ms(schedule.due), to_ms(schedule.last), schedule.fired,
+      schedule.detail, to_unix_ms(schedule.updated_at), schedule.number);
+}
+
 Result<std::optional<ScheduleRecord>> find_schedule(store::Database& database,
                                                     ScheduleId const& id) {
   return read_one(

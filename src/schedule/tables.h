@@ -17,6 +17,9 @@ namespace drover::schedule {
 [[nodiscard]] Status insert_schedule(store::Database& database, ScheduleRecord& schedule);
 // All but number and id.
 [[nodiscard]] Status update_schedule(store::Database& database, ScheduleRecord const& schedule);
+// Only what a firing changes: times, counts and detail, not the job.
+[[nodiscard]] Status update_schedule_times(store::Database& database,
+                                           ScheduleRecord const& schedule);
 [[nodiscard]] Result<std::optional<ScheduleRecord>> find_schedule(store::Database& database,
                                                                   ScheduleId const& id);
 [[nodiscard]] Result<std::optional<ScheduleRecord>> find_schedule(store::Database& database,
