@@ -44,7 +44,7 @@ WallAlarm::~WallAlarm() {
   state_->descriptor.close();
 }
 
-Result<std::unique_ptr<WallAlarm>> WallAlarm::create(boost::asio::any_io_executor executor,
+Result<std::unique_ptr<WallAlarm>> WallAlarm::create(boost::asio::any_io_executor const& executor,
                                                      std::function<void()> on_ring) {
   int const fd = ::timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (fd < 0) return fail_errno("make a timer on", "the wall clock");

@@ -18,7 +18,7 @@ class WallAlarm {
  public:
   // unavailable when the process has no descriptor left.
   [[nodiscard]] static Result<std::unique_ptr<WallAlarm>> create(
-      boost::asio::any_io_executor executor, std::function<void()> on_ring);
+      boost::asio::any_io_executor const& executor, std::function<void()> on_ring);
   ~WallAlarm();
   WallAlarm(WallAlarm const&) = delete;
   WallAlarm& operator=(WallAlarm const&) = delete;
