@@ -25,6 +25,7 @@ constexpr Bench kBenches[] = {
     {"events", "appended to seen by 1, 100 and 1000 clients", run_events},
     {"commit", "a governed commit of three changed files", run_commit},
     {"dispatch", "enqueue, claim and acknowledge, beside Redis Streams", run_dispatch},
+    {"schedules", "what is due, and changes, among 100 000 schedules", run_schedules},
 };
 
 int usage(std::FILE* to, int status) {

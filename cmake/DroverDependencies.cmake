@@ -16,3 +16,6 @@ find_package(benchmark REQUIRED)
 find_library(BOOST_JSON_ARCHIVE NAMES libboost_json.a REQUIRED)
 add_library(drover_boost_json INTERFACE)
 target_link_libraries(drover_boost_json INTERFACE ${BOOST_JSON_ARCHIVE})
+
+# CCTZ comes without a CMake or pkg-config file.
+find_library(CCTZ_LIBRARY NAMES cctz REQUIRED)

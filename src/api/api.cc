@@ -11,14 +11,15 @@
 
 namespace drover::api {
 
-Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker)
-    : services_(services), dispatcher_(dispatcher), worker_(worker) {
+Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker,
+         schedule::Schedules& schedules)
+    : services_(services), dispatcher_(dispatcher), worker_(worker), schedules_(schedules) {
   add_routes();
 }
 
 // Private members are named here, where the class may name them.
 std::span<Api::Entry const> Api::table() {
-  static constexpr std::array<Entry, 28> kTable = {{
+  static constexpr std::array<Entry, 44> kTable = {{
       {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Api::create_run},
       {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Api::list_runs},
       {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Api::get_run},
@@ -61,6 +62,34 @@ std::span<Api::Entry const> Api::table() {
       {{"DELETE", "/api/v1/workspaces/{workspace}", "deleteWorkspace"},
        Access::token,
        &Api::delete_workspace},
+      {{"POST", "/api/v1/schedules", "createSchedule"}, Access::token, &Api::create_schedule},
+      {{"GET", "/api/v1/schedules", "listSchedules"}, Access::token, &Api::list_schedules},
+      {{"GET", "/api/v1/schedules/{schedule}", "getSchedule"}, Access::token, &Api::get_schedule},
+      {{"PUT", "/api/v1/schedules/{schedule}", "replaceSchedule"},
+       Access::token,
+       &Api::replace_schedule},
+      {{"DELETE", "/api/v1/schedules/{schedule}", "cancelSchedule"},
+       Access::token,
+       &Api::cancel_schedule},
+      {{"POST", "/api/v1/schedules/{schedule}/pause", "pauseSchedule"},
+       Access::token,
+       &Api::pause_schedule},
+      {{"POST", "/api/v1/schedules/{schedule}/resume", "resumeSchedule"},
+       Access::token,
+       &Api::resume_schedule},
+      {{"POST", "/api/v1/schedules/{schedule}/run", "runSchedule"},
+       Access::token,
+       &Api::run_schedule},
+      {{"GET", "/api/v1/schedules/{schedule}/history", "listFirings"},
+       Access::token,
+       &Api::list_firings},
+      {{"POST", "/api/v1/events", "acceptEvent"}, Access::token, &Api::accept_event},
+      {{"POST", "/api/v1/hooks", "createHook"}, Access::token, &Api::create_hook},
+      {{"GET", "/api/v1/hooks", "listHooks"}, Access::token, &Api::list_hooks},
+      {{"GET", "/api/v1/hooks/{hook}", "getHook"}, Access::token, &Api::get_hook},
+      {{"PUT", "/api/v1/hooks/{hook}", "replaceHook"}, Access::token, &Api::replace_hook},
+      {{"DELETE", "/api/v1/hooks/{hook}", "deleteHook"}, Access::token, &Api::delete_hook},
+      {{"POST", "/hooks/{hook}", "deliverHook"}, Access::signature, &Api::deliver_hook},
       {{"GET", "/api/v1/openapi.json", "getOpenApi"}, Access::token, &Api::get_openapi},
       {{"GET", "/healthz", "getHealth"}, Access::open, &Api::get_health},
       {{"GET", "/readyz", "getReadiness"}, Access::open, &Api::get_ready},
@@ -93,11 +122,14 @@ Task<void> Api::handle(net::HttpRequest request, net::HttpReply& reply) {
 }
 
 Task<Status> Api::answer(net::HttpRequest request, net::HttpReply& reply) {
-  auto const allowed = check_browser_rules(policy_, request);
-  if (!allowed) co_return allowed;
   auto match = router_.match(request.method, request.path);
+  bool const is_signed = match && match->route->access == Access::signature;
+  if (!is_signed) {
+    auto const allowed = check_browser_rules(policy_, request);
+    if (!allowed) co_return allowed;
+  }
   bool const open = match && match->route->access == Access::open;
-  if (!open) {
+  if (!open && !is_signed) {
     // Before anything is said about what exists.
     auto const known = check_token(policy_, request);
     if (!known) co_return known;

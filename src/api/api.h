@@ -8,6 +8,7 @@
 
 #include "api/auth.h"
 #include "api/router.h"
+#include "schedule/schedules.h"
 #include "worker/dispatcher.h"
 #include "worker/run_store.h"
 #include "worker/services.h"
@@ -23,7 +24,8 @@ struct RouteName {
 
 class Api {
  public:
-  Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker);
+  Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker,
+      schedule::Schedules& schedules);
 
   // The Host names are known once the server listens.
   void set_policy(AuthPolicy policy) { policy_ = std::move(policy); }
@@ -66,6 +68,22 @@ class Api {
   Task<Status> create_workspace(Call call, net::HttpReply& reply);
   Task<Status> get_workspace(Call call, net::HttpReply& reply);
   Task<Status> delete_workspace(Call call, net::HttpReply& reply);
+  Task<Status> create_schedule(Call call, net::HttpReply& reply);
+  Task<Status> list_schedules(Call call, net::HttpReply& reply);
+  Task<Status> get_schedule(Call call, net::HttpReply& reply);
+  Task<Status> replace_schedule(Call call, net::HttpReply& reply);
+  Task<Status> cancel_schedule(Call call, net::HttpReply& reply);
+  Task<Status> pause_schedule(Call call, net::HttpReply& reply);
+  Task<Status> resume_schedule(Call call, net::HttpReply& reply);
+  Task<Status> run_schedule(Call call, net::HttpReply& reply);
+  Task<Status> list_firings(Call call, net::HttpReply& reply);
+  Task<Status> accept_event(Call call, net::HttpReply& reply);
+  Task<Status> create_hook(Call call, net::HttpReply& reply);
+  Task<Status> list_hooks(Call call, net::HttpReply& reply);
+  Task<Status> get_hook(Call call, net::HttpReply& reply);
+  Task<Status> replace_hook(Call call, net::HttpReply& reply);
+  Task<Status> delete_hook(Call call, net::HttpReply& reply);
+  Task<Status> deliver_hook(Call call, net::HttpReply& reply);
   Task<Status> get_openapi(Call call, net::HttpReply& reply);
   Task<Status> get_health(Call call, net::HttpReply& reply);
   Task<Status> get_ready(Call call, net::HttpReply& reply);
@@ -77,6 +95,7 @@ class Api {
   worker::Services const& services_;
   worker::Dispatcher& dispatcher_;
   worker::Worker& worker_;
+  schedule::Schedules& schedules_;
   AuthPolicy policy_;
   Router router_;
 };

@@ -50,6 +50,18 @@ Result<std::int64_t> limit_of(net::HttpRequest const& request) {
   return limit;
 }
 
+Status take_key(net::HttpRequest const& request, std::optional<std::string>& key) {
+  auto const* const header = request.header("idempotency-key");
+  if (header == nullptr) return {};
+  if (key && *key != *header)
+    return fail(ErrorCode::invalid_argument,
+                "/idempotency_key: the header Idempotency-Key says another");
+  if (header->empty() || header->size() > 200)
+    return fail(ErrorCode::invalid_argument, "an idempotency key has 1 to 200 bytes");
+  key = *header;
+  return {};
+}
+
 Status only_query(net::HttpRequest const& request, std::initializer_list<std::string_view> known) {
   for (auto const& [name, value] : request.query)
     if (std::ranges::find(known, name) == known.end())

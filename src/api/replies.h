@@ -1,6 +1,7 @@
 #pragma once
 // Answers and the reading of their requests' parts, shared by the routes.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,9 @@ Result<Id> id_of(Call const& call, std::string_view name) {
 
 // `?limit=`: 1 to 200, 50 where absent.
 [[nodiscard]] Result<std::int64_t> limit_of(net::HttpRequest const& request);
+// The header Idempotency-Key stands for the member where the body has none; two different keys are
+// an error.
+[[nodiscard]] Status take_key(net::HttpRequest const& request, std::optional<std::string>& key);
 // Refuses query parameters that the route does not know.
 [[nodiscard]] Status only_query(net::HttpRequest const& request,
                                 std::initializer_list<std::string_view> known);

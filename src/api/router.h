@@ -14,7 +14,10 @@ namespace drover::api {
 
 enum class Access : std::uint8_t {
   token,  // a bearer token is needed
-  open    // health probes and the page that says what this server is
+  open,   // health probes and the page that says what this server is
+  // The handler checks a signature over the body. Neither token nor the rules for browsers: another
+  // service calls it, through whatever name this server has for it.
+  signature,
 };
 
 using PathParameters = std::map<std::string, std::string, std::less<>>;

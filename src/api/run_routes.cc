@@ -33,19 +33,6 @@ Task<Status> reply_dispatched(net::HttpReply& reply, worker::Dispatched dispatch
   co_return co_await reply_json(reply, 202, std::move(body), std::move(headers));
 }
 
-// The header stands for the member where the body has none; two different keys are an error.
-Status take_key(net::HttpRequest const& request, std::optional<std::string>& key) {
-  auto const* const header = request.header("idempotency-key");
-  if (header == nullptr) return {};
-  if (key && *key != *header)
-    return fail(ErrorCode::invalid_argument,
-                "/idempotency_key: the header Idempotency-Key says another");
-  if (header->empty() || header->size() > 200)
-    return fail(ErrorCode::invalid_argument, "an idempotency key has 1 to 200 bytes");
-  key = *header;
-  return {};
-}
-
 struct DiffSource {
   std::string path;
   std::vector<worker::CommitRecord> commits;

@@ -54,6 +54,7 @@ struct WorkspaceTag { static constexpr std::string_view kKind = "workspace", kPr
 struct AgentTag { static constexpr std::string_view kKind = "agent", kPrefix = "agent"; };
 struct WorkerTag { static constexpr std::string_view kKind = "worker", kPrefix = "wrk"; };
 struct WorkloadTag { static constexpr std::string_view kKind = "workload", kPrefix = "wl"; };
+struct ScheduleTag { static constexpr std::string_view kKind = "schedule", kPrefix = "sch"; };
 // clang-format on
 using RunId = Id<RunTag>;
 using SessionId = Id<SessionTag>;
@@ -61,6 +62,7 @@ using WorkspaceId = Id<WorkspaceTag>;
 using AgentId = Id<AgentTag>;
 using WorkerId = Id<WorkerTag>;
 using WorkloadId = Id<WorkloadTag>;
+using ScheduleId = Id<ScheduleTag>;
 
 // Fences attempts at one run: a higher epoch refuses every write of a lower one.
 enum class Epoch : std::int64_t {};

@@ -42,6 +42,7 @@ Work
   workspaces   list, add or forget workspaces
   queues       show what waits; pause and resume
   dead-letters list, replay or discard the runs that the queue gave up
+  schedules    start runs at a time, again and again, or upon an event
 
 Server
   up           start the server if it does not run, and print its address
@@ -100,13 +101,22 @@ constexpr std::string_view kDeadLettersExamples = R"(Examples:
   drover dead-letters replay run-01kx    as a new run of the same session
   drover dead-letters discard run-01kx)";
 
+constexpr std::string_view kSchedulesExamples = R"(Examples:
+  drover schedules create --cron "30 2 * * *" --timezone Europe/Berlin "tidy up"
+  drover schedules create --at 2026-12-01T09:00:00+01:00 -w ~/src/app "write the report"
+  drover schedules create --event build.failed "look into {{event.data.job}}"
+  drover schedules create --file job.json
+  drover schedules next "*/15 9-17 * * mon-fri" --timezone America/New_York)";
+
 // What the options leave behind; each subcommand binds the members it has.
 struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
-      limit, after, folder, id, strategy, script, host = "127.0.0.1", port;
+      limit, after, folder, id, strategy, script, host = "127.0.0.1", port, file, cron, timezone,
+                                                  at, event, misfire, overlap, jitter, count;
   std::vector<std::string> workspaces, runs;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
-       init = false, no_diff = false, follow = false, foreground = false, force = false;
+       init = false, no_diff = false, follow = false, foreground = false, force = false,
+       paused = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -278,6 +288,61 @@ Result<Command> make_land(Raw const& raw) {
   return LandCommand{*session, strategy, format_of(raw)};
 }
 
+Result<Command> make_schedule_create(Raw const& raw) {
+  ScheduleCreateCommand command;
+  auto const times =
+      (raw.cron.empty() ? 0 : 1) + (raw.at.empty() ? 0 : 1) + (raw.event.empty() ? 0 : 1);
+  if (raw.file.empty() ? times != 1 : times != 0)
+    return fail(ErrorCode::invalid_argument,
+                "schedules create takes exactly one of --cron, --at, --event and --file");
+  if (raw.file.empty() && raw.prompt.empty())
+    return fail(ErrorCode::invalid_argument, "schedules create needs a prompt, or --file");
+  DROVER_TRY(check_id<ScheduleId>(raw.id));
+  if (!raw.at.empty())
+    if (auto const at = parse_rfc3339(raw.at); !at) return std::unexpected(at.error());
+  auto const jitter = number_between<std::int64_t>("--jitter", raw.jitter, 0, 86400);
+  if (!jitter) return std::unexpected(jitter.error());
+  DROVER_TRY(read_limits(raw, command.run));
+  command.run.workspaces = raw.workspaces;
+  command.run.access = raw.read_only ? Access::read_only : Access::read_write;
+  if (raw.worktree && raw.read_only)
+    return fail(ErrorCode::invalid_argument,
+                "--ro grants no writing, so --worktree has no use with it");
+  if (raw.worktree) command.run.checkout = Checkout::worktree;
+  command.file = raw.file;
+  command.id = raw.id;
+  command.cron = raw.cron;
+  command.timezone = raw.timezone;
+  command.at = raw.at;
+  command.event = raw.event;
+  command.misfire = raw.misfire;
+  command.overlap = raw.overlap;
+  command.jitter_s = *jitter;
+  command.paused = raw.paused;
+  return command;
+}
+
+Result<Command> make_schedule_action(Raw const& raw, ScheduleAction action) {
+  auto schedule = ScheduleId::parse(raw.id);
+  if (!schedule) return std::unexpected(schedule.error());
+  return ScheduleActionCommand{action, *schedule, format_of(raw)};
+}
+
+Result<Command> make_schedule_history(Raw const& raw) {
+  auto schedule = ScheduleId::parse(raw.id);
+  if (!schedule) return std::unexpected(schedule.error());
+  auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, kListLimitMax);
+  if (!limit) return std::unexpected(limit.error());
+  return ScheduleHistoryCommand{*schedule, limit->value_or(20), format_of(raw)};
+}
+
+Result<Command> make_schedule_next(Raw const& raw) {
+  auto const count = number_between<std::int64_t>("-n", raw.count, 1, kListLimitMax);
+  if (!count) return std::unexpected(count.error());
+  return ScheduleNextCommand{raw.cron, raw.timezone.empty() ? "UTC" : raw.timezone, raw.at,
+                             count->value_or(5)};
+}
+
 Result<Command> make_workspace_add(Raw const& raw) {
   DROVER_TRY(check_id<WorkspaceId>(raw.id));
   return WorkspaceAddCommand{raw.folder.empty() ? "." : raw.folder, raw.id, init_of(raw),
@@ -330,6 +395,7 @@ class Parser {
     add_reading();
     add_sessions();
     add_queues();
+    add_schedules();
     add_server();
   }
 
@@ -359,6 +425,7 @@ class Parser {
   void add_reading();
   void add_sessions();
   void add_queues();
+  void add_schedules();
   void add_server();
   [[nodiscard]] Sub const* chosen() const;
   [[nodiscard]] Result<CommandLine> unknown_words(std::span<std::string const> arguments) const;
@@ -513,6 +580,77 @@ void Parser::add_queues() {
     json(one);
   }
   letters->footer(std::string{kDeadLettersExamples});
+}
+
+void Parser::add_schedules() {
+  auto const list = [](Raw const& raw) {
+    return Result<Command>{SchedulesCommand{format_of(raw)}};
+  };
+  auto* const schedules =
+      add(app_, "schedules", "Lists, makes, fires and cancels schedules.", list);
+  json(schedules);
+  schedules->require_subcommand(0, 1);
+  json(add(*schedules, "list", "Lists schedules, the newest first.", list));
+
+  auto* const create =
+      add(*schedules, "create", "Makes a schedule; prints its id.", make_schedule_create);
+  create->add_option("prompt,--prompt", raw_.prompt, "what to do; - reads it from stdin")
+      ->type_name("");
+  create->add_option("--cron", raw_.cron, "five fields, or @daily and the like")->type_name("CRON");
+  create->add_option("--timezone", raw_.timezone, "of --cron (default UTC)")->type_name("ZONE");
+  create->add_option("--at", raw_.at, "once: 2026-12-01T09:00:00+01:00")->type_name("TIME");
+  create->add_option("--event", raw_.event, "upon events of this type")->type_name("TYPE");
+  create->add_option("--file", raw_.file, "a job in JSON (schedule.v1); - is stdin")
+      ->type_name("FILE");
+  create->add_option("--id", raw_.id, "its id (default: a new one)")->type_name("ID");
+  create->add_option("-w,--workspace", raw_.workspaces, "folder or workspace id (default .)")
+      ->type_name("DIR")
+      ->expected(1)
+      ->take_all();
+  create->add_flag("--ro", raw_.read_only, "grant reading only");
+  create->add_flag("--worktree", raw_.worktree, "work on a branch in a linked worktree");
+  create->add_option("--model", raw_.model, "anthropic/NAME, or scripted:FILE")->type_name("MODEL");
+  create->add_option("--max-turns", raw_.max_turns, "most model calls of a run")->type_name("N");
+  create->add_option("--max-budget-usd", raw_.budget, "most money of a run")->type_name("USD");
+  create->add_option("--timeout", raw_.timeout, "most time of a run: 90s, 15m, 2h")
+      ->type_name("TIME");
+  create->add_option("--misfire", raw_.misfire, "skip, once (default) or all")->type_name("HOW");
+  create->add_option("--overlap", raw_.overlap, "allow, queue (default), skip or replace")
+      ->type_name("HOW");
+  create->add_option("--jitter", raw_.jitter, "spread firings over so many seconds")
+      ->type_name("N");
+  create->add_flag("--paused", raw_.paused, "fire nothing until it is resumed");
+  create->add_option("--idempotency-key", raw_.key, "the same key makes only one")
+      ->type_name("KEY");
+  json(create, "the schedule as JSON");
+
+  using Action = std::pair<char const*, std::pair<char const*, ScheduleAction>>;
+  for (auto const& [name, what] :
+       {Action{"show", {"Shows a schedule.", ScheduleAction::show}},
+        Action{"delete", {"Cancels a schedule; its history stays.", ScheduleAction::cancel}},
+        Action{"pause", {"Fires nothing until it is resumed.", ScheduleAction::pause}},
+        Action{"resume", {"Fires again.", ScheduleAction::resume}},
+        Action{"run", {"Fires it now, paused or not.", ScheduleAction::run}}}) {
+    auto* const sub = add(*schedules, name, what.first, [action = what.second](Raw const& raw) {
+      return make_schedule_action(raw, action);
+    });
+    sub->add_option("schedule", raw_.id, "its id")->type_name("")->required();
+    json(sub);
+  }
+
+  auto* const history = add(*schedules, "history", "Lists the firings of a schedule, newest first.",
+                            make_schedule_history);
+  history->add_option("schedule", raw_.id, "its id")->type_name("")->required();
+  history->add_option("--limit", raw_.limit, "at most this many (default 20)")->type_name("N");
+  json(history);
+
+  auto* const next =
+      add(*schedules, "next", "Prints when a cron expression fires next.", make_schedule_next);
+  next->add_option("cron", raw_.cron, "the expression, in quotes")->type_name("")->required();
+  next->add_option("--timezone", raw_.timezone, "default UTC")->type_name("ZONE");
+  next->add_option("--after", raw_.at, "from this time on (default: now)")->type_name("TIME");
+  next->add_option("-n,--count", raw_.count, "so many (default 5)")->type_name("N");
+  schedules->footer(std::string{kSchedulesExamples});  // last: subcommands would inherit it
 }
 
 void Parser::add_server() {

@@ -136,6 +136,40 @@ struct DeadLetterEndCommand {
   std::vector<RunId> runs;
   Format format = Format::text;
 };
+struct SchedulesCommand {
+  Format format = Format::text;
+};
+struct ScheduleCreateCommand {
+  std::string file;  // a schedule.v1 job in JSON, "-" for stdin; empty: from what follows
+  std::string id;
+  std::string cron;
+  std::string timezone;
+  std::string at;  // RFC 3339
+  std::string event;
+  std::string misfire;
+  std::string overlap;
+  std::optional<std::int64_t> jitter_s;
+  bool paused = false;
+  RunCommand run;  // prompt, workspaces, model, limits; its key is the schedule's
+};
+enum class ScheduleAction : std::uint8_t { show, cancel, pause, resume, run };
+struct ScheduleActionCommand {
+  ScheduleAction action = ScheduleAction::show;
+  ScheduleId schedule;
+  Format format = Format::text;
+};
+struct ScheduleHistoryCommand {
+  ScheduleId schedule;
+  std::int64_t limit = 20;
+  Format format = Format::text;
+};
+// Asks no server.
+struct ScheduleNextCommand {
+  std::string cron;
+  std::string timezone = "UTC";
+  std::string after;  // RFC 3339; empty: now
+  std::int64_t count = 5;
+};
 struct LandCommand {
   SessionId session;
   std::string strategy = "auto";
@@ -152,7 +186,9 @@ using Command =
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
                  CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
                  WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand, QueueChangeCommand,
-                 DeadLettersCommand, DeadLetterEndCommand, LandCommand, ModelServeCommand>;
+                 DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
+                 ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
+                 ModelServeCommand>;
 
 struct CommandLine {
   Command command;

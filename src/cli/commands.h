@@ -28,6 +28,11 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);
 [[nodiscard]] int execute(Context const& context, DeadLettersCommand const& command);
 [[nodiscard]] int execute(Context const& context, DeadLetterEndCommand const& command);
+[[nodiscard]] int execute(Context const& context, SchedulesCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleCreateCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleActionCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleHistoryCommand const& command);
+[[nodiscard]] int execute(Context const& context, ScheduleNextCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 

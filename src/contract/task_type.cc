@@ -123,7 +123,6 @@ Result<TaskType> parse_task_type(json::value const& value) {
     type.payload_schema = *std::move(schema);
   }
   type.payload_required = bool_at(object, "payload_required");
-  type.queue = optional_text(object, "queue").value_or(type.name);
   type.pool = optional_text(object, "pool").value_or(type.pool);
   type.interactive = bool_at(object, "interactive");
   type.priority = value_of(kPriorities, text_at(object, "priority")).value_or(TaskPriority::normal);
@@ -151,7 +150,6 @@ json::value to_json(TaskType const& type) {
   if (!type.prompt.empty()) out["prompt"] = type.prompt;
   put(out, "payload", type.payload);
   if (type.payload_required) out["payload_required"] = true;
-  if (type.queue != type.name) out["queue"] = type.queue;
   if (type.pool != "default") out["pool"] = type.pool;
   if (type.interactive) out["interactive"] = true;
   if (type.priority != TaskPriority::normal) out["priority"] = to_string(type.priority);

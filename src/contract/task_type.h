@@ -50,7 +50,6 @@ struct TaskType {
   std::optional<json::value> payload;
   std::optional<Schema> payload_schema;  // `payload`, compiled
   bool payload_required = false;
-  std::string queue;
   std::string pool = "default";
   bool interactive = false;
   TaskPriority priority = TaskPriority::normal;

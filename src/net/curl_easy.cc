@@ -1,5 +1,7 @@
 #include "net/curl_easy.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -111,7 +113,25 @@ Status CurlRequest::prepare() {
     ::curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
     ::curl_easy_setopt(easy, CURLOPT_PROXY, "");
   }
+  set_reach();
   return {};
+}
+
+void CurlRequest::set_reach() {
+  if (request_.reach == Reach::anywhere) return;
+  ::curl_easy_setopt(easy_.get(), CURLOPT_PROXY, "");
+  ::curl_easy_setopt(easy_.get(), CURLOPT_OPENSOCKETFUNCTION, &CurlRequest::open_socket);
+  ::curl_easy_setopt(easy_.get(), CURLOPT_OPENSOCKETDATA, this);
+}
+
+// The one moment at which the address is known and nothing was sent to it.
+curl_socket_t CurlRequest::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  auto& request = *static_cast<CurlRequest*>(self);
+  if (!may_reach(request.request_.reach, kind_of(address->addr))) {
+    request.out_of_reach_ = true;
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 Status CurlRequest::set_headers() {
@@ -147,6 +167,11 @@ void CurlRequest::set_method() {
 }
 
 Error CurlRequest::error_of(CURLcode code) const {
+  if (out_of_reach_ && code == CURLE_COULDNT_CONNECT)
+    return {ErrorCode::forbidden,
+            fmt::format("{} {}: the address is in a network that this request may not reach",
+                        request_.method, where()),
+            {}};
   if (code == CURLE_OPERATION_TIMEDOUT) return timed_out("connecting", request_.timeouts.connect);
   std::string const detail{trim(detail_.data())};
   std::string const reason =

@@ -56,12 +56,15 @@ class CurlRequest {
  private:
   [[nodiscard]] Status set_headers();
   void set_method();
+  void set_reach();
+  static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
   [[nodiscard]] std::string where() const { return url_for_people(request_.url); }
 
   ClientRequest request_;
   std::unique_ptr<CURL, CurlDeleter> easy_;
   std::unique_ptr<curl_slist, CurlDeleter> headers_;
   std::array<char, CURL_ERROR_SIZE> detail_{};
+  bool out_of_reach_ = false;  // an address was refused
 };
 
 // Initialises libcurl once for the process.

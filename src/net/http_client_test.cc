@@ -258,6 +258,30 @@ TEST(HttpClient, RedirectsAreAnswers) {
   EXPECT_EQ(response->status, 302);
 }
 
+TEST(HttpClient, AnAddressOutOfReachIsNeverConnectedTo) {
+  std::atomic<int> requests = 0;
+  TestServer server{[&](HttpRequest request, HttpReply& reply) {
+    ++requests;
+    return echo(std::move(request), reply);
+  }};
+  auto const port = server.url("").substr(server.url("").rfind(':'));
+  for (std::string const host : {"127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]"}) {
+    Client client;
+    ClientRequest request{.url = "http://" + host + port + "/", .reach = Reach::public_only};
+    auto const refused = client.send(std::move(request));
+    ASSERT_FALSE(refused) << host;
+    EXPECT_EQ(refused.error().code, ErrorCode::forbidden) << refused.error().text();
+  }
+  EXPECT_EQ(requests, 0);
+  Client client;
+  ClientRequest inside{.url = server.url("/"), .reach = Reach::no_metadata};
+  EXPECT_TRUE(client.send(std::move(inside)));
+  ClientRequest metadata{.url = "http://169.254.169.254/latest", .reach = Reach::no_metadata};
+  auto const refused = client.send(std::move(metadata));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::forbidden);
+}
+
 TEST(HttpClient, DestroyingTheClientCancelsWhatIsUnderWay) {
   RawServer server{[](RawSocket& peer, int) { peer.read_to_end(2000); }};
   Client client;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "net/address.h"
 
 namespace drover::net {
 
@@ -75,6 +76,10 @@ struct ClientRequest {
   std::string unix_socket{};  // connect there, whatever host the url names
   std::string ca_file{};      // trust these certificates (PEM) in place of the system's
   std::size_t body_bytes_max = std::size_t{16} << 20U;  // of a response that is read whole
+  // Checked of each address that is connected to, after the name was resolved; forbidden where it
+  // is out of reach. Other than `anywhere` also goes past every proxy, which would connect instead.
+  // A pooled connection is not checked again: one HttpClient is used with one reach.
+  Reach reach = Reach::anywhere;
 };
 
 [[nodiscard]] bool is_token(std::string_view text);  // RFC 9110 token: methods, header names

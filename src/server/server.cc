@@ -28,6 +28,9 @@
 #include "os/files.h"
 #include "runtime/process_backend.h"
 #include "sandbox/probe.h"
+#include "schedule/scheduler.h"
+#include "schedule/schedules.h"
+#include "schedule/schema.h"
 #include "server/background.h"
 #include "server/loop_run.h"
 #include "server/settings.h"
@@ -44,6 +47,13 @@ constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
+
+// Scheduled requests go to the internet at large; who wants them inside says so.
+net::Reach schedule_reach() {
+  char const* const allowed = std::getenv("DROVER_SCHEDULE_ALLOW_PRIVATE");
+  bool const inside = allowed != nullptr && std::string_view{allowed} == "1";
+  return inside ? net::Reach::no_metadata : net::Reach::public_only;
+}
 
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
@@ -69,8 +79,10 @@ Result<Secret> load_or_create_token(std::string const& path, Random& random) {
 
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
-  for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations()})
+  for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
+                           worker::TaskRegistry::migrations()})
     all.insert(all.end(), part.begin(), part.end());
+  all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
 }
 
@@ -111,7 +123,9 @@ class Server {
   void make_reserve();
   Status open_store();
   Status make_worker();
+  void make_scheduler();
   Status listen();
+  Task<Status> take_up();
   Status announce();
   Task<void> stop();
 
@@ -135,12 +149,16 @@ class Server {
   std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<workspace::Registry> workspaces_;
+  std::unique_ptr<worker::TaskRegistry> task_types_;
   std::unique_ptr<gateway::TokenKey> tokens_;
   std::unique_ptr<gateway::ModelProxy> models_;
   std::unique_ptr<runtime::ProcessBackend> runtime_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
   std::unique_ptr<worker::Worker> worker_;
+  std::unique_ptr<schedule::WorkerRuns> runs_;
+  std::unique_ptr<schedule::Scheduler> scheduler_;
+  std::unique_ptr<schedule::Schedules> schedules_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -166,6 +184,7 @@ Status Server::start() {
   make_reserve();
   DROVER_TRY(open_store());
   DROVER_TRY(make_worker());
+  make_scheduler();
   DROVER_TRY(listen());
   return announce();
 }
@@ -199,8 +218,11 @@ Status Server::open_store() {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
-  return readers_->run_blocking(
-      [this](store::Database& reader) { return workspaces_->load(reader); });
+  task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
+  return readers_->run_blocking([this](store::Database& reader) -> Status {
+    DROVER_TRY(workspaces_->load(reader));
+    return task_types_->load(reader, options_.state_folder + "/task-types");
+  });
 }
 
 Status Server::make_worker() {
@@ -239,13 +261,23 @@ Status Server::make_worker() {
   options.state_folder = options_.state_folder;
   options.unit_program = *std::move(unit);
   if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
-  services_ = std::make_unique<worker::Services>(
-      worker::Services{io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_,
-                       *queue_, *workspaces_, *models_, *tokens_, *runtime_, std::move(options)});
+  services_ = std::make_unique<worker::Services>(worker::Services{
+      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, *queue_, *workspaces_,
+      *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_);
   return {};
+}
+
+void Server::make_scheduler() {
+  runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *worker_);
+  schedule::SchedulerOptions options;
+  options.reach = schedule_reach();
+  scheduler_ = std::make_unique<schedule::Scheduler>(
+      schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
+  schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
+      clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
+  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
 }
 
 Status Server::listen() {
@@ -269,18 +301,22 @@ Status Server::listen() {
   return {};
 }
 
+// What an earlier server left.
+Task<Status> Server::take_up() {
+  auto const loaded = co_await queue_->load();
+  if (!loaded) co_return std::unexpected(loaded.error());
+  if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
+  auto const started = worker_->start();
+  if (!started) co_return started;
+  co_return co_await scheduler_->start();
+}
+
 // Takes up what an earlier server left, then says where the new one is.
 Status Server::announce() {
   std::optional<Status> started;
-  boost::asio::co_spawn(io_, queue_->load(), [&](std::exception_ptr const& thrown, auto loaded) {
-    if (thrown != nullptr) {
-      started = fail(ErrorCode::internal, "the queue could not be loaded");
-    } else if (!loaded) {
-      started = std::unexpected(loaded.error());
-    } else {
-      if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
-      started = worker_->start();
-    }
+  boost::asio::co_spawn(io_, take_up(), [&](std::exception_ptr const& thrown, Status taken_up) {
+    started = thrown == nullptr ? std::move(taken_up)
+                                : fail(ErrorCode::internal, "what waits could not be taken up");
   });
   while (!started)
     io_.run_one();
@@ -298,6 +334,7 @@ Status Server::announce() {
 }
 
 Task<void> Server::stop() {
+  co_await scheduler_->stop();
   queue_->stop();
   co_await worker_->stop();
   streams_->stop();

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "broker/priority.h"
 #include "git/repository.h"
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
@@ -52,11 +53,6 @@ Status check_supported(contract::Invocation const& invocation) {
   if (invocation.agent && invocation.agent->str() != "default")
     return fail_next(ErrorCode::not_found, fmt::format("there is no agent {}", *invocation.agent),
                      "the agent of this server is named default");
-  if (invocation.task_type && *invocation.task_type != kTaskType)
-    return fail_next(
-        ErrorCode::not_found,
-        fmt::format("/task_type: there is no task type '{}'", printable(*invocation.task_type, 60)),
-        fmt::format("the task type is {}", kTaskType));
   for (auto const& tool : invocation.tools.value_or(std::vector<std::string>{}))
     if (std::ranges::find(kTools, tool) == kTools.end())
       return fail(ErrorCode::invalid_argument, "/tools: there is no tool '{}'; known are {}",
@@ -103,6 +99,8 @@ std::string tenant_of(std::string const& subject) {
 // What a dead entry asked of the queue, for a new run.
 broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry const& fresh) {
   broker::QueueEntry entry = fresh;
+  entry.task_type = dead.task_type;
+  entry.pool = dead.pool;
   entry.priority = dead.priority;
   entry.fifo_groups = dead.fifo_groups;
   entry.keys = dead.keys;
@@ -117,6 +115,47 @@ Error at_place(Error error, std::size_t place) {
   return error;
 }
 
+// What the invocation leaves out, its task type says.
+contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type) {
+  contract::Limits const& usual = type.defaults.limits;
+  auto const fill = [](auto& limit, auto const& first, auto const& second) {
+    if (!limit) limit = first ? first : second;
+  };
+  fill(limits.queue_s, type.timeouts.queue_s, usual.queue_s);
+  fill(limits.timeout_s, type.timeouts.run_s, usual.timeout_s);
+  fill(limits.step_s, type.timeouts.step_s, usual.step_s);
+  fill(limits.max_turns, usual.max_turns, limits.max_turns);
+  fill(limits.max_budget_usd, usual.max_budget_usd, limits.max_budget_usd);
+  fill(limits.idle_s, usual.idle_s, limits.idle_s);
+  fill(limits.cpu, usual.cpu, limits.cpu);
+  fill(limits.memory_mb, usual.memory_mb, limits.memory_mb);
+  fill(limits.pids, usual.pids, limits.pids);
+  fill(limits.disk_mb, usual.disk_mb, limits.disk_mb);
+  return limits;
+}
+
+// The contract's enums are the queue's, in the same order.
+static_assert(static_cast<int>(contract::TaskPriority::low) ==
+              static_cast<int>(broker::PriorityLevel::low));
+static_assert(static_cast<int>(contract::TaskBackoff::list) ==
+              static_cast<int>(broker::Backoff::list));
+
+int priority_of(contract::TaskType const& type) {
+  auto const level = static_cast<broker::PriorityLevel>(type.priority);
+  return static_cast<int>(broker::priority_of(level));
+}
+
+broker::RetryPolicy retry_policy_of(contract::TaskRetry const& retry) {
+  broker::RetryPolicy policy;
+  policy.attempts_max = retry.attempts_max;
+  policy.backoff = static_cast<broker::Backoff>(retry.backoff);
+  policy.delay = retry.delay;
+  policy.delay_max = retry.delay_max;
+  policy.delays = retry.delays;
+  policy.jitter = retry.full_jitter ? broker::Jitter::full : broker::Jitter::none;
+  return policy;
+}
+
 bool writes_in_place(contract::WorkspaceGrant const& grant) {
   return grant.mode == contract::WorkspaceMode::rw &&
          grant.checkout != contract::Checkout::worktree;
@@ -125,6 +164,7 @@ bool writes_in_place(contract::WorkspaceGrant const& grant) {
 }  // namespace
 
 struct Dispatcher::Plan {
+  contract::TaskType type;
   SessionRecord session;
   bool new_session = false;
   std::string prompt;
@@ -219,9 +259,16 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     co_return plan;
   }
 
-  plan.prompt = std::get<contract::Entrypoint>(invocation.start).prompt();
-  plan.limits = invocation.limits;
-  plan.priority = invocation.priority;
+  auto type = task_type(invocation.task_type.value_or(std::string{kTaskType}));
+  if (!type) co_return std::unexpected(type.error());
+  plan.type = *std::move(type);
+  json::value const* const payload = invocation.payload ? &*invocation.payload : nullptr;
+  auto const fits = contract::check_payload(plan.type, payload);
+  if (!fits) co_return std::unexpected(fits.error());
+  plan.prompt = contract::task_prompt(
+      plan.type, std::get<contract::Entrypoint>(invocation.start).prompt(), payload);
+  plan.limits = with_defaults(invocation.limits, plan.type);
+  plan.priority = invocation.priority == 0 ? priority_of(plan.type) : invocation.priority;
   plan.fifo_group = invocation.fifo_group;
   plan.concurrency_key = invocation.concurrency_key;
   plan.delay_until = invocation.delay_until;
@@ -240,8 +287,8 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.launcher = invocation.identity.launcher.text();
     session.agent = AgentId::trusted("default");
     session.workspaces = invocation.workspaces;
-    session.tools =
-        invocation.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()});
+    session.tools = invocation.tools.value_or(
+        plan.type.defaults.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()}));
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -250,8 +297,17 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     }
   }
   plan.model = invocation.model.value_or(plan.session.model);
+  if (plan.model.empty()) plan.model = plan.type.defaults.model.value_or("");
   if (plan.model.empty()) plan.model = services_.options.default_model;
   co_return plan;
+}
+
+Result<contract::TaskType> Dispatcher::task_type(std::string_view name) const {
+  auto found = services_.task_types.find(name);
+  if (found) return std::move(found->type);
+  Error error = found.error();
+  error.message = "/task_type: " + error.message;
+  return std::unexpected(std::move(error));
 }
 
 Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Message message) {
@@ -266,8 +322,11 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
   if (*replay) co_return std::move(**replay);
+  auto type = task_type(kTaskType);
+  if (!type) co_return std::unexpected(type.error());
+  plan.type = *std::move(type);
   plan.prompt = std::move(message.prompt);
-  plan.limits = message.limits;
+  plan.limits = with_defaults(message.limits, plan.type);
   plan.model = message.model.value_or(plan.session.model);
   co_return co_await accept(std::move(plan));
 }
@@ -312,10 +371,10 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
 
   broker::QueueEntry entry;
   entry.run = run.id;
-  entry.task_type = kTaskType;
-  entry.pool = "default";
+  entry.task_type = plan.type.name;
+  entry.pool = plan.type.pool;
   entry.tenant = tenant_of(plan.session.subject);
-  entry.retry.attempts_max = kAttemptsMax;
+  entry.retry = retry_policy_of(plan.type.retry);
   entry.priority = plan.priority;
   entry.fifo_groups.push_back(session_group(run.session));
   for (contract::WorkspaceGrant const& grant : run.workspaces)
@@ -324,6 +383,8 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   if (plan.concurrency_key) entry.keys.push_back({*plan.concurrency_key, 1});
   entry.enqueued_at = now;
   entry.not_before = plan.delay_until.value_or(now);
+  if (run.limits.queue_s)
+    entry.expires_at = entry.not_before + std::chrono::seconds{*run.limits.queue_s};
 
   Prepared prepared;
   prepared.run = std::move(run);
@@ -415,6 +476,9 @@ Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
   });
   if (!found) co_return std::unexpected(found.error());
   Plan plan;
+  auto type = task_type(kTaskType);
+  if (!type) co_return std::unexpected(type.error());
+  plan.type = *std::move(type);
   plan.session = std::move(found->session);
   plan.prompt = found->run.prompt;
   plan.limits = found->run.limits;

@@ -41,6 +41,7 @@ class Dispatcher {
  private:
   struct Plan;
   struct Prepared;
+  [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
   Task<Result<Prepared>> prepare(Plan plan);
   Status store(store::Transaction& transaction, Prepared& prepared);

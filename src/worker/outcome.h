@@ -44,9 +44,7 @@ struct Outcome {
   std::string detail;
 };
 
-// A run whose unit is lost is tried again this often before it fails as `lost`.
-inline constexpr std::int64_t kAttemptsMax = 3;
-
+// `attempts` counts this one; a run whose unit is lost or silent is tried again below the maximum.
 [[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max);
 
 }  // namespace drover::worker

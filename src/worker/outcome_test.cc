@@ -5,6 +5,8 @@
 namespace drover::worker {
 namespace {
 
+constexpr std::int64_t kAttemptsMax = 3;
+
 using contract::RunReason;
 using contract::RunState;
 using Kind = TurnEnd::Kind;

@@ -82,7 +82,7 @@ Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& st
   if (contract::is_terminal(run.state)) return {};
   contract::RunState const from = run.state;
   bool const expired = exit.kind == broker::QueueExit::Kind::expired;
-  run.reason = expired ? contract::RunReason::timeout : contract::RunReason::lost;
+  run.reason = expired ? contract::RunReason::queue_timeout : contract::RunReason::lost;
   run.detail = expired ? "no worker took it before its time in the queue was over"
                        : "each of its workers was lost; it is in the dead letters";
   run.state = contract::terminal_state(*run.reason);

@@ -15,6 +15,7 @@
 #include "store/disk_reserve.h"
 #include "store/reader.h"
 #include "store/writer.h"
+#include "worker/task_registry.h"
 #include "workspace/registry.h"
 
 namespace drover::worker {
@@ -42,6 +43,7 @@ struct Services {
   broker::OutputStreams& streams;
   broker::DispatchQueue& queue;
   workspace::Registry& workspaces;
+  TaskRegistry const& task_types;
   gateway::ModelProxy& models;
   gateway::TokenKey const& tokens;
   runtime::Runtime& runtime;
