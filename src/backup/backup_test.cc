@@ -204,6 +204,20 @@ TEST_F(BackupTest, AnOccupiedFolderStaysUnlessItIsToBeReplaced) {
   EXPECT_EQ(runs_in(restored->moved_aside), 2);
 }
 
+// Otherwise nobody would ever end the units of a server that was killed.
+TEST_F(BackupTest, RecordsOfUnitsThatMayStillRunAreKept) {
+  make_state(1);
+  fs::create_directory(state() + "/workloads");
+  testing::write(state() + "/workloads/of-the-backup.json", "{}");
+  ASSERT_TRUE(back_up_here());
+  fs::remove(state() + "/workloads/of-the-backup.json");
+  testing::write(state() + "/workloads/of-now.json", "{\"pid\":7}");
+  auto const restored = restore_here(Occupied::replace);
+  ASSERT_TRUE(restored) << restored.error().text();
+  EXPECT_EQ(testing::read(state() + "/workloads/of-now.json"), "{\"pid\":7}");
+  EXPECT_FALSE(os::exists(state() + "/workloads/of-the-backup.json"));
+}
+
 TEST_F(BackupTest, AnEmptyFolderAndALinkToOneAreFilled) {
   make_state(2);
   ASSERT_TRUE(back_up_here());

@@ -13,12 +13,15 @@
 #include "backup/archive_reader.h"
 #include "backup/extract.h"
 #include "backup/own_folder.h"
+#include "backup/state_files.h"
 #include "base/text.h"
 #include "os/files.h"
 
 namespace drover::backup {
 
 namespace {
+
+constexpr std::size_t kRecordBytesMax = std::size_t{1} << 20U;
 
 // The folder that is to be there afterwards, and what is there now.
 struct Place {
@@ -117,6 +120,23 @@ Result<std::string> exchange(OwnFolder& fresh, Place const& place, WallTime now)
   return aside;
 }
 
+// Units of a server that was killed may still be there, and only these records say which: whoever
+// starts next on the new state is to end them before it starts its own.
+Status keep_workload_records(std::string const& from, std::string const& into) {
+  std::error_code error;
+  std::filesystem::directory_iterator const records{from, error};
+  if (error == std::errc::no_such_file_or_directory) return {};
+  if (error) return std::unexpected(system_error(error.value(), "list", printable(from)));
+  DROVER_TRY(os::make_folders(into, 0700));
+  for (auto const& record : records) {
+    std::string const name = record.path().filename().string();
+    auto const text = os::read_file(record.path().string(), kRecordBytesMax);
+    if (!text) return std::unexpected(text.error());
+    DROVER_TRY(os::write_file_atomic(fmt::format("{}/{}", into, name), *text, 0600));
+  }
+  return {};
+}
+
 Result<Manifest> unpack(RestoreOptions const& options, std::string const& folder) {
   os::Fd const fd{::open(options.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
   if (!fd.valid()) return fail_errno("open", printable(options.file));
@@ -127,7 +147,6 @@ Result<Manifest> unpack(RestoreOptions const& options, std::string const& folder
                                     .known = options.known,
                                     .abort = options.abort});
   if (!manifest) return manifest;
-  DROVER_TRY(sync_all(folder));
   return manifest;
 }
 
@@ -146,6 +165,9 @@ Result<Restored> restore(RestoreOptions const& options, Clock const& clock) {
   if (!fresh) return std::unexpected(fresh.error());
   auto manifest = unpack(options, fresh->path());
   if (!manifest) return std::unexpected(manifest.error());
+  DROVER_TRY(keep_workload_records(fmt::format("{}/{}", place->path, kWorkloadRecords),
+                                   fmt::format("{}/{}", fresh->path(), kWorkloadRecords)));
+  DROVER_TRY(sync_all(fresh->path()));
   Restored restored;
   restored.manifest = *std::move(manifest);
   if (place->empty) {

@@ -13,8 +13,10 @@
 namespace drover::backup {
 
 enum class Occupied : std::uint8_t {
-  refuse,   // a folder that is not empty stays
-  replace,  // it is moved aside to `<folder>.before-restore-<time>`
+  refuse,  // a folder that is not empty stays
+  // It is moved aside to `<folder>.before-restore-<time>`. Records of units that may still run
+  // stay, so that the next server ends those.
+  replace,
 };
 
 struct RestoreOptions {

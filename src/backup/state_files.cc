@@ -8,7 +8,7 @@ namespace drover::backup {
 namespace {
 
 constexpr std::array<std::string_view, 7> kLeftOut = {
-    "server.json",   "units",         "workloads",         "reserve",
+    "server.json",   "units",         kWorkloadRecords,    "reserve",
     "drover.db-wal", "drover.db-shm", "drover.db-journal",
 };
 constexpr std::array<std::string_view, 2> kEndings = {".lock", ".log"};
