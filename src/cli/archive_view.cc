@@ -47,14 +47,14 @@ std::string sizes_of(backup::Archive const& archive) {
 
 std::string missing_of(backup::LeftOut const& left_out) {
   std::vector<std::string> parts;
-  auto const add = [&](std::int64_t count, std::string_view noun, std::string_view what) {
-    if (count > 0) parts.push_back(fmt::format("{} {}", counted(count, noun), what));
+  auto const add = [&](std::int64_t count, std::string_view one, std::string_view many) {
+    if (count > 0) parts.push_back(fmt::format("{} {}", count, count == 1 ? one : many));
   };
-  add(left_out.special, "FIFO, socket or device", "left out");
-  add(left_out.vanished, "file", "gone before it was read");
-  add(left_out.unreadable, "file", "unreadable");
-  add(left_out.too_large, "file", "too large, or too deep");
-  add(left_out.changed, "file", "changed while it was read");
+  add(left_out.special, "FIFO, socket or device left out", "FIFOs, sockets or devices left out");
+  add(left_out.vanished, "file gone before it was read", "files gone before they were read");
+  add(left_out.unreadable, "file unreadable", "files unreadable");
+  add(left_out.too_large, "file too large or too deep", "files too large or too deep");
+  add(left_out.changed, "file changed while it was read", "files changed while they were read");
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

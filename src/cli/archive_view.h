@@ -16,7 +16,8 @@ namespace drover::cli {
 
 // "1.2 MB, 3 sessions, 7 runs"
 [[nodiscard]] std::string sizes_of(backup::Archive const& archive);
-// "2 special files, 1 unreadable": what is not in the archive; empty when nothing is missing.
+// "2 FIFOs, sockets or devices left out, 1 file unreadable": what is not in the archive; empty when
+// nothing is missing.
 [[nodiscard]] std::string missing_of(backup::LeftOut const& left_out);
 // For --json; `took_ms` is how long the command took.
 [[nodiscard]] json::object archive_object(backup::Archive const& archive, Millis took);

@@ -20,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kAnswers = R"([{"repeat": 1000, "text": "Yes."}])";
-// Is under way until its server is lost; the next attempt knows that the first call has no known end.
+// Is under way until its server is lost; the next attempt knows that the first call has no known
+// end.
 constexpr std::string_view kWaits = R"([
   {"tool_calls": [{"name": "Bash", "input": {"command": "touch .claude/begun; sleep 600"}}]},
   {"expect": {"tool_results": [{"is_error": true}]},
@@ -133,6 +134,39 @@ TEST_P(BackupAndLoss, WhatWasAnsweredBeforeItEndsExactlyOnceAfterTheRestore) {
 
 INSTANTIATE_TEST_SUITE_P(All, BackupAndLoss, ::testing::Values(Loss::stopped, Loss::killed),
                          ::testing::PrintToStringParamName());
+
+// The store is behind the workspace then: the commit and the conversation have what it does not
+// know.
+TEST(Backup, ARunThatEndedAfterTheBackupIsNotDoneTwice) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  RunRef run;
+  std::string const file = world.root() + "/backup.tar.zst";
+  {
+    Api api = world.api();
+    run = api.dispatch(World::invocation(api.add_workspace(repository.path()), world.model(R"([
+          {"tool_calls": [{"name": "Bash", "input": {"command":
+             "touch .claude/begun; until [ -e go ]; do sleep 0.01; done; rm go; echo text >> made.txt"}}]},
+          {"text": "Made it."}, {"text": "Yes."}])"),
+                                         "make it"));
+    ASSERT_TRUE(eventually([&] { return repository.has(".claude/begun"); }));
+    ASSERT_EQ(world.drover({"backup", file}).exit_code, 0);
+    repository.write("go", "");
+    EXPECT_EQ(text_of(api.events(run).back().data, "state"), "succeeded");
+  }
+  lose_state_and_restore(world, Loss::stopped, file);
+  world.serve();
+  auto const events = world.api().events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(text_of(events.back().data, "reply"), "Made it.");
+  EXPECT_EQ(repository.git({"show", "HEAD:made.txt"}), "text");
+  EXPECT_EQ(repository.commits(), 2U);
+  auto const sent = world.drover({"send", "--json", run.session, "go on"});
+  EXPECT_EQ(text_of(sent.lines().back(), "reply"), "Yes.") << sent.text();
+}
 
 TEST(Backup, AServerThatRunsAndAStateThatIsThereAreNotTouched) {
   World world;
