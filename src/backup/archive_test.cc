@@ -38,7 +38,7 @@ std::vector<testing::ReadEntry> sample() {
     all.push_back({entry, std::move(content)});
   };
   std::string binary;
-  for (int i = 0; i < 300'000; ++i)
+  for (unsigned i = 0; i < 300'000; ++i)
     binary += static_cast<char>(i * i >> 3);
   add("empty", EntryKind::file, "");
   add("folder", EntryKind::folder, "");

@@ -130,14 +130,16 @@ TEST_F(BackupTest, TheStoreIsOfOneMomentWhileItsWriterWorks) {
       committed += 2;
     }
   }};
-  for (int round = 0; round < 5; ++round) {
+  std::int64_t meanwhile = 0;
+  for (int round = 0; round < 5 || (meanwhile == 0 && round < 100); ++round) {
     std::int64_t const before = committed;
     auto const made = back_up_here();
     ASSERT_TRUE(made) << made.error().text();
     EXPECT_GE(made->manifest.rows.at("runs"), before) << "what was committed is in it";
     EXPECT_EQ(made->manifest.rows.at("runs") % 2, 0);
-    EXPECT_GT(committed, before) << "the writer goes on";
+    meanwhile += committed - before;
   }
+  EXPECT_GT(meanwhile, 0) << "the writer goes on";
   done = true;
 }
 
@@ -156,6 +158,15 @@ TEST_F(BackupTest, AKilledServersLogIsInTheCopy) {
   auto const made = back_up_here();
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_EQ(made->manifest.rows.at("runs"), 2);
+}
+
+TEST_F(BackupTest, AStoreThatTheUserLinkedElsewhereIsCopiedAsAFile) {
+  make_state(3);
+  fs::rename(state() + "/drover.db", root() + "/elsewhere.db");
+  fs::create_symlink(root() + "/elsewhere.db", state() + "/drover.db");
+  auto const made = back_up_here();
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(made->manifest.rows.at("runs"), 3);
 }
 
 TEST_F(BackupTest, WhatIsNoStateIsRefusedAndLeavesNothing) {
@@ -304,9 +315,13 @@ TEST_F(BackupTest, AStoreThatDoesNotHoldTogetherIsFound) {
 TEST_F(BackupTest, KilledAtAnyMomentThereIsOneStateWhole) {
   make_state(2);
   ASSERT_TRUE(back_up_here());
+  auto const first = std::chrono::steady_clock::now();
+  ASSERT_TRUE(restore_here(Occupied::replace));
+  auto const whole = std::chrono::steady_clock::now() - first;
   int old = 0;
   int fresh = 0;
-  for (int round = 0; round < 40; ++round) {
+  constexpr int kRounds = 40;
+  for (int round = 0; round < kRounds; ++round) {
     testing::write(state() + "/api-token", "token of now", 0600);
     auto const started = std::chrono::steady_clock::now();
     pid_t const child = ::fork();
@@ -315,9 +330,13 @@ TEST_F(BackupTest, KilledAtAnyMomentThereIsOneStateWhole) {
       auto const restored = restore_here(Occupied::replace);
       ::_exit(restored ? 0 : 1);
     }
-    auto const kill_at = started + std::chrono::microseconds{500 * round};
-    std::this_thread::sleep_until(kill_at);
-    ::kill(child, SIGKILL);
+    // From the first moment to some while behind the last.
+    auto const kill_at = started + whole * round * 3 / (kRounds * 2);
+    // The last one is left to its end, however busy this machine is.
+    if (round + 1 < kRounds) {
+      std::this_thread::sleep_until(kill_at);
+      ::kill(child, SIGKILL);
+    }
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     std::string const token = testing::read(state() + "/api-token");
@@ -330,7 +349,8 @@ TEST_F(BackupTest, KilledAtAnyMomentThereIsOneStateWhole) {
     else
       ADD_FAILURE() << token;
   }
-  EXPECT_EQ(old + fresh, 40);
+  EXPECT_GT(old, 0);
+  EXPECT_GT(fresh, 0);
   auto const restored = restore_here(Occupied::replace);
   EXPECT_TRUE(restored) << restored.error().text();
 }

@@ -52,7 +52,8 @@ std::unexpected<Error> no_manifest(std::string_view why) {
   return fail(ErrorCode::data_corrupt, "the archive's manifest does not hold together: {}", why);
 }
 
-Status read_counts(JsonObject const& object, std::map<std::string_view, std::int64_t*> into) {
+Status read_counts(JsonObject const& object,
+                   std::map<std::string_view, std::int64_t*> const& into) {
   for (auto const& [key, place] : into) {
     auto const count = object.integer(key);
     if (!count) return std::unexpected(count.error());

@@ -159,6 +159,9 @@ Status TreeCopy::copy(int folder_fd, std::string const& name, std::string const&
     ++left_out_.too_large;
     return {};
   }
+  // Whatever stands there, the copy of the store stands for it; the user may have linked it
+  // elsewhere.
+  if (path == kStoreName && options_.store_fd >= 0) return copy_file(folder_fd, name, path);
   struct stat info{};
   if (::fstatat(folder_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
     return excuse(errno, "inspect", path);

@@ -98,7 +98,7 @@ TEST_F(TreeCopyTest, NamesAreBytesAndLargeFilesComeWhole) {
   std::string const odd = "\xff\n\x1b[31m \xc3\xa4";
   testing::write(tree() + "/" + odd, "odd");
   std::string large;
-  for (int i = 0; large.size() < (std::size_t{3} << 20U); ++i)
+  for (std::uint64_t i = 0; large.size() < (std::size_t{3} << 20U); ++i)
     large += std::to_string(i * 7919);
   testing::write(tree() + "/large", large);
   auto const all = copy_and_read();
