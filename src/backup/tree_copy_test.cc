@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -137,6 +138,35 @@ TEST_F(TreeCopyTest, AFileOverTheBoundIsLeftOutAndCounted) {
   EXPECT_EQ(all.manifest.left_out.too_large, 1);
   EXPECT_EQ(find(all, "worktrees/ses-1/huge"), nullptr);
   EXPECT_NE(find(all, "worktrees/ses-1/next"), nullptr);
+}
+
+// As a user who is not root: what an agent made unreadable is counted, what is drover's is not let
+// go.
+TEST_F(TreeCopyTest, OnlyAgentsFilesMayBeUnreadable) {
+  constexpr uid_t kNobody = 65534;
+  testing::write(tree() + "/open", "kept");
+  testing::write(tree() + "/shut", "x", 0);
+  fs::create_directory(tree() + "/shut-folder");
+  fs::permissions(tree() + "/shut-folder", fs::perms::none);
+  testing::write(state() + "/api-token", "x", 0);
+  if (::geteuid() == 0)
+    for (auto const& one : fs::recursive_directory_iterator(folder_.path()))
+      ASSERT_EQ(::lchown(one.path().c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  pid_t const child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setresuid(kNobody, kNobody, kNobody) != 0) ::_exit(9);
+    auto const refused = copy();
+    if (refused || !refused.error().message.contains("api-token")) ::_exit(1);
+    if (::chmod((state() + "/api-token").c_str(), 0600) != 0) ::_exit(2);
+    auto const all = copy_and_read();
+    if (all.manifest.left_out.unreadable != 2) ::_exit(3);
+    ::_exit(find(all, "worktrees/ses-1/open") == nullptr ? 4 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << status;
 }
 
 TEST_F(TreeCopyTest, AnInterruptEndsIt) {

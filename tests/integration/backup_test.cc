@@ -79,7 +79,13 @@ TEST_P(BackupAndLoss, WhatWasAnsweredBeforeItEndsExactlyOnceAfterTheRestore) {
   std::vector<RunRef> runs;
   auto const done = api.dispatch(World::invocation(busy_id, answers, "first"));
   auto const looked = api.dispatch(read_only(busy_id, answers));
-  for (RunRef const& run : {done, looked})
+  auto const branched = api.dispatch(World::invocation(busy_id, world.model(R"([
+        {"tool_calls": [{"name": "Bash", "input": {"command": "echo one > branched.txt"}}]},
+        {"text": "One."},
+        {"tool_calls": [{"name": "Bash", "input": {"command": "cat branched.txt"}}]},
+        {"expect": {"tool_results": [{"is_error": false, "contains": "one"}]}, "text": "Yes."}])"),
+                                                       "branch", "worktree"));
+  for (RunRef const& run : {done, looked, branched})
     EXPECT_EQ(text_of(api.events(run).back().data, "state"), "succeeded");
   // One under way, and one queued behind it.
   runs.push_back(api.dispatch(World::invocation(waiting_id, world.model(kWaits), "make it")));
@@ -100,11 +106,11 @@ TEST_P(BackupAndLoss, WhatWasAnsweredBeforeItEndsExactlyOnceAfterTheRestore) {
   dispatcher.join();
   ASSERT_EQ(backup.exit_code, 0) << backup.text();
   auto const line = backup.lines().back();
-  ASSERT_GE(integer_or(line, "runs", 0), 4);
-  EXPECT_GE(integer_or(line, "sessions", 0), 4);
-  // Ids are in the order of dispatch: as many as the archive has beside the four.
+  ASSERT_GE(integer_or(line, "runs", 0), 5);
+  EXPECT_GE(integer_or(line, "sessions", 0), 5);
+  // Ids are in the order of dispatch: as many as the archive has beside the five.
   auto const inside =
-      std::min(meanwhile.size(), static_cast<std::size_t>(integer_or(line, "runs", 0) - 4));
+      std::min(meanwhile.size(), static_cast<std::size_t>(integer_or(line, "runs", 0) - 5));
   runs.insert(runs.end(), meanwhile.begin(),
               meanwhile.begin() + static_cast<std::ptrdiff_t>(inside));
 
@@ -120,7 +126,8 @@ TEST_P(BackupAndLoss, WhatWasAnsweredBeforeItEndsExactlyOnceAfterTheRestore) {
         << json::serialize(events.back().data);
   }
   EXPECT_EQ(waiting.git({"show", "HEAD:made.txt"}), "text");
-  for (std::string const& session : {done.session, looked.session, runs[0].session}) {
+  for (std::string const& session :
+       {done.session, looked.session, branched.session, runs[0].session}) {
     auto const sent = world.drover({"send", "--json", session, "go on"});
     EXPECT_EQ(sent.exit_code, 0) << sent.text();
     EXPECT_EQ(text_of(sent.lines().back(), "reply"), "Yes.");
