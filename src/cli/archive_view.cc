@@ -22,6 +22,10 @@ std::int64_t rows_of(backup::Manifest const& manifest, std::string_view table) {
 }  // namespace
 
 Result<backup::Compatibility> compatibility(Context const& context) {
+  if (!context.server_option.empty())
+    return fail_next(ErrorCode::invalid_argument,
+                     "a backup is of the state folder on this machine, and --server names a server",
+                     "run it where that server runs");
   if (context.entry.schema == nullptr)
     return fail_next(ErrorCode::unsupported, "this build of drover has no server to back up",
                      "build the target drover with the server linked in");

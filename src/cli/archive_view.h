@@ -11,7 +11,7 @@
 
 namespace drover::cli {
 
-// unsupported in a build without a server.
+// unsupported in a build without a server; invalid_argument with --server.
 [[nodiscard]] Result<backup::Compatibility> compatibility(Context const& context);
 
 // "1.2 MB, 3 sessions, 7 runs"

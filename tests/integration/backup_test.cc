@@ -211,6 +211,8 @@ TEST(Backup, TheCommandWritesOneFileAndSaysWhatIsInIt) {
   EXPECT_EQ(info.st_mode & 07777U, 0600U);
   auto const before = names_in(world.root());
 
+  auto const elsewhere = world.drover({"backup", "--server", "http://127.0.0.1:1"});
+  EXPECT_EQ(elsewhere.exit_code, 2) << elsewhere.text();
   auto const whole = world.drover({"backup", "--verify", name});
   EXPECT_EQ(whole.exit_code, 0) << whole.text();
   auto const piped = world.drover({"backup", "-"});
