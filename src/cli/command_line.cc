@@ -48,6 +48,8 @@ Server
   up           start the server if it does not run, and print its address
   down         stop the server that `up` started
   serve        run the server in the foreground
+  backup       write all state into one archive, while the server works
+  restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback
   version      print the version
 
@@ -108,6 +110,20 @@ constexpr std::string_view kSchedulesExamples = R"(Examples:
   drover schedules create --file job.json
   drover schedules next "*/15 9-17 * * mon-fri" --timezone America/New_York)";
 
+constexpr std::string_view kBackupExamples = R"(Examples:
+  drover backup                              drover-20261121T033427Z.tar.zst
+  drover backup /mnt/backups/drover.tar.zst
+  drover backup - | ssh other 'cat > drover.tar.zst'
+  drover backup --verify drover.tar.zst
+
+Workspaces are not in it: they stay where they are, in git.)";
+
+constexpr std::string_view kRestoreExamples = R"(Examples:
+  drover restore drover.tar.zst
+  drover restore --replace drover.tar.zst    moves the state that is there aside
+
+Never let two servers work on the same workspaces: stop the old one for good first.)";
+
 // What the options leave behind; each subcommand binds the members it has.
 struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
@@ -116,7 +132,7 @@ struct Raw {
   std::vector<std::string> workspaces, runs;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
        init = false, no_diff = false, follow = false, foreground = false, force = false,
-       paused = false;
+       paused = false, verify = false, replace = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -235,6 +251,18 @@ Result<Command> make_model_serve(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
   return ModelServeCommand{raw.script, raw.host, *port};
+}
+
+Result<Command> make_backup(Raw const& raw) {
+  if (!raw.verify) return BackupCommand{raw.file, BackupAct::write, format_of(raw)};
+  if (raw.file.empty() || raw.file == "-")
+    return fail(ErrorCode::invalid_argument, "backup --verify needs the file of a backup");
+  return BackupCommand{raw.file, BackupAct::verify, format_of(raw)};
+}
+
+Result<Command> make_restore(Raw const& raw) {
+  return RestoreCommand{raw.file, raw.replace ? OldState::move_aside : OldState::keep,
+                        format_of(raw)};
 }
 
 Result<Command> make_ps(Raw const& raw) {
@@ -668,6 +696,21 @@ void Parser::add_server() {
 
   add(app_, "down", "Stops the server that `drover up` started.",
       [](Raw const&) { return Result<Command>{DownCommand{}}; });
+
+  auto* const backup = add(
+      app_, "backup", "Writes all state into one archive, while the server works.", make_backup);
+  backup->add_option("file", raw_.file, "the archive; - for stdout (default: named by the time)")
+      ->type_name("");
+  backup->add_flag("--verify", raw_.verify, "only read a backup and say whether it is whole");
+  json(backup);
+  backup->footer(std::string{kBackupExamples});
+
+  auto* const restore =
+      add(app_, "restore", "Puts an archive in the place of the state folder.", make_restore);
+  restore->add_option("file", raw_.file, "the archive")->type_name("")->required();
+  restore->add_flag("--replace", raw_.replace, "move the state that is there aside");
+  json(restore);
+  restore->footer(std::string{kRestoreExamples});
 
   auto* const model = app_.add_subcommand("model", "Tools for models.");
   model->set_help_flag("-h,--help", "print this help");

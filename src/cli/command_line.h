@@ -22,6 +22,8 @@ enum class Access : std::uint8_t { read_write, read_only };
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
 enum class Init : std::uint8_t { never, if_needed };
 enum class ShowDiff : std::uint8_t { yes, no };
+enum class BackupAct : std::uint8_t { write, verify };
+enum class OldState : std::uint8_t { keep, move_aside };
 
 // Text for stdout: --help, and `drover` alone.
 struct HelpCommand {
@@ -181,6 +183,17 @@ struct ModelServeCommand {
   std::uint16_t port = 0;
 };
 
+struct BackupCommand {
+  std::string file;  // empty: a name with the time; "-": stdout
+  BackupAct act = BackupAct::write;
+  Format format = Format::text;
+};
+struct RestoreCommand {
+  std::string file;
+  OldState old_state = OldState::keep;
+  Format format = Format::text;
+};
+
 using Command =
     std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
@@ -188,7 +201,7 @@ using Command =
                  WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand, QueueChangeCommand,
                  DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
                  ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
-                 ModelServeCommand>;
+                 ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

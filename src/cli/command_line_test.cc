@@ -179,7 +179,7 @@ TEST(CommandLine, HelpNamesEveryCommand) {
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
   for (char const* const name :
        {"up", "serve", "run", "ps", "attach", "logs", "events", "diff", "cancel", "send",
-        "sessions", "workspaces", "land", "down", "model serve", "version"}) {
+        "sessions", "workspaces", "land", "down", "backup", "restore", "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))
@@ -189,6 +189,22 @@ TEST(CommandLine, HelpNamesEveryCommand) {
   }
   for (auto const line : split(overview, '\n'))
     EXPECT_LE(line.size(), 105U) << line;
+}
+
+TEST(CommandLine, BackupWritesUnlessItIsToVerifyAndRestoreKeepsUnlessItIsToReplace) {
+  auto const plain = command<BackupCommand>({"backup"});
+  EXPECT_EQ(plain.file, "");
+  EXPECT_EQ(plain.act, BackupAct::write);
+  EXPECT_EQ(command<BackupCommand>({"backup", "-"}).file, "-");
+  auto const verify = command<BackupCommand>({"backup", "--verify", "a.tar.zst", "--json"});
+  EXPECT_EQ(verify.act, BackupAct::verify);
+  EXPECT_EQ(verify.file, "a.tar.zst");
+  EXPECT_EQ(verify.format, Format::json);
+  EXPECT_TRUE(complaint({"backup", "--verify"}).contains("the file of a backup"));
+  EXPECT_TRUE(complaint({"backup", "--verify", "-"}).contains("the file of a backup"));
+  EXPECT_EQ(command<RestoreCommand>({"restore", "a"}).old_state, OldState::keep);
+  EXPECT_EQ(command<RestoreCommand>({"restore", "--replace", "a"}).old_state, OldState::move_aside);
+  EXPECT_TRUE(complaint({"restore"}).contains("file")) << complaint({"restore"});
 }
 
 TEST(CommandLine, NearestWord) {

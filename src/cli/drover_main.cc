@@ -18,5 +18,6 @@ int main(int argument_count, char** arguments) {
   drover::cli::ServerEntry entry;
   entry.serve = serve;
   entry.serve_model = serve_model;
+  entry.schema = drover::server::known_schema;
   return drover::cli::run_command_line(argument_count, arguments, entry);
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "store/migrations.h"
+
 namespace drover::cli {
 
 struct ServeOptions {
@@ -19,10 +21,12 @@ struct ModelServeOptions {
 };
 
 // Each runs in the foreground until SIGTERM or SIGINT and returns the process's exit code; it
-// reports its own errors on stderr. Null: this build does not have it.
+// reports its own errors on stderr. `schema` says which store this server knows. Null: this build
+// does not have it.
 struct ServerEntry {
   int (*serve)(ServeOptions const&) = nullptr;
   int (*serve_model)(ModelServeOptions const&) = nullptr;
+  store::SchemaVersions (*schema)() = nullptr;
 };
 
 }  // namespace drover::cli

@@ -345,6 +345,10 @@ Task<void> Server::stop() {
   ::unlink((options_.state_folder + "/server.json").c_str());
 }
 
+store::SchemaVersions known_schema() {
+  return store::known_versions(all_migrations());
+}
+
 int serve(ServeOptions const& options) {
   auto server = std::make_unique<Server>(options);
   auto const started = server->start();

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "store/migrations.h"
+
 namespace drover::server {
 
 struct ServeOptions {
@@ -15,6 +17,9 @@ struct ServeOptions {
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
 // Reads ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL from the environment, and removes them from it.
 [[nodiscard]] int serve(ServeOptions const& options);
+
+// The newest version of each part of the store that this server knows.
+[[nodiscard]] store::SchemaVersions known_schema();
 
 struct ModelServeOptions {
   std::string script;  // absolute path

@@ -279,6 +279,34 @@ Status Database::checkpoint() {
   return {};
 }
 
+Status Database::copy_to(std::string const& path) {
+  {
+    os::Fd const fresh{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+    if (!fresh.valid()) return fail_errno("create", path);
+  }
+  auto copy = Impl{};
+  copy.path = path;
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  auto const failed = [&](int code) {
+    return fail(code_of(code, errno), "the store {} could not be copied to {}: {}", impl_->path,
+                path, sqlite3_errstr(code));
+  };
+  int code = sqlite3_open_v2(path.c_str(), &copy.handle, kFlags, nullptr);
+  if (code != SQLITE_OK) return failed(code);
+  // Nobody reads the copy before it is whole, so that a rollback journal would only cost time.
+  code = sqlite3_exec(copy.handle, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", nullptr,
+                      nullptr, nullptr);
+  if (code != SQLITE_OK) return failed(code);
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.handle, "main", impl_->handle, "main");
+  if (backup == nullptr) return failed(sqlite3_extended_errcode(copy.handle));
+  // All pages in one step: with several, a write in between would begin the copy anew.
+  code = sqlite3_backup_step(backup, -1);
+  int const finished = sqlite3_backup_finish(backup);
+  if (code != SQLITE_DONE) return failed(code);
+  if (finished != SQLITE_OK) return failed(finished);
+  return {};
+}
+
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       slot_(std::exchange(other.slot_, nullptr)),

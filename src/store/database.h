@@ -136,6 +136,10 @@ class Database {
   // Moves what it can from the log into the file without waiting for readers. The log keeps its
   // size, because overwriting it is cheaper than growing it.
   [[nodiscard]] Status checkpoint();
+  // Writes all that this connection sees, one snapshot, to a new file (mode 0600): its own open
+  // transaction's, else that of this moment. Writers go on meanwhile. The copy is not synced.
+  // conflict when the file exists.
+  [[nodiscard]] Status copy_to(std::string const& path);
 
  private:
   friend class Statement;

@@ -55,6 +55,29 @@ TEST(Database, SameStatementTwiceAtOnceAreTwoCursors) {
   EXPECT_EQ(outer->integer(0), 2);
 }
 
+TEST(Database, ACopyIsWhatItsConnectionSeesAndTheWriterGoesOn) {
+  Scratch scratch;
+  auto writer = scratch.open();
+  ASSERT_TRUE(writer.execute("CREATE TABLE t(n); INSERT INTO t VALUES(1)"));
+  auto reader = scratch.open(OpenMode::reader);
+  ASSERT_TRUE(reader.run("BEGIN"));
+  EXPECT_EQ(read_integer(reader, "SELECT count(*) FROM t"), 1);
+  ASSERT_TRUE(writer.execute("INSERT INTO t VALUES(2)"));
+  std::string const path = scratch.path("copy.db");
+  ASSERT_TRUE(reader.copy_to(path));
+  ASSERT_TRUE(writer.execute("INSERT INTO t VALUES(3)"));
+  struct stat info{};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777U, 0600U);
+  auto copy = Database::open(path, OpenMode::writer);
+  ASSERT_TRUE(copy) << copy.error().text();
+  EXPECT_EQ(read_integer(*copy, "SELECT sum(n) FROM t"), 1);
+  EXPECT_EQ(read_integer(writer, "SELECT sum(n) FROM t"), 6);
+  auto const again = reader.copy_to(path);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::conflict) << again.error().text();
+}
+
 TEST(Database, AConstraintIsAConflictThatNamesTheColumn) {
   Scratch scratch;
   auto database = scratch.open();

@@ -1,12 +1,49 @@
 #include "store/migrations.h"
 
-#include <map>
 #include <string>
 
 #include "base/check.h"
 #include "base/log.h"
 
 namespace drover::store {
+
+SchemaVersions known_versions(std::span<Migration const> all) {
+  SchemaVersions known;
+  for (Migration const& migration : all) {
+    int& last = known[std::string{migration.domain}];
+    DROVER_CHECK(migration.version == last + 1);
+    last = migration.version;
+  }
+  return known;
+}
+
+Result<SchemaVersions> applied_versions(Database& database) {
+  auto statement =
+      database.query("SELECT domain, max(version) FROM schema_migrations GROUP BY domain");
+  if (!statement) return std::unexpected(statement.error());
+  SchemaVersions applied;
+  for (;;) {
+    auto const row = statement->step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return applied;
+    applied.emplace(statement->text(0), static_cast<int>(statement->integer(1)));
+  }
+}
+
+Status refuse_newer(std::string_view subject, SchemaVersions const& applied,
+                    SchemaVersions const& known) {
+  for (auto const& [domain, version] : applied) {
+    auto const found = known.find(domain);
+    int const newest = found == known.end() ? 0 : found->second;
+    if (version > newest)
+      return fail_next(ErrorCode::conflict,
+                       fmt::format("{} has schema {} version {}, and this drover knows "
+                                   "it up to version {}",
+                                   subject, domain, version, newest),
+                       "use the newer drover that wrote it, or another state folder");
+  }
+  return {};
+}
 
 namespace {
 
@@ -17,45 +54,6 @@ constexpr std::string_view kBookkeeping =
     " domain TEXT NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL,"
     " applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),"
     " PRIMARY KEY(domain, version)) STRICT, WITHOUT ROWID";
-
-using Versions = std::map<std::string, int, std::less<>>;
-
-Versions known_versions(std::span<Migration const> all) {
-  Versions known;
-  for (Migration const& migration : all) {
-    int& last = known[std::string{migration.domain}];
-    DROVER_CHECK(migration.version == last + 1);
-    last = migration.version;
-  }
-  return known;
-}
-
-Result<Versions> applied_versions(Database& database) {
-  auto statement =
-      database.query("SELECT domain, max(version) FROM schema_migrations GROUP BY domain");
-  if (!statement) return std::unexpected(statement.error());
-  Versions applied;
-  for (;;) {
-    auto const row = statement->step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) return applied;
-    applied.emplace(statement->text(0), static_cast<int>(statement->integer(1)));
-  }
-}
-
-Status refuse_newer(Database const& database, Versions const& applied, Versions const& known) {
-  for (auto const& [domain, version] : applied) {
-    auto const found = known.find(domain);
-    int const newest = found == known.end() ? 0 : found->second;
-    if (version > newest)
-      return fail_next(ErrorCode::conflict,
-                       fmt::format("the store {} has schema {} version {}, and this drover knows "
-                                   "it up to version {}",
-                                   database.path(), domain, version, newest),
-                       "use the newer drover that wrote it, or another state folder");
-  }
-  return {};
-}
 
 Status apply(Database& database, Migration const& migration) {
   if (auto done = database.execute(migration.sql); !done) {
@@ -73,7 +71,7 @@ Status migrate_inside(Database& database, std::span<Migration const> all) {
   DROVER_TRY(database.execute(kBookkeeping));
   auto const applied = applied_versions(database);
   if (!applied) return std::unexpected(applied.error());
-  DROVER_TRY(refuse_newer(database, *applied, known));
+  DROVER_TRY(refuse_newer("the store " + database.path(), *applied, known));
   int count = 0;
   for (Migration const& migration : all) {
     auto const found = applied->find(migration.domain);

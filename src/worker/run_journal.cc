@@ -88,7 +88,11 @@ Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& st
   run.state = contract::terminal_state(*run.reason);
   run.finished_at = now;
   run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
-  return finish_run(transaction, streams, run, from);
+  std::vector<broker::EventDraft> more;
+  if (expired)
+    more.push_back(
+        draft(contract::EventType::limit, contract::limit_draft(head_of(run), "queue_s")));
+  return finish_run(transaction, streams, run, from, std::move(more));
 }
 
 }  // namespace drover::worker
