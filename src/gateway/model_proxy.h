@@ -27,7 +27,7 @@ namespace drover::gateway {
 
 struct UpstreamOptions {
   std::string anthropic_url = "https://api.anthropic.com";
-  Secret anthropic_key;  // empty: anthropic/… models are refused
+  Secret anthropic_key;   // empty: anthropic/… models are refused
   std::string ca_file{};  // trust these certificates (PEM) in place of the system's
   net::ClientTimeouts timeouts;
 };

@@ -57,8 +57,7 @@ bool remove_if_abandoned(std::string const& path, std::string const& reference_l
   auto const content = os::read_all(fd.get(), path, 4096);
   if (!content || !content->starts_with(kMark) || !same_inode(fd.get(), path)) return false;
   // The index lock kept everybody else from committing meanwhile.
-  if (os::exists(reference_lock) && !holder_of(reference_lock))
-    ::unlink(reference_lock.c_str());
+  if (os::exists(reference_lock) && !holder_of(reference_lock)) ::unlink(reference_lock.c_str());
   return ::unlink(path.c_str()) == 0;
 }
 

@@ -18,8 +18,8 @@ inline constexpr std::chrono::milliseconds kIndexLockWait{2000};
 class IndexLock {
  public:
   // conflict names the file, its age and whether a process has it open, after `wait`.
-  // `reference_lock` is the lock file of the reference that a holder moves: where the index lock was
-  // abandoned, that one was too, unless a process has it open.
+  // `reference_lock` is the lock file of the reference that a holder moves: where the index lock
+  // was abandoned, that one was too, unless a process has it open.
   [[nodiscard]] static Result<IndexLock> acquire(std::string const& git_folder,
                                                  std::string const& reference_lock,
                                                  std::chrono::milliseconds wait = kIndexLockWait);
