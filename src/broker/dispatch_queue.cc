@@ -23,17 +23,81 @@ Status check_name(std::string_view what, std::string_view text) {
               what, kNameBytesMax);
 }
 
+Status check_keys(QueueEntry const& entry) {
+  if (entry.keys.size() > kKeysMax)
+    return fail(ErrorCode::too_large, "run {} has {} concurrency keys; the limit is {}", entry.run,
+                entry.keys.size(), kKeysMax);
+  std::set<std::string_view> distinct;
+  for (ConcurrencyKey const& key : entry.keys) {
+    DROVER_TRY(check_name("concurrency key", key.name));
+    if (key.max < 1)
+      return fail(ErrorCode::invalid_argument,
+                  "run {} lets {} runs of the concurrency key {} go at once; it is at least 1",
+                  entry.run, key.max, key.name);
+    if (!distinct.insert(key.name).second)
+      return fail(ErrorCode::invalid_argument, "run {} names a concurrency key twice", entry.run);
+  }
+  return {};
+}
+
+Status check_dedup(QueueEntry const& entry) {
+  if (entry.dedup_key.empty()) return {};
+  DROVER_TRY(check_name("deduplication key", entry.dedup_key));
+  if (entry.dedup_life < Millis{1} || entry.dedup_life > kDedupLifeMax)
+    return fail(ErrorCode::invalid_argument,
+                "run {} has a deduplication life of {} ms; it is 1 to {}", entry.run,
+                entry.dedup_life.count(), kDedupLifeMax.count());
+  return {};
+}
+
 }  // namespace
+
+std::string_view to_string(DeadReason reason) {
+  switch (reason) {
+    case DeadReason::attempts:
+      return "attempts";
+    case DeadReason::poison:
+      return "poison";
+    case DeadReason::rejected:
+      return "rejected";
+  }
+  return "";
+}
+
+std::string QueueName::str() const {
+  switch (kind) {
+    case Kind::all:
+      return "all";
+    case Kind::pool:
+      return "pool:" + name;
+    case Kind::task_type:
+      return "type:" + name;
+  }
+  return "";
+}
+
+Result<QueueName> QueueName::parse(std::string_view text) {
+  if (text == "all") return QueueName{Kind::all, {}};
+  for (auto const& [prefix, kind] :
+       {std::pair{std::string_view{"pool:"}, Kind::pool}, {"type:", Kind::task_type}})
+    if (text.starts_with(prefix) && is_name(text.substr(prefix.size())))
+      return QueueName{kind, std::string{text.substr(prefix.size())}};
+  return fail_next(ErrorCode::invalid_argument,
+                   fmt::format("'{}' names no queue", printable(text, 80)),
+                   "use all, pool:NAME or type:NAME");
+}
 
 Status check_entry(QueueEntry const& entry) {
   DROVER_TRY(check_name("run id", entry.run.str()));
   DROVER_TRY(check_name("task type", entry.task_type));
   DROVER_TRY(check_name("pool", entry.pool));
-  if (!entry.concurrency_key.empty())
-    DROVER_TRY(check_name("concurrency key", entry.concurrency_key));
-  if (entry.concurrency_max < 1)
-    return fail(ErrorCode::invalid_argument, "run {} has concurrency_max {}; it is at least 1",
-                entry.run, entry.concurrency_max);
+  if (!entry.tenant.empty()) DROVER_TRY(check_name("tenant", entry.tenant));
+  DROVER_TRY(check_keys(entry));
+  DROVER_TRY(check_retry_policy(entry.retry));
+  DROVER_TRY(check_dedup(entry));
+  if (entry.lost_max < 1)
+    return fail(ErrorCode::invalid_argument, "run {} has lost_max {}; it is at least 1", entry.run,
+                entry.lost_max);
   if (entry.fifo_groups.size() > kGroupsMax)
     return fail(ErrorCode::too_large, "run {} has {} FIFO groups; the limit is {}", entry.run,
                 entry.fifo_groups.size(), kGroupsMax);

@@ -1,9 +1,9 @@
 #pragma once
 // The dispatch queue over the store: QueueCore decides, SQLite remembers.
 //
-// enqueue(), ack(), release() and cancel() belong to the writer's thread (inside a job), everything
-// else to the event loop.
-// Life: load() comes first, before anything is enqueued. The Writer and the Clock must outlive it.
+// Functions that take a Transaction belong to the writer's thread (inside a job), everything else
+// to the event loop. Life: on_exit() and on_expired() first, then load(), before anything is
+// enqueued. The Writer and the Clock must outlive it.
 #include <functional>
 #include <memory>
 
@@ -11,14 +11,25 @@
 
 #include "base/time.h"
 #include "broker/dispatch_queue.h"
+#include "broker/gate.h"
 #include "store/writer.h"
 
 namespace drover::broker {
 
+enum class QueueStart : std::uint8_t {
+  running,
+  paused,  // as a whole, until it is resumed; nothing of this is stored
+};
+
 struct QueueOptions {
   std::size_t entries_max = 100'000;  // further ones are refused with `unavailable`
   std::size_t claimers_max = 4096;    // that wait at once; further ones are refused
+  QueueLimits limits;                 // have been checked
+  QueueStart start = QueueStart::running;
 };
+
+// The most that claim_many() gives at once.
+inline constexpr std::size_t kClaimBatchMax = 1000;
 
 class EmbeddedQueue final : public DispatchQueue {
  public:
@@ -27,27 +38,49 @@ class EmbeddedQueue final : public DispatchQueue {
   ~EmbeddedQueue() override;
 
   // Takes over what an earlier process left. Whatever was claimed then is claimable again, under a
-  // higher epoch and before everything that was enqueued after it. Returns the number of entries.
+  // higher epoch and before everything that was enqueued after it; that counts neither as a failed
+  // attempt nor as a lost lease, because the server may be to blame. Returns the number of entries.
   Task<Result<std::size_t>> load();
-  // Called on the event loop for each lease that ran out, after its entry went back to the queue.
+  // Called on the event loop for each lease that ran out.
   void on_expired(std::function<void(ExpiredLease const&)> handler);
 
-  Status enqueue(store::Transaction& transaction, QueueEntry const& entry) override;
+  Result<Enqueued> enqueue(store::Transaction& transaction, QueueEntry const& entry) override;
+  Result<std::vector<Enqueued>> enqueue_many(store::Transaction& transaction,
+                                             std::vector<QueueEntry> const& entries) override;
   Task<Result<std::optional<Claim>>> claim(ClaimRequest request) override;
+  Task<Result<std::vector<Claim>>> claim_many(ClaimRequest request,
+                                              std::size_t claims_max) override;
   Status renew(Claim const& claim, Millis lease) override;
   Status ack(store::Transaction& transaction, Claim const& claim) override;
+  Result<std::vector<RunId>> ack_many(store::Transaction& transaction,
+                                      std::vector<Claim> const& claims) override;
   Status release(store::Transaction& transaction, Claim const& claim, Millis delay) override;
+  Result<std::optional<Millis>> retry(store::Transaction& transaction, Claim const& claim,
+                                      Failure const& failure) override;
+  Status bury(store::Transaction& transaction, Claim const& claim, DeadReason reason,
+              std::string const& detail) override;
   Result<CancelOutcome> cancel(store::Transaction& transaction, RunId const& run) override;
+  Status run_now(store::Transaction& transaction, RunId const& run) override;
+  Status pause(store::Transaction& transaction, QueueName const& name) override;
+  Status resume(store::Transaction& transaction, QueueName const& name) override;
+  std::vector<QueueName> paused() const override;
+  Task<Result<std::vector<DeadLetter>>> dead_letters(DeadLetterFilter filter) override;
+  Status replay(store::Transaction& transaction, RunId const& run) override;
+  Result<DeadLetter> take_dead(store::Transaction& transaction, RunId const& run) override;
+  void on_exit(ExitHandler handler) override;
   QueueStats stats() const override;
+  std::vector<QueueTally> tallies() const override;
 
-  // Does what is due by the clock: leases that ran out, delays that are over. A timer of its own
-  // calls it; the simulator and tests with a manual clock do so themselves.
+  // Does what is due by the clock: leases that ran out, delays and times that are over, tokens that
+  // have come. A timer of its own calls it; the simulator and tests with a manual clock do so
+  // themselves.
   void tick();
   // Ends every claim() that waits, and refuses new ones: the server is going down.
   void stop();
 
  private:
   struct Hub;
+  void remove_on_commit(store::Transaction& transaction, RunId const& run);
   // shared_ptr: hooks of commits may still be on their way to the loop when this object goes.
   std::shared_ptr<Hub> hub_;
 };

@@ -59,7 +59,11 @@ class Queue : public testing::Test {
     return engine->finish(engine->writer.run(std::move(work)));
   }
   Status enqueue(QueueEntry const& made) {
-    return write([this, made](store::Transaction& tx) { return queue->enqueue(tx, made); });
+    return write([this, made](store::Transaction& tx) -> Status {
+      auto const done = queue->enqueue(tx, made);
+      if (!done) return std::unexpected(done.error());
+      return {};
+    });
   }
   Status ack(Claim const& claim) {
     return write([this, claim](store::Transaction& tx) { return queue->ack(tx, claim); });
@@ -105,7 +109,10 @@ TEST_F(Queue, RefusesWhatItCannotKeep) {
   no_pool.pool = "";
   EXPECT_EQ(enqueue(no_pool).error().code, ErrorCode::invalid_argument);
   close();
-  open({.entries_max = 1, .claimers_max = 0});
+  QueueOptions small;
+  small.entries_max = 1;
+  small.claimers_max = 0;
+  open(small);
   EXPECT_EQ(enqueue(entry("b")).error().code, ErrorCode::unavailable);
   ASSERT_TRUE(claim());
   EXPECT_EQ(engine->finish(queue->claim(request(Millis{50}))).error().code, ErrorCode::unavailable);
@@ -113,7 +120,7 @@ TEST_F(Queue, RefusesWhatItCannotKeep) {
 
 TEST_F(Queue, AJobThatFailsEnqueuesNothing) {
   auto const failed = write([this](store::Transaction& tx) -> Status {
-    if (auto done = queue->enqueue(tx, entry("a")); !done) return done;
+    if (auto done = queue->enqueue(tx, entry("a")); !done) return std::unexpected(done.error());
     return fail(ErrorCode::invalid_argument, "not after all");
   });
   EXPECT_FALSE(failed);
@@ -127,7 +134,7 @@ TEST_F(Queue, ARestartKeepsOrderAndRaisesEpochs) {
   delayed.not_before = clock.now() + Millis{1000};
   auto urgent = entry("urgent");
   urgent.priority = 3;
-  urgent.concurrency_key = "key";
+  urgent.keys = {{"key", 1}};
   for (auto const& made : {entry("a", {"ws", "ses"}), entry("b", {"ws"}), delayed, urgent})
     ASSERT_TRUE(enqueue(made));
   auto const first = claim();
@@ -358,7 +365,7 @@ TEST_F(Queue, ManyWorkersKeepGroupsApartAndInOrder) {
         wanted[group].push_back(number);
       }
       made.priority = static_cast<std::int64_t>(random() % 3);
-      if (auto done = queue->enqueue(tx, made); !done) return done;
+      if (auto done = queue->enqueue(tx, made); !done) return std::unexpected(done.error());
     }
     return {};
   }));

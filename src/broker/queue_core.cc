@@ -6,21 +6,15 @@
 
 namespace drover::broker {
 
-QueueCore::Rank QueueCore::rank_of(Node const& node) {
-  // Negated without overflow for the smallest integer: ~p orders as -p does.
-  return {~node.entry.priority, node.order};
+namespace {
+
+std::size_t index_of(QueueCore::Place place) {
+  return static_cast<std::size_t>(place);
 }
 
-QueueCore::Lane QueueCore::lane_of(Node const& node) {
-  return {node.entry.pool, node.entry.task_type};
-}
+}  // namespace
 
-bool QueueCore::matches(ClaimFilter const& filter, Lane const& lane) {
-  auto const has = [](std::vector<std::string> const& wanted, std::string const& one) {
-    return wanted.empty() || std::ranges::find(wanted, one) != wanted.end();
-  };
-  return has(filter.pools, lane.pool) && has(filter.task_types, lane.task_type);
-}
+QueueCore::QueueCore(QueueLimits limits, BootTime started) : ready_(std::move(limits), started) {}
 
 bool QueueCore::is_head(Node const& node) const {
   return std::ranges::all_of(node.entry.fifo_groups, [&](std::string const& group) {
@@ -28,141 +22,93 @@ bool QueueCore::is_head(Node const& node) const {
   });
 }
 
-bool QueueCore::key_is_full(Node const& node) const {
-  if (node.entry.concurrency_key.empty()) return false;
-  auto const key = keys_.find(node.entry.concurrency_key);
-  return key != keys_.end() && key->second.claimed >= node.entry.concurrency_max;
-}
-
-QueueCore::Node* QueueCore::find(RunId const& run) {
+QueueCore::Node* QueueCore::find_node(RunId const& run) {
   auto const order = order_by_run_.find(run);
   return order == order_by_run_.end() ? nullptr : &nodes_.at(order->second);
 }
 
 QueueCore::Node* QueueCore::find_claimed(RunId const& run, Epoch epoch) {
-  Node* const node = find(run);
+  Node* const node = find_node(run);
   if (node == nullptr || node->place != Place::claimed || node->entry.epoch != epoch)
     return nullptr;
   return node;
 }
 
-bool QueueCore::add(QueueEntry entry, std::int64_t order, QueueTime now) {
+std::optional<QueueCore::Seen> QueueCore::find(RunId const& run) const {
+  auto const order = order_by_run_.find(run);
+  if (order == order_by_run_.end()) return std::nullopt;
+  Node const& node = nodes_.at(order->second);
+  return Seen{&node.entry, node.place};
+}
+
+bool QueueCore::add(QueueEntry entry, Order order, QueueTime now) {
   DROVER_CHECK(nodes_.empty() || nodes_.rbegin()->first < order);
   if (!order_by_run_.emplace(entry.run, order).second) return false;
   for (std::string const& group : entry.fifo_groups)
     groups_[group].insert(order);
-  Node& node = nodes_[order];
+  ready_.enter(entry);
+  Node& node = nodes_.emplace_hint(nodes_.end(), order, Node{})->second;
   node.entry = std::move(entry);
   node.order = order;
+  node.tally = &tallies_[{node.entry.pool, node.entry.task_type, node.entry.tenant}];
+  node.tally->orders.insert(node.tally->orders.end(), order);
+  ++node.tally->counts[index_of(node.place)];
+  ++counts_[index_of(node.place)];
+  if (node.entry.expires_at && node.entry.epoch == Epoch{0})
+    expiring_.emplace(*node.entry.expires_at, order);
   place(node, now);
   return true;
 }
 
+void QueueCore::set_place(Node& node, Place place) {
+  --node.tally->counts[index_of(node.place)];
+  --counts_[index_of(node.place)];
+  node.place = place;
+  ++node.tally->counts[index_of(place)];
+  ++counts_[index_of(place)];
+}
+
 // Puts an entry that is in no set where it belongs.
 void QueueCore::place(Node& node, QueueTime now) {
-  node.place = Place::blocked;
-  if (!is_head(node)) return;
-  if (node.entry.not_before <= now.wall) return make_ready(node);
-  node.place = Place::delayed;
+  if (!is_head(node)) return set_place(node, Place::blocked);
+  if (node.entry.not_before <= now.wall) {
+    set_place(node, Place::ready);
+    return ready_.add(node.entry, node.order, now.boot);
+  }
+  set_place(node, Place::delayed);
   delayed_.emplace(node.entry.not_before, node.order);
 }
 
-void QueueCore::make_ready(Node& node) {
-  node.place = Place::ready;
-  ready_[lane_of(node)].insert(rank_of(node));
-  ++ready_count_;
-}
-
 // Takes an entry out of the set it is in.
-void QueueCore::displace(Node& node) {
+void QueueCore::displace(Node& node, QueueTime now) {
   switch (node.place) {
     case Place::blocked:
-      break;
+    case Place::leaving:
+      return;
     case Place::delayed:
       delayed_.erase({node.entry.not_before, node.order});
-      break;
-    case Place::ready: {
-      auto const lane = ready_.find(lane_of(node));
-      lane->second.erase(rank_of(node));
-      if (lane->second.empty()) ready_.erase(lane);
-      --ready_count_;
-      break;
-    }
-    case Place::parked: {
-      auto& parked = keys_.at(node.entry.concurrency_key).parked;
-      auto const lane = parked.find(lane_of(node));
-      lane->second.erase(rank_of(node));
-      if (lane->second.empty()) parked.erase(lane);
-      break;
-    }
+      return;
+    case Place::ready:
+      return ready_.remove(node.entry, node.order, now.boot);
     case Place::claimed:
       leases_.erase({node.lease_until, node.order});
-      if (!node.entry.concurrency_key.empty()) --keys_.at(node.entry.concurrency_key).claimed;
-      break;
+      return ready_.give_back(node.entry, now.boot);
   }
-}
-
-void QueueCore::park(Node& node) {
-  displace(node);
-  node.place = Place::parked;
-  keys_.at(node.entry.concurrency_key).parked[lane_of(node)].insert(rank_of(node));
-}
-
-// A slot of the key may be free: in every lane the best that was parked is ready again. If another
-// lane takes the slot, the next claim parks it once more.
-void QueueCore::unpark(std::string const& key) {
-  auto const found = keys_.find(key);
-  if (found == keys_.end()) return;
-  std::vector<std::int64_t> best;
-  for (auto const& [lane, ranks] : found->second.parked)
-    best.push_back(ranks.begin()->order);
-  for (std::int64_t const order : best) {
-    Node& node = nodes_.at(order);
-    displace(node);
-    make_ready(node);
-  }
-}
-
-void QueueCore::drop_empty(std::string const& key) {
-  auto const found = keys_.find(key);
-  if (found != keys_.end() && found->second.claimed == 0 && found->second.parked.empty())
-    keys_.erase(found);
-}
-
-// The first of a lane that its concurrency key lets go; those before it are parked, so that no
-// later claim looks at them again before a slot is free.
-QueueCore::Node* QueueCore::best_of(Ranks& ranks) {
-  while (!ranks.empty()) {
-    Node& node = nodes_.at(ranks.begin()->order);
-    if (!key_is_full(node)) return &node;
-    bool const last = ranks.size() == 1;
-    park(node);
-    if (last) return nullptr;  // the lane went with its last entry
-  }
-  return nullptr;
 }
 
 std::optional<Picked> QueueCore::claim(ClaimFilter const& filter, WorkerId const& worker,
                                        BootTime lease_until, QueueTime now) {
-  wake_delayed(now);
-  Node* best = nullptr;
-  for (auto lane = ready_.begin(); lane != ready_.end();) {
-    // The step first: best_of may remove the lane.
-    auto const here = lane++;
-    if (!matches(filter, here->first)) continue;
-    Node* const candidate = best_of(here->second);
-    if (candidate != nullptr && (best == nullptr || rank_of(*candidate) < rank_of(*best)))
-      best = candidate;
-  }
-  if (best == nullptr) return std::nullopt;
-  displace(*best);
-  best->place = Place::claimed;
-  best->entry.epoch = Epoch{static_cast<std::int64_t>(best->entry.epoch) + 1};
-  best->worker = worker;
-  best->lease_until = lease_until;
-  leases_.emplace(lease_until, best->order);
-  if (!best->entry.concurrency_key.empty()) ++keys_[best->entry.concurrency_key].claimed;
-  return Picked{best->entry, best->order};
+  wake(now);
+  auto const order = ready_.next(filter, now.boot);
+  if (!order) return std::nullopt;
+  Node& node = nodes_.at(*order);
+  set_place(node, Place::claimed);
+  if (node.entry.expires_at) expiring_.erase({*node.entry.expires_at, *order});
+  node.entry.epoch = Epoch{static_cast<std::int64_t>(node.entry.epoch) + 1};
+  node.worker = worker;
+  node.lease_until = lease_until;
+  leases_.emplace(lease_until, *order);
+  return Picked{node.entry, *order};
 }
 
 Status QueueCore::renew(RunId const& run, Epoch epoch, BootTime lease_until) {
@@ -178,30 +124,49 @@ Status QueueCore::renew(RunId const& run, Epoch epoch, BootTime lease_until) {
   return {};
 }
 
-void QueueCore::return_claimed(Node& node, QueueTime now) {
-  displace(node);
-  place(node, now);
-  unpark(node.entry.concurrency_key);
-  drop_empty(node.entry.concurrency_key);
-}
-
-void QueueCore::release(RunId const& run, Epoch epoch, WallTime not_before, QueueTime now) {
+void QueueCore::release(RunId const& run, Epoch epoch, WallTime not_before, std::int64_t failed,
+                        QueueTime now) {
   Node* const node = find_claimed(run, epoch);
   if (node == nullptr) return;
+  displace(*node, now);
   node->entry.not_before = not_before;
-  return_claimed(*node, now);
+  node->entry.failed = failed;
+  place(*node, now);
+}
+
+void QueueCore::run_now(RunId const& run, QueueTime now) {
+  Node* const node = find_node(run);
+  if (node == nullptr || node->entry.not_before <= now.wall) return;
+  if (node->place != Place::blocked && node->place != Place::delayed) return;
+  displace(*node, now);
+  node->entry.not_before = now.wall;
+  place(*node, now);
 }
 
 bool QueueCore::remove(RunId const& run, QueueTime now) {
-  Node* const node = find(run);
+  Node* const node = find_node(run);
   if (node == nullptr) return false;
-  displace(*node);
-  unpark(node->entry.concurrency_key);
-  drop_empty(node->entry.concurrency_key);
-  std::int64_t const order = node->order;
+  displace(*node, now);
+  ready_.leave(node->entry, now.boot);
+  if (node->entry.expires_at) expiring_.erase({*node->entry.expires_at, node->order});
+  Order const order = node->order;
   std::vector<std::string> const groups = std::move(node->entry.fifo_groups);
+  forget_tally(*node);
   order_by_run_.erase(run);
   nodes_.erase(order);
+  advance_groups(groups, order, now);
+  return true;
+}
+
+void QueueCore::forget_tally(Node const& node) {
+  --counts_[index_of(node.place)];
+  --node.tally->counts[index_of(node.place)];
+  node.tally->orders.erase(node.order);
+  if (node.tally->orders.empty())
+    tallies_.erase({node.entry.pool, node.entry.task_type, node.entry.tenant});
+}
+
+void QueueCore::advance_groups(std::vector<std::string> const& groups, Order order, QueueTime now) {
   for (std::string const& group : groups) {
     auto const members = groups_.find(group);
     members->second.erase(order);
@@ -214,7 +179,6 @@ bool QueueCore::remove(RunId const& run, QueueTime now) {
     Node& head = nodes_.at(*members->second.begin());
     if (head.place == Place::blocked) place(head, now);
   }
-  return true;
 }
 
 std::vector<ExpiredLease> QueueCore::expire(QueueTime now) {
@@ -222,37 +186,78 @@ std::vector<ExpiredLease> QueueCore::expire(QueueTime now) {
   while (!leases_.empty() && leases_.begin()->first <= now.boot) {
     Node& node = nodes_.at(leases_.begin()->second);
     DROVER_CHECK(node.place == Place::claimed);
-    expired.push_back({node.entry.run, node.entry.epoch, node.worker});
-    return_claimed(node, now);
+    displace(node, now);
+    QueueEntry& entry = node.entry;
+    ++entry.lost;
+    bool const poison = entry.lost >= entry.lost_max;
+    if (poison) {
+      set_place(node, Place::leaving);
+    } else {
+      place(node, now);
+    }
+    expired.push_back({entry.run, entry.epoch, node.worker, entry.lost, poison});
   }
   return expired;
 }
 
-void QueueCore::wake_delayed(QueueTime now) {
+std::vector<QueueEntry> QueueCore::take_overdue(QueueTime now) {
+  std::vector<QueueEntry> overdue;
+  while (!expiring_.empty() && expiring_.begin()->first <= now.wall) {
+    Node& node = nodes_.at(expiring_.begin()->second);
+    expiring_.erase(expiring_.begin());
+    displace(node, now);
+    set_place(node, Place::leaving);
+    overdue.push_back(node.entry);
+  }
+  return overdue;
+}
+
+void QueueCore::wake(QueueTime now) {
   while (!delayed_.empty() && delayed_.begin()->first <= now.wall) {
     Node& node = nodes_.at(delayed_.begin()->second);
-    displace(node);
+    displace(node, now);
     place(node, now);
   }
+  ready_.wake(now.boot);
 }
 
 std::optional<Nanos> QueueCore::next_due(QueueTime now) const {
   std::optional<Nanos> due;
-  if (!leases_.empty()) due = leases_.begin()->first - now.boot;
-  if (!delayed_.empty()) {
-    Nanos const delay = delayed_.begin()->first - now.wall;
-    due = due ? std::min(*due, delay) : delay;
-  }
+  auto const sooner = [&due](Nanos wait) { due = due ? std::min(*due, wait) : wait; };
+  if (!leases_.empty()) sooner(leases_.begin()->first - now.boot);
+  if (!delayed_.empty()) sooner(delayed_.begin()->first - now.wall);
+  if (!expiring_.empty()) sooner(expiring_.begin()->first - now.wall);
+  if (auto const gates = ready_.next_due()) sooner(*gates - now.boot);
   if (due) due = std::max(*due, Nanos{0});
   return due;
 }
 
 QueueStats QueueCore::stats() const {
   return {.entries = nodes_.size(),
-          .ready = ready_count_,
-          .delayed = delayed_.size(),
-          .claimed = leases_.size(),
+          .ready = counts_[index_of(Place::ready)],
+          .delayed = counts_[index_of(Place::delayed)],
+          .claimed = counts_[index_of(Place::claimed)],
           .waiting_claimers = 0};
+}
+
+std::vector<QueueTally> QueueCore::tallies() const {
+  std::vector<QueueTally> all;
+  all.reserve(tallies_.size());
+  for (auto const& [name, tally] : tallies_) {
+    auto const& [pool, task_type, tenant] = name;
+    QueueTally one;
+    one.pool = pool;
+    one.task_type = task_type;
+    one.tenant = tenant;
+    one.entries = tally.orders.size();
+    one.ready = tally.counts[index_of(Place::ready)];
+    one.delayed = tally.counts[index_of(Place::delayed)];
+    one.claimed = tally.counts[index_of(Place::claimed)];
+    one.oldest = nodes_.at(*tally.orders.begin()).entry.enqueued_at;
+    one.paused = ready_.is_paused(pool, task_type);
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 }  // namespace drover::broker

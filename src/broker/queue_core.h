@@ -1,14 +1,18 @@
 #pragma once
 // The decisions of the dispatch queue, without I/O: time and results of I/O come in as arguments.
 //
+// What is here: which entries are there, their FIFO groups, delays, leases and ends. Which of those
+// that could go is the next is ReadyOrder's.
+//
 // Not thread-safe; lives on the event loop. Every operation is O(log n) in the number of entries,
-// plus the entry's groups and the lanes (pairs of pool and task type) that exist.
+// plus the entry's groups and what ReadyOrder says.
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -17,6 +21,7 @@
 #include "base/id.h"
 #include "base/time.h"
 #include "broker/dispatch_queue.h"
+#include "broker/ready_order.h"
 
 namespace drover::broker {
 
@@ -28,88 +33,103 @@ struct QueueTime {
 // A claimed entry and its place in the order of enqueueing, which is also its row's id.
 struct Picked {
   QueueEntry entry;
-  std::int64_t order = 0;
+  Order order = 0;
 };
 
 class QueueCore {
  public:
+  enum class Place : std::uint8_t {
+    blocked,  // another entry is the head of one of its groups
+    delayed,
+    ready,  // could go, as far as keys, limits and pauses let it
+    claimed,
+    leaving,  // nobody gets it any more; the store has still to know
+  };
+
+  explicit QueueCore(QueueLimits limits = {}, BootTime started = {});
+
   // `order` is above that of every entry added before. Returns false, and changes nothing, when the
   // run is there already.
-  bool add(QueueEntry entry, std::int64_t order, QueueTime now);
+  bool add(QueueEntry entry, Order order, QueueTime now);
   // The next entry for this filter, now claimed with a higher epoch, or nullopt.
   [[nodiscard]] std::optional<Picked> claim(ClaimFilter const& filter, WorkerId const& worker,
                                             BootTime lease_until, QueueTime now);
   // conflict unless the run is claimed with exactly this epoch.
   [[nodiscard]] Status renew(RunId const& run, Epoch epoch, BootTime lease_until);
-  // Back to its place. Ignored unless the run is claimed with exactly this epoch.
-  void release(RunId const& run, Epoch epoch, WallTime not_before, QueueTime now);
-  // Out of the queue, claimed or not. False when it was not there.
+  // Back to its place; `failed` is how many of its attempts have failed. Ignored unless the run is
+  // claimed with exactly this epoch.
+  void release(RunId const& run, Epoch epoch, WallTime not_before, std::int64_t failed,
+               QueueTime now);
+  // Its delay is over. Ignored unless it waits.
+  void run_now(RunId const& run, QueueTime now);
+  // Out of the queue, in whatever place. False when it was not there.
   bool remove(RunId const& run, QueueTime now);
-  // Claims whose lease has passed go back to their places.
-  [[nodiscard]] std::vector<ExpiredLease> expire(QueueTime now);
-  // Entries whose `not_before` has come become ready.
-  void wake_delayed(QueueTime now);
 
-  // How long until expire() or wake_delayed() has something to do; nullopt when nothing is pending.
+  // Claims whose lease has passed go back to their places, or are leaving where that is their
+  // poison.
+  [[nodiscard]] std::vector<ExpiredLease> expire(QueueTime now);
+  // Entries whose time to be claimed is over; they are leaving.
+  [[nodiscard]] std::vector<QueueEntry> take_overdue(QueueTime now);
+  // Entries whose `not_before` has come become ready, gates whose next token has come open.
+  void wake(QueueTime now);
+
+  void pause(QueueName const& name) { ready_.pause(name); }
+  void resume(QueueName const& name) { ready_.resume(name); }
+  [[nodiscard]] std::set<QueueName> const& paused() const { return ready_.paused(); }
+
+  // How long until expire(), take_overdue() or wake() has something to do; nullopt when nothing is
+  // pending.
   [[nodiscard]] std::optional<Nanos> next_due(QueueTime now) const;
-  [[nodiscard]] bool has_ready() const { return ready_count_ > 0; }
+  // Whether that depends on the wall clock, which may be set.
+  [[nodiscard]] bool waits_for_wall() const { return !delayed_.empty() || !expiring_.empty(); }
+  // Whether claim() might find something. False is certain.
+  [[nodiscard]] bool maybe_ready() const { return ready_.maybe_ready(); }
+
+  struct Seen {
+    QueueEntry const* entry;  // until the next change
+    Place place;
+  };
+  [[nodiscard]] std::optional<Seen> find(RunId const& run) const;
+  // Claimed entries with this concurrency key; "" for all.
+  [[nodiscard]] std::int64_t claimed(std::string const& key) const { return ready_.claimed(key); }
   [[nodiscard]] QueueStats stats() const;
+  [[nodiscard]] std::vector<QueueTally> tallies() const;
 
  private:
-  enum class Place : std::uint8_t {
-    blocked,  // another entry is the head of one of its groups
-    delayed,
-    ready,
-    parked,  // was ready when its concurrency key was full
-    claimed,
+  static constexpr std::size_t kPlaces = 5;
+  using Counts = std::array<std::size_t, kPlaces>;
+  struct Tally {
+    Counts counts{};
+    std::set<Order> orders;
   };
-  struct Rank {  // of two, the smaller goes first
-    std::int64_t priority_negated = 0;
-    std::int64_t order = 0;
-    friend auto operator<=>(Rank const&, Rank const&) = default;
-  };
-  using Ranks = std::set<Rank>;
+  using TallyName = std::tuple<std::string, std::string, std::string>;  // pool, type, tenant
   struct Node {
     QueueEntry entry;
-    std::int64_t order = 0;
+    Order order = 0;
     Place place = Place::blocked;
     WorkerId worker;
     BootTime lease_until;
-  };
-  struct Lane {
-    std::string pool;
-    std::string task_type;
-    friend auto operator<=>(Lane const&, Lane const&) = default;
-  };
-  struct Key {
-    std::int64_t claimed = 0;
-    std::map<Lane, Ranks> parked;
+    Tally* tally = nullptr;
   };
 
-  [[nodiscard]] static Rank rank_of(Node const& node);
-  [[nodiscard]] static Lane lane_of(Node const& node);
-  [[nodiscard]] static bool matches(ClaimFilter const& filter, Lane const& lane);
   [[nodiscard]] bool is_head(Node const& node) const;
-  [[nodiscard]] bool key_is_full(Node const& node) const;
-  [[nodiscard]] Node* find(RunId const& run);
+  [[nodiscard]] Node* find_node(RunId const& run);
   [[nodiscard]] Node* find_claimed(RunId const& run, Epoch epoch);
-  [[nodiscard]] Node* best_of(Ranks& ranks);
+  void set_place(Node& node, Place place);
   void place(Node& node, QueueTime now);
-  void displace(Node& node);
-  void make_ready(Node& node);
-  void park(Node& node);
-  void unpark(std::string const& key);
-  void return_claimed(Node& node, QueueTime now);
-  void drop_empty(std::string const& key);
+  void displace(Node& node, QueueTime now);
+  void forget_tally(Node const& node);
+  void advance_groups(std::vector<std::string> const& groups, Order order, QueueTime now);
 
-  std::map<std::int64_t, Node> nodes_;  // by order
-  std::unordered_map<RunId, std::int64_t> order_by_run_;
-  std::map<std::string, std::set<std::int64_t>> groups_;  // orders; the first is the head
-  std::map<Lane, Ranks> ready_;
-  std::map<std::string, Key> keys_;
-  std::set<std::pair<WallTime, std::int64_t>> delayed_;
-  std::set<std::pair<BootTime, std::int64_t>> leases_;
-  std::size_t ready_count_ = 0;
+  ReadyOrder ready_;
+  std::map<Order, Node> nodes_;
+  std::unordered_map<RunId, Order> order_by_run_;
+  std::map<std::string, std::set<Order>> groups_;  // the first is the head
+  std::map<TallyName, Tally> tallies_;
+  Counts counts_{};
+  std::set<std::pair<WallTime, Order>> delayed_;
+  std::set<std::pair<WallTime, Order>> expiring_;  // not claimed yet, with a time to be so
+  std::set<std::pair<BootTime, Order>> leases_;
 };
 
 }  // namespace drover::broker

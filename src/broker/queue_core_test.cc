@@ -56,7 +56,7 @@ TEST_F(Core, AGroupGoesOneAtATimeInOrderEvenAgainstPriority) {
   add(urgent);
   EXPECT_EQ(claim(), "a");
   EXPECT_EQ(claim(), "");
-  core.release(RunId::trusted("a"), Epoch{1}, clock.now() + Millis{500}, now());
+  core.release(RunId::trusted("a"), Epoch{1}, clock.now() + Millis{500}, 1, now());
   EXPECT_EQ(claim(), "") << "the first of a group keeps its place while it waits to be tried again";
   clock.advance(Millis{500});
   EXPECT_EQ(claim(), "a");
@@ -84,8 +84,7 @@ TEST_F(Core, AnEntryWaitsForAllOfItsGroups) {
 TEST_F(Core, AConcurrencyKeyLimitsWithoutAnOrder) {
   for (std::string const run : {"a", "b", "c"}) {
     auto limited = entry(run);
-    limited.concurrency_key = "api";
-    limited.concurrency_max = 2;
+    limited.keys = {{"api", 2}};
     add(limited);
   }
   add(entry("free"));
@@ -125,7 +124,7 @@ TEST_F(Core, ALostLeaseIsFencedByTheNextEpoch) {
   ASSERT_EQ(claim(), "a");
   EXPECT_EQ(core.renew(run, Epoch{1}, clock.boot_now()).error().code, ErrorCode::conflict);
   EXPECT_TRUE(core.renew(run, Epoch{2}, clock.boot_now() + Millis{1}));
-  core.release(run, Epoch{1}, clock.now(), now());
+  core.release(run, Epoch{1}, clock.now(), 0, now());
   EXPECT_EQ(core.stats().claimed, 1U) << "a release by the old holder does nothing";
 }
 
@@ -143,136 +142,189 @@ TEST_F(Core, ARunIsThereOnce) {
   EXPECT_FALSE(core.remove(RunId::trusted("b"), now()));
 }
 
-// The queue as one would write it without caring for speed.
-struct Model {
-  struct Item {
-    QueueEntry entry;
-    bool claimed = false;
-    BootTime lease_until;
-  };
-  std::list<Item> items;  // in the order of enqueueing
-
-  [[nodiscard]] bool claimable(Item const& item, WallTime now) const {
-    if (item.claimed || item.entry.not_before > now) return false;
-    for (Item const& before : items) {
-      if (&before == &item) break;
-      for (auto const& group : item.entry.fifo_groups)
-        if (std::ranges::count(before.entry.fifo_groups, group) > 0) return false;
-    }
-    if (item.entry.concurrency_key.empty()) return true;
-    auto const busy = std::ranges::count_if(items, [&](Item const& other) {
-      return other.claimed && other.entry.concurrency_key == item.entry.concurrency_key;
-    });
-    return busy < item.entry.concurrency_max;
+TEST_F(Core, ALowLevelIsNotStarved) {
+  auto low = entry("low");
+  low.priority = priority_of(PriorityLevel::low);
+  add(low);
+  std::int64_t before = 0;
+  for (;;) {
+    auto urgent = entry("urgent-" + std::to_string(before));
+    urgent.priority = priority_of(PriorityLevel::critical);
+    add(urgent);
+    if (claim() == "low") break;
+    ASSERT_LE(++before, kPassedMax);
   }
-  [[nodiscard]] Item* best(ClaimFilter const& filter, WallTime now) {
-    Item* found = nullptr;
-    for (Item& item : items) {
-      if (!filter.pools.empty() && filter.pools[0] != item.entry.pool) continue;
-      if (!claimable(item, now)) continue;
-      if (found == nullptr || item.entry.priority > found->entry.priority) found = &item;
-    }
-    return found;
-  }
-  [[nodiscard]] Item* find(RunId const& run) {
-    auto const at = std::ranges::find(items, run, [](Item const& item) { return item.entry.run; });
-    return at == items.end() ? nullptr : &*at;
-  }
-};
-
-QueueEntry random_entry(std::mt19937& random, std::int64_t number, WallTime now) {
-  auto made = entry("run-" + std::to_string(number));
-  made.pool = random() % 3 == 0 ? "gpu" : "default";
-  made.task_type = random() % 2 == 0 ? "agent" : "index";
-  made.priority = static_cast<std::int64_t>(random() % 3) - 1;
-  for (std::string const group : {"g0", "g1", "g2", "g3"})
-    if (random() % 5 == 0) made.fifo_groups.push_back(group);
-  if (random() % 3 == 0) {
-    auto const key = random() % 2;
-    made.concurrency_key = "k" + std::to_string(key);
-    made.concurrency_max = static_cast<std::int64_t>(key) + 1;
-  }
-  if (random() % 4 == 0) made.not_before = now + Millis{random() % 50};
-  return made;
+  EXPECT_EQ(before, kPassedMax) << "and nothing goes before its time";
 }
 
-// Any history of operations: the core gives out exactly what the model would, epochs only rise, and
-// in the end every run has left by being acknowledged or cancelled.
-TEST_F(Core, AgreesWithTheModelOverRandomHistories) {
-  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random{seed};
-    core = QueueCore{};
-    Model model;
-    std::map<std::string, std::int64_t> newest_epoch;
-    std::int64_t added = 0;
-    std::int64_t left = 0;
-    auto const any = [&](auto const& wanted) -> Model::Item* {
-      std::vector<Model::Item*> fitting;
-      for (Model::Item& item : model.items)
-        if (wanted(item)) fitting.push_back(&item);
-      return fitting.empty() ? nullptr : fitting[random() % fitting.size()];
-    };
-    auto const is_claimed = [](Model::Item const& item) { return item.claimed; };
-    auto const drop = [&](Model::Item const* item) {
-      ASSERT_TRUE(core.remove(item->entry.run, now()));
-      model.items.remove_if([&](Model::Item const& other) { return &other == item; });
-      ++left;
-    };
-    constexpr int kSteps = 600;
-    for (int step = 0; step < kSteps || !model.items.empty(); ++step) {
-      ASSERT_LT(step, 20 * kSteps) << "the queue does not drain";
-      auto const dice = step < kSteps ? random() % 100 : 30 + random() % 70;
-      if (dice < 30) {
-        auto made = random_entry(random, ++added, clock.now());
-        model.items.push_back({.entry = made, .claimed = false, .lease_until = {}});
-        add(made);
-      } else if (dice < 65) {
-        ClaimFilter filter;
-        if (random() % 3 == 0) filter.pools = {random() % 2 == 0 ? "gpu" : "default"};
-        BootTime const until = clock.boot_now() + Millis{20 + random() % 200};
-        auto const picked = core.claim(filter, kWorker, until, now());
-        Model::Item* const wanted = model.best(filter, clock.now());
-        ASSERT_EQ(picked ? picked->entry.run.str() : "", wanted ? wanted->entry.run.str() : "");
-        if (wanted == nullptr) continue;
-        auto const epoch = static_cast<std::int64_t>(picked->entry.epoch);
-        ASSERT_GT(epoch, newest_epoch[picked->entry.run.str()]);
-        newest_epoch[picked->entry.run.str()] = epoch;
-        wanted->entry.epoch = picked->entry.epoch;
-        wanted->claimed = true;
-        wanted->lease_until = until;
-      } else if (dice < 80) {
-        if (auto* const item = any(is_claimed)) drop(item);
-      } else if (dice < 85) {
-        if (auto* const item = any(is_claimed)) {
-          item->entry.not_before = clock.now() + Millis{random() % 40};
-          item->claimed = false;
-          core.release(item->entry.run, item->entry.epoch, item->entry.not_before, now());
-        }
-      } else if (dice < 88) {
-        if (auto* const item = any([](Model::Item const& one) { return !one.claimed; })) drop(item);
-      } else if (dice < 92) {
-        if (auto* const item = any(is_claimed)) {
-          item->lease_until = clock.boot_now() + Millis{random() % 300};
-          ASSERT_TRUE(core.renew(item->entry.run, item->entry.epoch, item->lease_until));
-        }
-      } else {
-        clock.advance(Millis{random() % 30});
-        auto const expired = core.expire(now());
-        core.wake_delayed(now());
-        std::size_t count = 0;
-        for (Model::Item& item : model.items) {
-          if (!item.claimed || item.lease_until > clock.boot_now()) continue;
-          item.claimed = false;
-          ++count;
-        }
-        ASSERT_EQ(expired.size(), count);
-      }
-      ASSERT_EQ(core.stats().entries, model.items.size());
-    }
-    EXPECT_EQ(added, left);
-    EXPECT_EQ(core.stats().ready + core.stats().delayed + core.stats().claimed, 0U);
+TEST_F(Core, AnEntryNeedsASlotOfEachOfItsKeys) {
+  auto both = entry("both");
+  both.keys = {{"x", 1}, {"y", 1}};
+  auto x = entry("x");
+  x.keys = {{"x", 1}};
+  auto y = entry("y");
+  y.keys = {{"y", 1}};
+  for (auto const& made : {both, x, y})
+    add(made);
+  EXPECT_EQ(claim(), "both");
+  EXPECT_EQ(claim(), "");
+  done("both");
+  EXPECT_EQ(claim(), "x");
+  EXPECT_EQ(claim(), "y");
+}
+
+TEST_F(Core, ASlotPassesToOneBehindThatCanUseIt) {
+  auto x = entry("x");
+  x.keys = {{"x", 1}};
+  auto y = entry("y");
+  y.keys = {{"y", 1}};
+  auto both = entry("both");
+  both.keys = {{"x", 1}, {"y", 1}};
+  auto behind = entry("behind");
+  behind.keys = {{"x", 1}};
+  for (auto const& made : {x, y, both, behind})
+    add(made);
+  EXPECT_EQ(claim(), "x");
+  EXPECT_EQ(claim(), "y");
+  EXPECT_EQ(claim(), "");
+  done("x");
+  EXPECT_EQ(claim(), "behind") << "the older one still waits for y and must not hold x up";
+  done("y");
+  EXPECT_EQ(claim(), "");
+  done("behind");
+  EXPECT_EQ(claim(), "both");
+}
+
+TEST_F(Core, ADeadWorkerLeaksNoSlot) {
+  for (std::string const run : {"a", "b"}) {
+    auto limited = entry(run, {});
+    limited.keys = {{"api", 1}};
+    limited.lost_max = 2;
+    add(limited);
   }
+  for (int lost = 0; lost < 2; ++lost) {
+    ASSERT_EQ(claim({}, Millis{100}), "a");
+    EXPECT_EQ(claim(), "");
+    clock.advance(Millis{100});
+    auto const expired = core.expire(now());
+    ASSERT_EQ(expired.size(), 1U);
+    EXPECT_EQ(expired[0].poison, lost == 1);
+    EXPECT_EQ(core.claimed("api"), 0);
+  }
+  EXPECT_EQ(claim(), "b") << "a is poison and leaves";
+  EXPECT_EQ(core.find(RunId::trusted("a"))->place, QueueCore::Place::leaving);
+}
+
+TEST_F(Core, TheLowestOfTheNumbersForAKeyHolds) {
+  auto wide = entry("wide");
+  wide.keys = {{"k", 3}};
+  auto narrow = entry("narrow");
+  narrow.keys = {{"k", 1}};
+  auto third = entry("third");
+  third.keys = {{"k", 3}};
+  for (auto const& made : {wide, narrow, third})
+    add(made);
+  EXPECT_EQ(claim(), "wide");
+  EXPECT_EQ(claim(), "");
+  EXPECT_TRUE(core.remove(RunId::trusted("narrow"), now()));
+  EXPECT_EQ(claim(), "third");
+}
+
+TEST_F(Core, AnEntryThatNobodyClaimsInTimeLeaves) {
+  auto timely = entry("a", {"g"});
+  timely.expires_at = clock.now() + Millis{100};
+  auto claimed = entry("b");
+  claimed.expires_at = clock.now() + Millis{100};
+  claimed.priority = 1;
+  add(timely);
+  add(entry("next", {"g"}));
+  add(claimed);
+  ASSERT_EQ(claim(), "b");
+  EXPECT_EQ(core.next_due(now()), Millis{100});
+  clock.advance(Millis{100});
+  auto const overdue = core.take_overdue(now());
+  ASSERT_EQ(overdue.size(), 1U);
+  EXPECT_EQ(overdue[0].run.str(), "a");
+  EXPECT_EQ(claim(), "") << "its group waits until it has left for good";
+  done("a");
+  EXPECT_EQ(claim(), "next");
+  core.release(RunId::trusted("b"), Epoch{1}, clock.now(), 0, now());
+  EXPECT_TRUE(core.take_overdue(now()).empty()) << "it was claimed in time";
+  EXPECT_EQ(claim(), "b");
+}
+
+TEST_F(Core, APausedPartGivesOutNothing) {
+  auto gpu = entry("gpu");
+  gpu.pool = "gpu";
+  add(gpu);
+  add(entry("a"));
+  core.pause({QueueName::Kind::pool, "gpu"});
+  EXPECT_EQ(claim(), "a");
+  EXPECT_EQ(claim(), "");
+  core.pause({QueueName::Kind::all, {}});
+  core.resume({QueueName::Kind::pool, "gpu"});
+  EXPECT_EQ(claim(), "");
+  core.resume({QueueName::Kind::all, {}});
+  EXPECT_EQ(claim(), "gpu");
+}
+
+TEST_F(Core, RunNowEndsADelayAlsoBehindAGroup) {
+  add(entry("first", {"g"}));
+  auto later = entry("later", {"g"});
+  later.not_before = clock.now() + Millis{60'000};
+  add(later);
+  core.run_now(RunId::trusted("later"), now());
+  ASSERT_EQ(claim(), "first");
+  done("first");
+  EXPECT_EQ(claim(), "later");
+}
+
+TEST_F(Core, ALimitedKeyWaitsForItsTokenAndHoldsUpNobody) {
+  QueueLimits limits;
+  limits.keys["api"].rate = RateLimit{.count = 10, .period = Millis{1000}, .burst = 2};
+  core = QueueCore{limits, clock.boot_now()};
+  for (int i = 0; i < 3; ++i) {
+    auto limited = entry("api-" + std::to_string(i));
+    limited.keys = {{"api", 100}};
+    add(limited);
+  }
+  add(entry("free"));
+  EXPECT_EQ(claim(), "free") << "a restart gives no new burst";
+  EXPECT_EQ(claim(), "");
+  EXPECT_EQ(core.next_due(now()), Millis{100});
+  clock.advance(Millis{99});
+  EXPECT_EQ(claim(), "");
+  clock.advance(Millis{1});
+  EXPECT_EQ(claim(), "api-0");
+  EXPECT_EQ(claim(), "");
+  clock.advance(Millis{200});
+  EXPECT_EQ(claim(), "api-1");
+  EXPECT_EQ(claim(), "api-2");
+}
+
+TEST_F(Core, CountsByPoolTypeAndTenant) {
+  auto mine = entry("a");
+  mine.tenant = "me";
+  mine.enqueued_at = clock.now();
+  auto delayed = entry("b");
+  delayed.tenant = "me";
+  delayed.not_before = clock.now() + Millis{1};
+  add(mine);
+  add(delayed);
+  add(entry("c"));
+  ASSERT_EQ(claim(), "a");
+  auto const tallies = core.tallies();
+  ASSERT_EQ(tallies.size(), 2U);
+  EXPECT_EQ(tallies[0].tenant, "");
+  EXPECT_EQ(tallies[0].ready, 1U);
+  EXPECT_EQ(tallies[1].tenant, "me");
+  EXPECT_EQ(tallies[1].entries, 2U);
+  EXPECT_EQ(tallies[1].claimed, 1U);
+  EXPECT_EQ(tallies[1].delayed, 1U);
+  EXPECT_EQ(tallies[1].oldest, clock.now());
+  for (std::string const run : {"a", "b", "c"})
+    done(run);
+  EXPECT_TRUE(core.tallies().empty());
 }
 
 }  // namespace

@@ -271,7 +271,7 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   for (contract::WorkspaceGrant const& grant : run.workspaces)
     if (writes_in_place(grant)) entry.fifo_groups.push_back(workspace_group(grant.id));
   if (plan.fifo_group) entry.fifo_groups.push_back("user:" + *plan.fifo_group);
-  if (plan.concurrency_key) entry.concurrency_key = *plan.concurrency_key;
+  if (plan.concurrency_key) entry.keys.push_back({*plan.concurrency_key, 1});
   entry.enqueued_at = now;
   entry.not_before = plan.delay_until.value_or(now);
 
