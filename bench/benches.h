@@ -14,5 +14,7 @@ namespace drover::bench {
 [[nodiscard]] Status run_events(Report& report);
 // Governed commits of three changed files.
 [[nodiscard]] Status run_commit(Report& report);
+// The dispatch queue, beside raw Redis Streams.
+[[nodiscard]] Status run_dispatch(Report& report);
 
 }  // namespace drover::bench

@@ -18,12 +18,27 @@ Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worke
 
 // Private members are named here, where the class may name them.
 std::span<Api::Entry const> Api::table() {
-  static constexpr std::array<Entry, 18> kTable = {{
+  static constexpr std::array<Entry, 27> kTable = {{
       {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Api::create_run},
       {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Api::list_runs},
       {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Api::get_run},
       {{"GET", "/api/v1/runs/{run}/diff", "getRunDiff"}, Access::token, &Api::get_diff},
       {{"POST", "/api/v1/runs/{run}/cancel", "cancelRun"}, Access::token, &Api::cancel_run},
+      {{"POST", "/api/v1/runs/bulk", "dispatchRuns"}, Access::token, &Api::create_runs},
+      {{"POST", "/api/v1/runs/{run}/run-now", "runNow"}, Access::token, &Api::run_now},
+      {{"GET", "/api/v1/queues", "listQueues"}, Access::token, &Api::list_queues},
+      {{"POST", "/api/v1/queues/{queue}/pause", "pauseQueue"}, Access::token, &Api::pause_queue},
+      {{"POST", "/api/v1/queues/{queue}/resume", "resumeQueue"}, Access::token, &Api::resume_queue},
+      {{"GET", "/api/v1/dead-letters", "listDeadLetters"}, Access::token, &Api::list_dead_letters},
+      {{"POST", "/api/v1/dead-letters/replay", "replayDeadLetters"},
+       Access::token,
+       &Api::replay_dead_letters},
+      {{"POST", "/api/v1/dead-letters/{run}/replay", "replayDeadLetter"},
+       Access::token,
+       &Api::replay_dead_letter},
+      {{"DELETE", "/api/v1/dead-letters/{run}", "discardDeadLetter"},
+       Access::token,
+       &Api::discard_dead_letter},
       {{"GET", "/api/v1/sessions", "listSessions"}, Access::token, &Api::list_sessions},
       {{"GET", "/api/v1/sessions/{session}", "getSession"}, Access::token, &Api::get_session},
       {{"POST", "/api/v1/sessions/{session}/messages", "sendMessage"},

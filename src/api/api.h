@@ -47,6 +47,15 @@ class Api {
   Task<Status> get_run(Call call, net::HttpReply& reply);
   Task<Status> get_diff(Call call, net::HttpReply& reply);
   Task<Status> cancel_run(Call call, net::HttpReply& reply);
+  Task<Status> create_runs(Call call, net::HttpReply& reply);
+  Task<Status> run_now(Call call, net::HttpReply& reply);
+  Task<Status> list_queues(Call call, net::HttpReply& reply);
+  Task<Status> pause_queue(Call call, net::HttpReply& reply);
+  Task<Status> resume_queue(Call call, net::HttpReply& reply);
+  Task<Status> list_dead_letters(Call call, net::HttpReply& reply);
+  Task<Status> replay_dead_letter(Call call, net::HttpReply& reply);
+  Task<Status> replay_dead_letters(Call call, net::HttpReply& reply);
+  Task<Status> discard_dead_letter(Call call, net::HttpReply& reply);
   Task<Status> list_sessions(Call call, net::HttpReply& reply);
   Task<Status> get_session(Call call, net::HttpReply& reply);
   Task<Status> send_message(Call call, net::HttpReply& reply);

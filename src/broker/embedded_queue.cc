@@ -183,7 +183,7 @@ Result<std::vector<Enqueued>> EmbeddedQueue::enqueue_many(store::Transaction& tr
                      fmt::format("the dispatch queue is full ({} runs)", hub_->options.entries_max),
                      "wait until some have run, or add workers");
   std::vector<Enqueued> results;
-  std::vector<std::pair<QueueEntry, Order>> added;
+  std::vector<QueueRow> added;
   WallTime const now = hub_->clock->now();
   for (QueueEntry const& entry : entries) {
     if (!entry.dedup_key.empty()) {
@@ -199,15 +199,28 @@ Result<std::vector<Enqueued>> EmbeddedQueue::enqueue_many(store::Transaction& tr
     auto const order = insert_entry(transaction.db(), stored);
     if (!order) return std::unexpected(order.error());
     results.push_back({entry.run, true});
-    added.emplace_back(std::move(stored), *order);
+    added.push_back({std::move(stored), *order});
   }
-  transaction.on_commit([hub = hub_, added = std::move(added)]() mutable {
+  announce(transaction, std::move(added));
+  return results;
+}
+
+// Where claimers wait, they are told before the commit, which then holds their claim as well. An
+// entry that the core knows too early harms nobody: its claim is written behind it or not at all.
+void EmbeddedQueue::announce(store::Transaction& transaction, std::vector<QueueRow> added) {
+  auto const rows = std::make_shared<std::vector<QueueRow>>(std::move(added));
+  auto add = [hub = hub_, rows] {
     QueueTime const time = hub->now();
-    for (auto& [entry, order] : added)
-      DROVER_CHECK(hub->core.add(std::move(entry), order, time));
+    for (QueueRow const& row : *rows)
+      DROVER_CHECK(hub->core.add(row.entry, row.id, time));
+    hub->changed();
+  };
+  if (hub_->waiting == 0) return transaction.on_commit(std::move(add));
+  transaction.on_written(std::move(add), [hub = hub_, rows] {
+    for (QueueRow const& row : *rows)
+      hub->core.remove(row.entry.run, hub->now());
     hub->changed();
   });
-  return results;
 }
 
 Task<Result<std::optional<Claim>>> EmbeddedQueue::claim(ClaimRequest request) {

@@ -29,6 +29,8 @@ struct QueueOptions {
   QueueStart start = QueueStart::running;
 };
 
+struct QueueRow;
+
 // The most that claim_many() gives at once.
 inline constexpr std::size_t kClaimBatchMax = 1000;
 
@@ -85,6 +87,7 @@ class EmbeddedQueue final : public DispatchQueue, public OfferSource {
 
  private:
   struct Hub;
+  void announce(store::Transaction& transaction, std::vector<QueueRow> added);
   void remove_on_commit(store::Transaction& transaction, RunId const& run);
   // shared_ptr: hooks of commits may still be on their way to the loop when this object goes.
   std::shared_ptr<Hub> hub_;

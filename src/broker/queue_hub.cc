@@ -44,10 +44,13 @@ Result<bool> take_out(store::Database& database, QueueExit const& exit, WallTime
 EmbeddedQueue::Hub::Waiter::Waiter(Hub& owner, ClaimRequest const& wanted, std::size_t most)
     : hub(&owner), request(&wanted), claims_max(most), timer(owner.loop) {
   place = hub->waiters.insert(hub->waiters.end(), this);
+  hub->waiting = hub->waiters.size();
 }
 
 EmbeddedQueue::Hub::Waiter::~Waiter() {
-  if (!served) hub->waiters.erase(place);
+  if (served) return;
+  hub->waiters.erase(place);
+  hub->waiting = hub->waiters.size();
 }
 
 EmbeddedQueue::Hub::Hub(store::Writer& to, Clock const& time, asio::any_io_executor executor,
@@ -99,6 +102,7 @@ void EmbeddedQueue::Hub::serve_waiters() {
     waiter.served = true;
     waiter.timer.cancel();
     at = waiters.erase(at);
+    waiting = waiters.size();
   }
 }
 

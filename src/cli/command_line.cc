@@ -40,6 +40,8 @@ Work
   sessions     list sessions
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
+  queues       show what waits; pause and resume
+  dead-letters list, replay or discard the runs that the queue gave up
 
 Server
   up           start the server if it does not run, and print its address
@@ -77,11 +79,21 @@ constexpr std::string_view kWorkspacesExamples = R"(Examples:
   drover workspaces add ~/src/app
   drover workspaces rm app        forgets it; no file is touched)";
 
+constexpr std::string_view kQueuesExamples = R"(Examples:
+  drover queues
+  drover queues pause all               what runs goes on; nothing new starts
+  drover queues resume type:background-agent)";
+
+constexpr std::string_view kDeadLettersExamples = R"(Examples:
+  drover dead-letters
+  drover dead-letters replay run-01kx    as a new run of the same session
+  drover dead-letters discard run-01kx)";
+
 // What the options leave behind; each subcommand binds the members it has.
 struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script, host = "127.0.0.1", port;
-  std::vector<std::string> workspaces;
+  std::vector<std::string> workspaces, runs;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
        init = false, no_diff = false, follow = false, foreground = false;
 };
@@ -267,6 +279,28 @@ Result<Command> make_workspace_remove(Raw const& raw) {
   return WorkspaceRemoveCommand{*workspace};
 }
 
+Result<Command> make_queue_change(QueueChange change, Raw const& raw) {
+  if (raw.target.empty())
+    return fail(ErrorCode::invalid_argument, "no queue is named: all, pool:NAME or type:NAME");
+  return QueueChangeCommand{change, raw.target};
+}
+
+Result<Command> make_dead_letters(Raw const& raw) {
+  auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, kListLimitMax);
+  if (!limit) return std::unexpected(limit.error());
+  return DeadLettersCommand{limit->value_or(50), format_of(raw)};
+}
+
+Result<Command> make_dead_letter_end(DeadLetterEnd end, Raw const& raw) {
+  DeadLetterEndCommand command{end, {}, format_of(raw)};
+  for (std::string const& text : raw.runs) {
+    auto run = RunId::parse(text);
+    if (!run) return std::unexpected(run.error());
+    command.runs.push_back(*std::move(run));
+  }
+  return command;
+}
+
 // The CLI11 side: one App with what each subcommand takes and makes.
 class Parser {
  public:
@@ -278,6 +312,7 @@ class Parser {
     add_work();
     add_reading();
     add_sessions();
+    add_queues();
     add_server();
   }
 
@@ -306,6 +341,7 @@ class Parser {
   void add_work();
   void add_reading();
   void add_sessions();
+  void add_queues();
   void add_server();
   [[nodiscard]] Sub const* chosen() const;
   [[nodiscard]] Result<CommandLine> unknown_words(std::span<std::string const> arguments) const;
@@ -418,6 +454,41 @@ void Parser::add_sessions() {
       add(*workspaces, "rm", "Forgets a workspace; touches no file.", make_workspace_remove);
   removed->add_option("workspace", raw_.id, "its id")->type_name("")->required();
   workspaces->footer(std::string{kWorkspacesExamples});  // last: subcommands would inherit it
+}
+
+void Parser::add_queues() {
+  auto const list = [](Raw const& raw) { return Result<Command>{QueuesCommand{format_of(raw)}}; };
+  auto* const queues = add(app_, "queues", "Shows what waits; pauses and resumes.", list);
+  json(queues);
+  queues->require_subcommand(0, 1);
+  json(add(*queues, "list", "Shows what waits, by pool, task type and tenant.", list));
+  for (auto const& [name, what, change] :
+       {std::tuple{"pause", "Gives out no more work; what runs goes on.", QueueChange::pause},
+        {"resume", "Gives out work again.", QueueChange::resume}}) {
+    auto* const one = add(*queues, name, what,
+                          [change](Raw const& raw) { return make_queue_change(change, raw); });
+    one->add_option("queue", raw_.target, "all, pool:NAME or type:NAME")->type_name("")->required();
+  }
+  queues->footer(std::string{kQueuesExamples});
+
+  auto* const letters =
+      add(app_, "dead-letters", "Lists, replays or discards the runs that the queue gave up.",
+          make_dead_letters);
+  letters->add_option("--limit", raw_.limit, "at most so many (default 50)")->type_name("N");
+  json(letters);
+  letters->require_subcommand(0, 1);
+  auto* const listed = add(*letters, "list", "Lists them, the last first.", make_dead_letters);
+  listed->add_option("--limit", raw_.limit, "at most so many (default 50)")->type_name("N");
+  json(listed);
+  for (auto const& [name, what, end] :
+       {std::tuple{"replay", "Dispatches each as a new run.", DeadLetterEnd::replay},
+        {"discard", "Forgets them.", DeadLetterEnd::discard}}) {
+    auto* const one =
+        add(*letters, name, what, [end](Raw const& raw) { return make_dead_letter_end(end, raw); });
+    one->add_option("runs", raw_.runs, "the runs")->type_name("")->required();
+    json(one);
+  }
+  letters->footer(std::string{kDeadLettersExamples});
 }
 
 void Parser::add_server() {

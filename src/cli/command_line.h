@@ -113,6 +113,24 @@ struct WorkspaceAddCommand {
 struct WorkspaceRemoveCommand {
   WorkspaceId workspace;
 };
+struct QueuesCommand {
+  Format format = Format::text;
+};
+enum class QueueChange : std::uint8_t { pause, resume };
+struct QueueChangeCommand {
+  QueueChange change = QueueChange::pause;
+  std::string queue;  // all, pool:NAME, type:NAME
+};
+struct DeadLettersCommand {
+  std::int64_t limit = 50;
+  Format format = Format::text;
+};
+enum class DeadLetterEnd : std::uint8_t { replay, discard };
+struct DeadLetterEndCommand {
+  DeadLetterEnd end = DeadLetterEnd::replay;
+  std::vector<RunId> runs;
+  Format format = Format::text;
+};
 struct LandCommand {
   SessionId session;
   std::string strategy = "auto";
@@ -128,7 +146,8 @@ using Command =
     std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
                  CancelCommand, SessionsCommand, WorkspacesCommand, WorkspaceAddCommand,
-                 WorkspaceRemoveCommand, LandCommand, ModelServeCommand>;
+                 WorkspaceRemoveCommand, QueuesCommand, QueueChangeCommand, DeadLettersCommand,
+                 DeadLetterEndCommand, LandCommand, ModelServeCommand>;
 
 struct CommandLine {
   Command command;

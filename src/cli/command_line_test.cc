@@ -103,6 +103,14 @@ TEST(CommandLine, EveryCommandParses) {
   (void)command<WorkspacesCommand>({"workspaces"});
   EXPECT_EQ(command<WorkspaceAddCommand>({"workspaces", "add", "d", "--id", "x"}).id, "x");
   EXPECT_EQ(command<WorkspaceRemoveCommand>({"workspaces", "rm", "x"}).workspace.str(), "x");
+  EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
+  EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "pool:x"}).queue, "pool:x");
+  EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "all"}).change, QueueChange::resume);
+  EXPECT_EQ(command<DeadLettersCommand>({"dead-letters", "--limit", "3"}).limit, 3);
+  EXPECT_EQ(command<DeadLetterEndCommand>({"dead-letters", "replay", "run-1", "run-2"}).runs.size(),
+            2U);
+  EXPECT_EQ(command<DeadLetterEndCommand>({"dead-letters", "discard", "run-1"}).end,
+            DeadLetterEnd::discard);
   EXPECT_EQ(command<LandCommand>({"land", "ses-1"}).strategy, "auto");
   EXPECT_EQ(command<ModelServeCommand>({"model", "serve", "f", "--port", "1"}).script, "f");
   (void)command<VersionCommand>({"version"});

@@ -23,6 +23,10 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, QueuesCommand const& command);
+[[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);
+[[nodiscard]] int execute(Context const& context, DeadLettersCommand const& command);
+[[nodiscard]] int execute(Context const& context, DeadLetterEndCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 

@@ -27,6 +27,7 @@
 #include "os/files.h"
 #include "runtime/process_backend.h"
 #include "server/loop_run.h"
+#include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/worker.h"
 
@@ -188,6 +189,9 @@ Status Server::open_store() {
   readers_ = std::make_unique<store::Readers>(path, read_pool_);
   streams_ = std::make_unique<broker::EmbeddedStreams>(*writer_, *readers_, clock_, executor);
   queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
+  queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
+    return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
+  });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
   return readers_->run_blocking(
       [this](store::Database& reader) { return workspaces_->load(reader); });

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -16,7 +17,6 @@ namespace drover::store {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-using Hooks = std::vector<std::function<void()>>;
 
 constexpr std::string_view kSavepoint = "SAVEPOINT job";
 constexpr std::string_view kKeep = "RELEASE job";
@@ -28,7 +28,8 @@ struct Writer::Impl {
   // What one commit makes durable.
   struct Batch {
     std::vector<std::unique_ptr<Job>> jobs;
-    Hooks hooks;
+    std::vector<Transaction::Hook> hooks;
+    std::size_t published = 0;    // of the hooks, before the commit
     std::optional<Error> broken;  // the whole transaction is gone, with everything in it
   };
 
@@ -59,6 +60,7 @@ struct Writer::Impl {
   bool wait_for_jobs();
   bool offer(std::unique_ptr<Job>& job);
   std::unique_ptr<Job> take();
+  bool await_follow_up(Batch& batch);
   void write_batch();
   void run_job(Batch& batch, Job& job);
   Status commit(Batch& batch);
@@ -109,6 +111,28 @@ std::unique_ptr<Writer::Job> Writer::Impl::take() {
   return job;
 }
 
+// Lets the event loop know early what it may, and waits for what it makes of that. True when there
+// is another job.
+bool Writer::Impl::await_follow_up(Batch& batch) {
+  if (batch.broken) return false;
+  auto const from = batch.hooks.begin() + static_cast<std::ptrdiff_t>(batch.published);
+  auto const to = std::find_if(from, batch.hooks.end(),
+                               [](Transaction::Hook const& hook) { return !hook.undo; });
+  if (from == to) return false;
+  std::vector<std::function<void()>> early;
+  for (auto hook = from; hook != to; ++hook)
+    early.push_back(std::move(hook->run));
+  batch.published += early.size();
+  boost::asio::post(loop, [early = std::move(early)] {
+    for (auto const& hook : early)
+      hook();
+  });
+  std::unique_lock lock{mutex};
+  return wake.wait_for(lock, options.follow_up_wait, [this] {
+    return !queue.empty() || stopping;
+  }) && !queue.empty();
+}
+
 void Writer::Impl::write_batch() {
   Batch batch;
   if (refusing) {
@@ -121,6 +145,7 @@ void Writer::Impl::write_batch() {
   while (batch.jobs.size() < options.batch_jobs_max &&
          Steady::now() - started < options.batch_time_max) {
     auto job = take();
+    if (!job && await_follow_up(batch)) continue;
     if (!job) break;
     if (!batch.broken) run_job(batch, *job);
     batch.jobs.push_back(std::move(job));
@@ -180,14 +205,20 @@ Status Writer::Impl::commit(Batch& batch) {
 
 void Writer::Impl::deliver(Batch batch) {
   jobs_done += batch.jobs.size();
-  if (batch.broken) {
-    batch.hooks.clear();
+  std::vector<std::function<void()>> hooks;
+  for (std::size_t i = 0; i < batch.hooks.size(); ++i) {
+    Transaction::Hook& hook = batch.hooks[i];
+    bool const published = i < batch.published;
+    // The last one published is the first to be taken back.
+    if (batch.broken && published) hooks.insert(hooks.begin(), std::move(hook.undo));
+    if (!batch.broken && !published) hooks.push_back(std::move(hook.run));
+  }
+  if (batch.broken)
     for (auto& job : batch.jobs)
       job->fail(*batch.broken);
-  }
   for (auto& job : batch.jobs)
     job->committed();
-  boost::asio::post(loop, [hooks = std::move(batch.hooks), jobs = std::move(batch.jobs)] {
+  boost::asio::post(loop, [hooks = std::move(hooks), jobs = std::move(batch.jobs)] {
     for (auto const& hook : hooks)
       hook();
     for (auto const& job : jobs)

@@ -50,12 +50,24 @@ class Transaction {
   // Runs `hook` on the event loop once this job is durable, in the order of commit and before the
   // job completes: the place to publish in memory what is now true on disk. Dropped with the job
   // when it fails. The hook must not throw, and must not refer to what may be gone by then.
-  void on_commit(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
+  void on_commit(std::function<void()> hook) { hooks_.push_back({std::move(hook), {}}); }
+  // The same for what somebody waits for: `hook` may run once the job has been carried out, before
+  // the commit, which then waits a moment for the job that this brings about, so that both share
+  // one sync. What that job answers is durable as ever. `undo` takes back what `hook` did, on the
+  // event loop, where the commit then fails. Hooks keep their order: one behind an on_commit() of
+  // the same batch runs after the commit.
+  void on_written(std::function<void()> hook, std::function<void()> undo) {
+    hooks_.push_back({std::move(hook), std::move(undo)});
+  }
 
  private:
   friend class Writer;
+  struct Hook {
+    std::function<void()> run;
+    std::function<void()> undo;  // empty: only after the commit
+  };
   Database* database_;
-  std::vector<std::function<void()>> hooks_;
+  std::vector<Hook> hooks_;
 };
 
 struct WriterOptions {
@@ -64,6 +76,8 @@ struct WriterOptions {
   // A batch commits early once its jobs have run this long: bounds what one commit has to sync, and
   // how long the first job waits for the last.
   Millis batch_time_max{20};
+  // How long a commit waits for a job that an on_written() hook brings about.
+  Micros follow_up_wait{200};
   // The log is moved into the file after this long without a job ...
   Millis checkpoint_idle{500};
   // ... or between two batches once it has this many pages (4 KiB each).

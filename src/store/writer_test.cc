@@ -211,6 +211,84 @@ TEST(Writer, HooksRunOnTheLoopInOrderBeforeAnyJobOfTheBatchCompletes) {
             (std::vector<std::string>{"hook 1", "hook 2", "hook 3", "done 1", "done 2", "done 3"}));
 }
 
+TEST(Writer, AJobThatAWrittenHookBringsAboutSharesTheCommit) {
+  Scratch scratch;
+  boost::asio::io_context loop;
+  WriterOptions patient;
+  patient.follow_up_wait = Micros{2'000'000};
+  Writer writer{with_table(scratch), loop.get_executor(), patient};
+  Outcome outcome;
+  std::vector<std::string> order;
+  auto first = [&](Transaction& tx) -> Status {
+    tx.on_written(
+        [&] {
+          order.emplace_back("hook");
+          spawn(loop, writer, 2, outcome);
+        },
+        [&] { order.emplace_back("undo"); });
+    return insert(tx, 1);
+  };
+  auto const before = writer.stats().commits;
+  bool finished = false;
+  boost::asio::co_spawn(loop, writer.run(first),
+                        [&](std::exception_ptr const&, Status const& done) {
+                          EXPECT_TRUE(done);
+                          finished = true;
+                        });
+  loop.run_for(kTestDeadline);
+  EXPECT_TRUE(finished);
+  ASSERT_EQ(outcome.done.size(), 1U);
+  EXPECT_TRUE(outcome.done[0]);
+  EXPECT_EQ(order, (std::vector<std::string>{"hook"}));
+  EXPECT_EQ(writer.stats().commits, before + 1);
+  EXPECT_EQ(count_rows(scratch), 2);
+}
+
+TEST(Writer, AWrittenHookIsTakenBackWhenTheCommitFails) {
+  Scratch scratch;
+  boost::asio::io_context loop;
+  Writer writer{with_table(scratch, with_faults()), loop.get_executor()};
+  std::vector<std::string> order;
+  auto job = [&order](Transaction& tx) -> Status {
+    for (std::string const name : {"a", "b"})
+      tx.on_written([&order, name] { order.push_back(name); },
+                    [&order, name] { order.push_back("undo " + name); });
+    return insert(tx, 1);
+  };
+  faults.disk_full = true;
+  bool failed = false;
+  boost::asio::co_spawn(loop, writer.run(job), [&](std::exception_ptr const&, Status const& done) {
+    failed = !done;
+    order.emplace_back("told");
+  });
+  loop.run_for(kTestDeadline);
+  faults.disk_full = false;
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(order, (std::vector<std::string>{"a", "b", "undo b", "undo a", "told"}));
+}
+
+TEST(Writer, AWrittenHookBehindACommitHookWaitsForTheCommit) {
+  Scratch scratch;
+  boost::asio::io_context loop;
+  Writer writer{with_table(scratch, with_faults()), loop.get_executor()};
+  std::vector<std::string> order;
+  auto job = [&order](Transaction& tx) -> Status {
+    tx.on_commit([&order] { order.emplace_back("commit"); });
+    tx.on_written([&order] { order.emplace_back("written"); },
+                  [&order] { order.emplace_back("undo"); });
+    return insert(tx, 1);
+  };
+  faults.disk_full = true;
+  boost::asio::co_spawn(loop, writer.run(job), boost::asio::detached);
+  loop.run_for(kTestDeadline);
+  EXPECT_TRUE(order.empty());
+  faults.disk_full = false;
+  boost::asio::co_spawn(loop, writer.run(job), boost::asio::detached);
+  loop.restart();
+  loop.run_for(kTestDeadline);
+  EXPECT_EQ(order, (std::vector<std::string>{"commit", "written"}));
+}
+
 TEST(Writer, ARefusedQueueSaysSo) {
   Scratch scratch;
   boost::asio::io_context loop;

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "git/repository.h"
+#include "worker/outcome.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "workspace/checkout.h"
@@ -92,6 +93,30 @@ std::string workspace_group(WorkspaceId const& id) {
   return "workspace:" + id.str();
 }
 
+// Who shares the workers fairly with others. A subject may hold what a queue's name may not.
+std::string tenant_of(std::string const& subject) {
+  bool const plain = subject.size() <= 100 &&
+                     std::ranges::all_of(subject, [](char c) { return c > ' ' && c < '\x7f'; });
+  return plain ? subject : "subject:" + sha256_hex(subject);
+}
+
+// What a dead entry asked of the queue, for a new run.
+broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry const& fresh) {
+  broker::QueueEntry entry = fresh;
+  entry.priority = dead.priority;
+  entry.fifo_groups = dead.fifo_groups;
+  entry.keys = dead.keys;
+  entry.retry = dead.retry;
+  return entry;
+}
+
+// The pointer of the error, where it has one, then leads from the list of runs.
+Error at_place(Error error, std::size_t place) {
+  error.message =
+      fmt::format("/runs/{}{}{}", place, error.message.starts_with('/') ? "" : ": ", error.message);
+  return error;
+}
+
 bool writes_in_place(contract::WorkspaceGrant const& grant) {
   return grant.mode == contract::WorkspaceMode::rw &&
          grant.checkout != contract::Checkout::worktree;
@@ -111,6 +136,16 @@ struct Dispatcher::Plan {
   std::optional<std::string> fifo_group;
   std::optional<std::string> concurrency_key;
   std::optional<WallTime> delay_until;
+  std::optional<RunId> replay_of;
+  std::optional<Dispatched> known;  // its idempotency key was: there is nothing left to do
+};
+
+// All that one transaction makes durable.
+struct Dispatcher::Prepared {
+  RunRecord run;
+  broker::QueueEntry entry;
+  SessionRecord session;
+  bool new_session = false;
 };
 
 Dispatcher::Dispatcher(Services const& services) : services_(services) {}
@@ -162,6 +197,13 @@ Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> 
 }
 
 Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
+  auto plan = co_await plan_of(std::move(invocation));
+  if (!plan) co_return std::unexpected(plan.error());
+  if (plan->known) co_return std::move(*plan->known);
+  co_return co_await accept(*std::move(plan));
+}
+
+Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocation) {
   auto const supported = check_supported(invocation);
   if (!supported) co_return std::unexpected(supported.error());
   auto const granted = check_grants(invocation.workspaces);
@@ -172,7 +214,10 @@ Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
   plan.digest = contract::fingerprint(invocation);
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
-  if (*replay) co_return std::move(**replay);
+  if (*replay) {
+    plan.known = std::move(**replay);
+    co_return plan;
+  }
 
   plan.prompt = std::get<contract::Entrypoint>(invocation.start).prompt();
   plan.limits = invocation.limits;
@@ -206,7 +251,7 @@ Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
   }
   plan.model = invocation.model.value_or(plan.session.model);
   if (plan.model.empty()) plan.model = services_.options.default_model;
-  co_return co_await accept(std::move(plan));
+  co_return plan;
 }
 
 Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Message message) {
@@ -227,7 +272,7 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   co_return co_await accept(std::move(plan));
 }
 
-Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
+Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   auto const prompt = check_prompt(plan.prompt);
   if (!prompt) co_return std::unexpected(prompt.error());
   if (plan.model.empty())
@@ -259,6 +304,7 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   run.idempotency_key = plan.key;
   run.body_digest = plan.digest;
   run.created_at = now;
+  run.replay_of = plan.replay_of;
   plan.session.model = plan.model;
   plan.session.updated_at = now;
 
@@ -266,6 +312,8 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   entry.run = run.id;
   entry.task_type = kTaskType;
   entry.pool = "default";
+  entry.tenant = tenant_of(plan.session.subject);
+  entry.retry.attempts_max = kAttemptsMax;
   entry.priority = plan.priority;
   entry.fifo_groups.push_back(session_group(run.session));
   for (contract::WorkspaceGrant const& grant : run.workspaces)
@@ -275,26 +323,101 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   entry.enqueued_at = now;
   entry.not_before = plan.delay_until.value_or(now);
 
+  Prepared prepared;
+  prepared.run = std::move(run);
+  prepared.entry = std::move(entry);
+  prepared.session = std::move(plan.session);
+  prepared.new_session = plan.new_session;
+  co_return prepared;
+}
+
+// Inside a job of the writer.
+Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
+  RunRecord const& run = prepared.run;
+  if (prepared.new_session) {
+    DROVER_TRY(insert_session(transaction.db(), prepared.session));
+  } else {
+    DROVER_TRY(update_session(transaction.db(), prepared.session));
+  }
+  DROVER_TRY(insert_run(transaction.db(), run));
+  broker::QueueEntry entry = prepared.entry;
+  if (run.replay_of) {
+    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
+    if (!letter) return std::unexpected(letter.error());
+    entry = renewed(letter->entry, prepared.entry);
+  }
+  DROVER_TRY(services_.queue.enqueue(transaction, entry));
+  return append_events(transaction, services_.streams, run,
+                       {state_event(run, contract::RunState::queued)});
+}
+
+Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
+  std::string const key = plan.key;
+  std::string const digest = plan.digest;
+  auto prepared = co_await prepare(std::move(plan));
+  if (!prepared) co_return std::unexpected(prepared.error());
   auto const stored = co_await services_.writer.run(
-      [this, run, entry, session = plan.session,
-       fresh = plan.new_session](store::Transaction& transaction) mutable -> Status {
-        if (fresh) {
-          DROVER_TRY(insert_session(transaction.db(), session));
-        } else {
-          DROVER_TRY(update_session(transaction.db(), session));
-        }
-        DROVER_TRY(insert_run(transaction.db(), run));
-        DROVER_TRY(services_.queue.enqueue(transaction, entry));
-        return append_events(transaction, services_.streams, run,
-                             {state_event(run, contract::RunState::queued)});
+      [this, one = *prepared](store::Transaction& transaction) mutable {
+        return store(transaction, one);
       });
   if (!stored) {
     // Two requests with one key at the same time: the other one won.
-    auto replay = co_await replay_of(plan.key, plan.digest);
+    auto replay = co_await replay_of(key, digest);
     if (replay && *replay) co_return std::move(**replay);
     co_return std::unexpected(stored.error());
   }
-  co_return Dispatched{std::move(run), true};
+  co_return Dispatched{std::move(prepared->run), true};
+}
+
+Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
+    std::vector<contract::Invocation> all) {
+  if (all.empty() || all.size() > kBulkMax)
+    co_return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kBulkMax,
+                   all.size());
+  std::vector<Dispatched> dispatched;
+  std::vector<Prepared> fresh;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto plan = co_await plan_of(std::move(all[i]));
+    if (!plan) co_return std::unexpected(at_place(plan.error(), i));
+    if (plan->known) {
+      dispatched.push_back(std::move(*plan->known));
+      continue;
+    }
+    auto prepared = co_await prepare(*std::move(plan));
+    if (!prepared) co_return std::unexpected(at_place(prepared.error(), i));
+    dispatched.push_back({prepared->run, true});
+    fresh.push_back(*std::move(prepared));
+  }
+  auto const stored = co_await services_.writer.run(
+      [this, fresh = std::move(fresh)](store::Transaction& transaction) mutable -> Status {
+        for (Prepared& one : fresh)
+          DROVER_TRY(store(transaction, one));
+        return {};
+      });
+  if (!stored) co_return std::unexpected(stored.error());
+  co_return dispatched;
+}
+
+Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
+  struct Found {
+    RunRecord run;
+    SessionRecord session;
+  };
+  auto found = co_await services_.readers.run([run](store::Database& database) -> Result<Found> {
+    auto old = find_run(database, run);
+    if (!old) return std::unexpected(old.error());
+    auto session = find_session(database, old->session);
+    if (!session) return std::unexpected(session.error());
+    return Found{*std::move(old), *std::move(session)};
+  });
+  if (!found) co_return std::unexpected(found.error());
+  Plan plan;
+  plan.session = std::move(found->session);
+  plan.prompt = found->run.prompt;
+  plan.limits = found->run.limits;
+  plan.model = found->run.model;
+  plan.replay_of = run;
+  co_return co_await accept(std::move(plan));
 }
 
 }  // namespace drover::worker

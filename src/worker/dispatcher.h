@@ -3,7 +3,9 @@
 // returns is on disk.
 //
 // On the event loop.
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "contract/invocation.h"
@@ -18,6 +20,8 @@ struct Dispatched {
   bool created = false;  // false: the idempotency key had this very request before
 };
 
+inline constexpr std::size_t kBulkMax = 1000;
+
 class Dispatcher {
  public:
   explicit Dispatcher(Services const& services);
@@ -27,9 +31,19 @@ class Dispatcher {
   Task<Result<Dispatched>> dispatch(contract::Invocation invocation);
   // A further message to a session, under the session's own grants.
   Task<Result<Dispatched>> message(SessionId session, contract::Message message);
+  // All of them or none: what cannot be dispatched is named in the error by its place, "/runs/3".
+  // Those whose idempotency key is known already count as dispatched. 1 to kBulkMax.
+  Task<Result<std::vector<Dispatched>>> dispatch_many(std::vector<contract::Invocation> all);
+  // The dead letter of `run` as a new run of the same session, with a link to the old one, whose
+  // one terminal event stands. not_found when it has no dead letter.
+  Task<Result<Dispatched>> replay(RunId run);
 
  private:
   struct Plan;
+  struct Prepared;
+  Task<Result<Plan>> plan_of(contract::Invocation invocation);
+  Task<Result<Prepared>> prepare(Plan plan);
+  Status store(store::Transaction& transaction, Prepared& prepared);
   Task<Result<Dispatched>> accept(Plan plan);
   Task<Result<std::optional<Dispatched>>> replay_of(std::string key, std::string digest);
   Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants, SessionId session);

@@ -57,6 +57,7 @@ struct RunRecord {
   model::Usage usage;
   std::int64_t cost_microdollars = 0;
   bool cancel_requested = false;
+  std::optional<RunId> replay_of;  // the run whose dead letter became this one
   contract::Phases phases;
   WallTime created_at;
   std::optional<WallTime> started_at;

@@ -74,4 +74,21 @@ Status finish_run(store::Transaction& transaction, broker::OutputStreams& stream
   return append_events(transaction, streams, run, more);
 }
 
+Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                      broker::QueueExit const& exit, WallTime now) {
+  auto found = find_run(transaction.db(), exit.entry.run);
+  if (!found) return std::unexpected(found.error());
+  RunRecord run = *std::move(found);
+  if (contract::is_terminal(run.state)) return {};
+  contract::RunState const from = run.state;
+  bool const expired = exit.kind == broker::QueueExit::Kind::expired;
+  run.reason = expired ? contract::RunReason::timeout : contract::RunReason::lost;
+  run.detail = expired ? "no worker took it before its time in the queue was over"
+                       : "each of its workers was lost; it is in the dead letters";
+  run.state = contract::terminal_state(*run.reason);
+  run.finished_at = now;
+  run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+  return finish_run(transaction, streams, run, from);
+}
+
 }  // namespace drover::worker

@@ -35,4 +35,9 @@ namespace drover::worker {
                                 RunRecord const& run, contract::RunState from,
                                 std::vector<broker::EventDraft> more = {});
 
+// The end of a run that left the queue by itself: the handler of the queue's on_exit(). One that
+// has ended already is left as it is.
+[[nodiscard]] Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                                    broker::QueueExit const& exit, WallTime now);
+
 }  // namespace drover::worker

@@ -25,7 +25,7 @@ constexpr std::string_view kSessionColumns =
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
     " idempotency_key, body_digest, epoch, attempts, turns, reply, commits, usage, cost_micro,"
-    " cancel_requested, phases, created_ms, started_ms, finished_ms";
+    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of";
 
 json::string text(std::string const& value) {
   return json::string{value};
@@ -203,6 +203,7 @@ Result<RunRecord> read_run(store::Statement const& row) {
   run.created_at = from_unix_ms(next_integer());
   run.started_at = from_column(row, column++);
   run.finished_at = from_column(row, column++);
+  if (!row.is_null(column)) run.replay_of = RunId::trusted(std::string{row.text(column)});
   return run;
 }
 
@@ -253,7 +254,9 @@ std::vector<store::Migration> run_migrations() {
            "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
            " WHERE idempotency_key IS NOT NULL;"
            "CREATE INDEX runs_by_session ON runs(session, id);"
-           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"}};
+           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
+          {"worker", 2, "runs that replay a dead letter",
+           "ALTER TABLE runs ADD COLUMN replay_of TEXT"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
@@ -317,9 +320,11 @@ Result<SessionSummary> summarize_session(store::Database& database, SessionId co
 
 Status insert_run(store::Database& database, RunRecord const& run) {
   std::optional<std::string> key;
+  std::optional<std::string> replay_of;
+  if (run.replay_of) replay_of = run.replay_of->str();
   if (!run.idempotency_key.empty()) key = run.idempotency_key;
   return database.run(
-      fmt::format("INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      fmt::format("INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                   kRunColumns),
       run.id.str(), run.session.str(), run.agent.str(), run.model,
       json::serialize(print(run.workspaces)), contract::to_string(run.state), reason_text(run),
@@ -327,7 +332,7 @@ Status insert_run(store::Database& database, RunRecord const& run) {
       run.epoch, run.attempts, run.turns, run.reply, json::serialize(print(run.commits)),
       json::serialize(print(run.usage)), run.cost_microdollars, run.cancel_requested ? 1 : 0,
       contract::print(run.phases), to_unix_ms(run.created_at), to_ms(run.started_at),
-      to_ms(run.finished_at));
+      to_ms(run.finished_at), replay_of);
 }
 
 Status update_run(store::Database& database, RunRecord const& run) {
@@ -404,7 +409,9 @@ json::object to_json(RunRecord const& run) {
                       {"reply", utf8_prefix(run.reply, kReplyShown)},
                       {"commits", print(run.commits)},
                       {"usage", json::parse(contract::print(usage_of(run)))},
-                      {"phases", json::parse(contract::print(run.phases))}};
+                      {"phases", json::parse(contract::print(run.phases))},
+                      {"replay_of", nullptr}};
+  if (run.replay_of) object["replay_of"] = text(run.replay_of->str());
   if (run.started_at) object["started_at"] = to_rfc3339(*run.started_at);
   if (run.finished_at) object["finished_at"] = to_rfc3339(*run.finished_at);
   if (run.reason) object["reason"] = contract::to_string(*run.reason);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
@@ -323,10 +324,20 @@ Task<void> Supervisor::put_back(Outcome outcome) {
   run_.state = RunState::queued;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
+  // A server that stops is not the run's fault; a unit that was lost may be.
+  std::optional<broker::Failure> failure;
+  if (outcome.reason == RunReason::lost)
+    failure = broker::Failure{outcome.detail, std::nullopt,
+                              services_.random.below(std::numeric_limits<std::uint64_t>::max())};
   auto const stored = co_await services_.writer.run(
-      [this, run = run_, from, claim = claim_](store::Transaction& transaction) -> Status {
+      [this, run = run_, from, claim = claim_, failure](store::Transaction& transaction) -> Status {
         DROVER_TRY(write_run(transaction, services_.streams, run, from));
-        return services_.queue.release(transaction, claim, Millis{0});
+        if (!failure) return services_.queue.release(transaction, claim, Millis{0});
+        auto const delay = services_.queue.retry(transaction, claim, *failure);
+        if (!delay) return std::unexpected(delay.error());
+        if (!*delay)
+          return fail(ErrorCode::internal, "the queue has no attempt left for the run {}", run.id);
+        return {};
       });
   // Without this record the lease runs out, or the next start finds the claim: the same end.
   if (!stored) log::warn("run-not-put-back", {{"run", run_.id}, {"reason", stored.error().text()}});
@@ -350,7 +361,8 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
                                        events](store::Transaction& transaction) -> Status {
           DROVER_TRY(finish_run(transaction, services_.streams, run, from, events));
           DROVER_TRY(update_session(transaction.db(), session));
-          return services_.queue.ack(transaction, claim);
+          if (run.reason != RunReason::lost) return services_.queue.ack(transaction, claim);
+          return services_.queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
         });
     if (stored) break;
     log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});

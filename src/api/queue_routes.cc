@@ -1,0 +1,251 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "api/api.h"
+#include "api/replies.h"
+#include "base/text.h"
+#include "broker/queue_rows.h"
+#include "contract/invocation.h"
+#include "worker/run_store.h"
+
+namespace drover::api {
+
+namespace {
+
+// Each is a transaction of its own.
+constexpr std::size_t kReplayMax = 1000;
+
+json::string text(std::string const& value) {
+  return json::string{value};
+}
+
+json::array names_of(std::vector<broker::QueueName> const& names) {
+  json::array array;
+  for (broker::QueueName const& name : names)
+    array.push_back(text(name.str()));
+  return array;
+}
+
+// The queue's own count and that of its dead letters, of which either may be there alone.
+std::vector<json::value> print_queues(std::vector<broker::QueueTally> tallies,
+                                      std::vector<broker::DeadCount> const& dead, WallTime now) {
+  using Name = std::tuple<std::string, std::string, std::string>;
+  std::map<Name, std::pair<broker::QueueTally, std::int64_t>> all;
+  for (broker::QueueTally& tally : tallies) {
+    Name name{tally.pool, tally.task_type, tally.tenant};
+    all[std::move(name)].first = std::move(tally);
+  }
+  for (broker::DeadCount const& one : dead)
+    all[{one.pool, one.task_type, one.tenant}].second = one.count;
+  std::vector<json::value> queues;
+  for (auto const& [name, counts] : all) {
+    auto const& [tally, dead_count] = counts;
+    auto const& [pool, task_type, tenant] = name;
+    json::object queue{{"pool", text(pool)},       {"task_type", text(task_type)},
+                       {"tenant", text(tenant)},   {"depth", tally.entries},
+                       {"ready", tally.ready},     {"delayed", tally.delayed},
+                       {"claimed", tally.claimed}, {"dead", dead_count},
+                       {"oldest_age_s", nullptr},  {"paused", tally.paused}};
+    if (tally.oldest)
+      queue["oldest_age_s"] =
+          std::chrono::duration<double>(std::max(now - *tally.oldest, Micros{0})).count();
+    queues.push_back(std::move(queue));
+  }
+  return queues;
+}
+
+json::object print_letter(broker::DeadLetter const& letter) {
+  broker::QueueEntry const& entry = letter.entry;
+  return {{"run", text(entry.run.str())},
+          {"task_type", text(entry.task_type)},
+          {"pool", text(entry.pool)},
+          {"tenant", text(entry.tenant)},
+          {"reason", to_string(letter.reason)},
+          {"detail", json::string{to_utf8(letter.detail)}},
+          {"failed", entry.failed},
+          {"lost", entry.lost},
+          {"epoch", static_cast<std::int64_t>(entry.epoch)},
+          {"enqueued_at", to_rfc3339(entry.enqueued_at)},
+          {"died_at", to_rfc3339(letter.died_at)}};
+}
+
+// The member "runs" of a body, which has no other.
+Result<json::array> runs_of(net::HttpRequest const& request) {
+  auto body = parse_json(request.body);
+  if (!body) return std::unexpected(body.error());
+  auto* const object = body->if_object();
+  if (object == nullptr || object->size() != 1 || !object->contains("runs") ||
+      !object->at("runs").is_array())
+    return fail(ErrorCode::invalid_argument, "/runs: the body is an object with one list, runs");
+  return std::move(object->at("runs").as_array());
+}
+
+Result<std::vector<RunId>> ids_of(json::array const& runs) {
+  if (runs.empty() || runs.size() > kReplayMax)
+    return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kReplayMax,
+                runs.size());
+  std::vector<RunId> ids;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    auto const* const one = runs[i].if_string();
+    auto id = one == nullptr ? fail(ErrorCode::invalid_argument, "it is no text")
+                             : RunId::parse(std::string_view{*one});
+    if (!id) return fail(ErrorCode::invalid_argument, "/runs/{}: {}", i, id.error().message);
+    ids.push_back(*std::move(id));
+  }
+  return ids;
+}
+
+json::object print_dispatched(worker::Dispatched const& dispatched) {
+  worker::RunRecord const& run = dispatched.run;
+  return {{"run", text(run.id.str())},
+          {"session", text(run.session.str())},
+          {"state", contract::to_string(run.state)},
+          {"events", text(fmt::format("/api/v1/sessions/{}/runs/{}/events", run.session, run.id))}};
+}
+
+}  // namespace
+
+Task<Status> Api::list_queues(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {});
+  if (!known) co_return known;
+  auto const dead = co_await services_.readers.run(
+      [](store::Database& database) { return broker::count_dead_letters(database); });
+  if (!dead) co_return std::unexpected(dead.error());
+  auto const queues = print_queues(services_.queue.tallies(), *dead, services_.clock.now());
+  json::object body{{"queues", json::array(queues.begin(), queues.end())},
+                    {"paused", names_of(services_.queue.paused())}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::pause_queue(Call call, net::HttpReply& reply) {
+  auto const name = broker::QueueName::parse(call.path.find("queue")->second);
+  if (!name) co_return std::unexpected(name.error());
+  auto const done =
+      co_await services_.writer.run([this, name = *name](store::Transaction& transaction) {
+        return services_.queue.pause(transaction, name);
+      });
+  if (!done) co_return done;
+  json::object body{{"paused", names_of(services_.queue.paused())}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::resume_queue(Call call, net::HttpReply& reply) {
+  auto const name = broker::QueueName::parse(call.path.find("queue")->second);
+  if (!name) co_return std::unexpected(name.error());
+  auto const done =
+      co_await services_.writer.run([this, name = *name](store::Transaction& transaction) {
+        return services_.queue.resume(transaction, name);
+      });
+  if (!done) co_return done;
+  json::object body{{"paused", names_of(services_.queue.paused())}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::list_dead_letters(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"task_type", "tenant", "limit", "before"});
+  if (!known) co_return known;
+  auto const limit = limit_of(call.request);
+  if (!limit) co_return std::unexpected(limit.error());
+  auto const text_of = [&](std::string_view name) {
+    auto const found = call.request.query.find(name);
+    return found == call.request.query.end() ? std::string{} : found->second;
+  };
+  broker::DeadLetterFilter filter{text_of("task_type"), text_of("tenant"), text_of("before"),
+                                  *limit};
+  auto const letters = co_await services_.queue.dead_letters(std::move(filter));
+  if (!letters) co_return std::unexpected(letters.error());
+  json::array items;
+  for (broker::DeadLetter const& letter : *letters)
+    items.push_back(print_letter(letter));
+  json::object body{{"dead_letters", std::move(items)}, {"next", nullptr}};
+  if (static_cast<std::int64_t>(letters->size()) == *limit)
+    body["next"] = text(letters->back().entry.run.str());
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::replay_dead_letter(Call call, net::HttpReply& reply) {
+  auto id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const dispatched = co_await dispatcher_.replay(*std::move(id));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  net::Headers headers{{"location", fmt::format("/api/v1/runs/{}", dispatched->run.id)}};
+  co_return co_await reply_json(reply, 202, print_dispatched(*dispatched), std::move(headers));
+}
+
+// Each for itself: one that cannot be replayed does not hold up the others.
+Task<Status> Api::replay_dead_letters(Call call, net::HttpReply& reply) {
+  auto const runs = runs_of(call.request);
+  if (!runs) co_return std::unexpected(runs.error());
+  auto const ids = ids_of(*runs);
+  if (!ids) co_return std::unexpected(ids.error());
+  json::array replayed;
+  json::array refused;
+  for (RunId const& id : *ids) {
+    auto const dispatched = co_await dispatcher_.replay(id);
+    if (dispatched) {
+      replayed.push_back(
+          json::object{{"run", text(id.str())}, {"replay", text(dispatched->run.id.str())}});
+    } else {
+      refused.push_back(json::object{{"run", text(id.str())},
+                                     {"code", to_string(dispatched.error().code)},
+                                     {"message", text(dispatched.error().message)}});
+    }
+  }
+  json::object body{{"replayed", std::move(replayed)}, {"refused", std::move(refused)}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> Api::discard_dead_letter(Call call, net::HttpReply& reply) {
+  auto const id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const taken =
+      co_await services_.writer.run([this, id = *id](store::Transaction& transaction) {
+        return services_.queue.take_dead(transaction, id);
+      });
+  if (!taken) co_return std::unexpected(taken.error());
+  co_return co_await reply_json(reply, 200, print_letter(*taken));
+}
+
+Task<Status> Api::run_now(Call call, net::HttpReply& reply) {
+  auto const id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const done =
+      co_await services_.writer.run([this, id = *id](store::Transaction& transaction) {
+        return services_.queue.run_now(transaction, id);
+      });
+  if (!done) co_return done;
+  auto const run = co_await services_.readers.run(
+      [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
+  if (!run) co_return std::unexpected(run.error());
+  co_return co_await reply_json(reply, 202, worker::to_json(*run));
+}
+
+Task<Status> Api::create_runs(Call call, net::HttpReply& reply) {
+  auto const runs = runs_of(call.request);
+  if (!runs) co_return std::unexpected(runs.error());
+  std::vector<contract::Invocation> invocations;
+  for (std::size_t i = 0; i < runs->size(); ++i) {
+    auto invocation = contract::parse_invocation(json::serialize((*runs)[i]));
+    if (!invocation) {
+      Error error = invocation.error();
+      error.message =
+          fmt::format("/runs/{}{}{}", i, error.message.starts_with('/') ? "" : ": ", error.message);
+      co_return std::unexpected(std::move(error));
+    }
+    invocations.push_back(*std::move(invocation));
+  }
+  auto const dispatched = co_await dispatcher_.dispatch_many(std::move(invocations));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  json::array items;
+  for (worker::Dispatched const& one : *dispatched)
+    items.push_back(print_dispatched(one));
+  json::object body{{"runs", std::move(items)}};
+  co_return co_await reply_json(reply, 202, std::move(body));
+}
+
+}  // namespace drover::api
