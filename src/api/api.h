@@ -8,6 +8,7 @@
 
 #include "api/auth.h"
 #include "api/router.h"
+#include "broker/redis_broker.h"
 #include "worker/dispatcher.h"
 #include "worker/run_store.h"
 #include "worker/services.h"
@@ -27,6 +28,8 @@ class Api {
 
   // The Host names are known once the server listens.
   void set_policy(AuthPolicy policy) { policy_ = std::move(policy); }
+  // Without it GET /api/v1/broker tells of the embedded broker.
+  void set_redis(broker::RedisBroker const& redis) { redis_ = &redis; }
   // The handler of the HTTP server.
   Task<void> handle(net::HttpRequest request, net::HttpReply& reply);
   // What is served, for the test that holds the OpenAPI document against it.
@@ -65,6 +68,7 @@ class Api {
   Task<Status> create_workspace(Call call, net::HttpReply& reply);
   Task<Status> get_workspace(Call call, net::HttpReply& reply);
   Task<Status> delete_workspace(Call call, net::HttpReply& reply);
+  Task<Status> get_broker(Call call, net::HttpReply& reply);
   Task<Status> get_openapi(Call call, net::HttpReply& reply);
   Task<Status> get_health(Call call, net::HttpReply& reply);
   Task<Status> get_ready(Call call, net::HttpReply& reply);
@@ -76,6 +80,7 @@ class Api {
   worker::Services const& services_;
   worker::Dispatcher& dispatcher_;
   worker::Worker& worker_;
+  broker::RedisBroker const* redis_ = nullptr;  // null: there is none
   AuthPolicy policy_;
   Router router_;
 };

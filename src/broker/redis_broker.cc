@@ -144,6 +144,10 @@ void RedisBroker::start() {
   impl->stamp_loop.start();
 }
 
+void RedisBroker::close_claims() {
+  impl_->claimer.close();
+}
+
 Task<void> RedisBroker::stop() {
   co_await impl_->claimer.stop();
   co_await impl_->relay_loop.stop();

@@ -62,6 +62,8 @@ class RedisBroker {
                                           redis::ConnectionOptions options = {});
 
   void start();
+  // Claims by Redis end, those of the embedded queue go on; so that workers can be stopped first.
+  void close_claims();
   Task<void> stop();
 
   // What workers of this process claim from.

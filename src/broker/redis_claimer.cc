@@ -88,12 +88,16 @@ void RedisClaimer::start() {
   spawn(watch_link());
 }
 
-Task<void> RedisClaimer::stop() {
+void RedisClaimer::close() {
   stopping_ = true;
   release_waiters();
   stop_reading("drover is stopping");
   changed_.notify();
   client_.changed().notify();
+}
+
+Task<void> RedisClaimer::stop() {
+  close();
   while (tasks_ > 0) {
     auto const seen = changed_.version();
     if (tasks_ > 0) co_await changed_.wait(seen);

@@ -37,6 +37,9 @@ class RedisClaimer {
   RedisClaimer& operator=(RedisClaimer const&) = delete;
 
   void start();
+  // Gives out nothing more.
+  void close();
+  // What is held goes back, for others.
   Task<void> stop();
   // There are new types: a read that waits for the others is given up.
   void types_changed();

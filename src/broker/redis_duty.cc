@@ -62,8 +62,10 @@ void RedisDutyLoop::set_problem(std::optional<Error> problem) {
                        (problem && problem->message != problem_->message);
   problem_ = std::move(problem);
   if (!changes) return;
-  if (problem_) log::warn("redis-degraded", {{"duty", name_}, {"reason", problem_->text()}});
-  if (!problem_) log::info("redis-restored", {{"duty", name_}});
+  // That there is no connection is the client's to say, once for all.
+  if (problem_ && client_.is_connected())
+    log::warn("redis-degraded", {{"duty", name_}, {"reason", problem_->text()}});
+  if (!problem_) log::debug("redis-restored", {{"duty", name_}});
   if (on_change_) on_change_();
 }
 

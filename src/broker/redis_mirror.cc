@@ -13,6 +13,8 @@ namespace {
 
 // Streams looked up in one read of the store.
 constexpr std::int64_t kScanStreams = 1000;
+// Names of second streams that are remembered; looked up again when there are more.
+constexpr std::size_t kSecondsMax = 1000;
 
 struct Standing {
   std::int64_t id = 0;
@@ -96,11 +98,24 @@ Task<Result<std::vector<EventPtr>>> RedisMirror::read(MirrorBook::Next const& ne
   co_return std::move(batch->events);
 }
 
+Task<Result<std::optional<std::string>>> RedisMirror::second_of(std::string name) {
+  if (!second_) co_return std::nullopt;
+  auto const known = seconds_.find(name);
+  if (known != seconds_.end()) co_return known->second;
+  auto second = co_await second_(name);
+  if (!second) co_return second;
+  if (seconds_.size() >= kSecondsMax) seconds_.clear();
+  seconds_.emplace(std::move(name), *second);
+  co_return second;
+}
+
 // The script's call that copies what is next of this stream, or asks how far Redis has it.
 Task<Result<redis::Script::Call>> RedisMirror::call_of(MirrorBook::Next next) {
   redis::Script::Call call;
   call.keys.push_back(next.name);
-  if (auto second = second_ ? second_(next.name) : std::nullopt) call.keys.push_back(*second);
+  auto const second = co_await second_of(next.name);
+  if (!second) co_return std::unexpected(second.error());
+  if (*second) call.keys.push_back(**second);
   Millis const keep = next.closed ? options_.keep : options_.keep_open;
   std::vector<EventPtr> events;
   std::int64_t follows = 0;

@@ -8,6 +8,7 @@
 //
 // On the event loop.
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +30,9 @@ struct MirrorOptions {
 
 class RedisMirror final : public RedisDuty {
  public:
-  // The stream of a unit that gets the same events, `unit:<id>:out`, where there is one.
-  using SecondStream = std::function<std::optional<std::string>(std::string const& name)>;
+  // The stream of a unit that gets the same events, `unit:<id>:out`, where there is one. May be
+  // empty. Asked once for each stream that is being copied.
+  using SecondStream = std::function<Task<Result<std::optional<std::string>>>(std::string name)>;
 
   RedisMirror(redis::Client& client, OutputStreams& streams, store::Readers& readers,
               Clock const& clock, SecondStream second, MirrorOptions options = {});
@@ -46,6 +48,7 @@ class RedisMirror final : public RedisDuty {
   Task<Result<redis::Script::Call>> call_of(MirrorBook::Next next);
   [[nodiscard]] Status note(MirrorBook::Next const& next, redis::Reply const& reply);
   Task<Status> remove_foreign();
+  Task<Result<std::optional<std::string>>> second_of(std::string name);
 
   redis::Client& client_;
   OutputStreams& streams_;
@@ -54,6 +57,7 @@ class RedisMirror final : public RedisDuty {
   SecondStream second_;
   MirrorOptions options_;
   MirrorBook book_;
+  std::map<std::string, std::optional<std::string>> seconds_;
   std::vector<std::string> foreign_;  // streams of which Redis has more than the store
 };
 

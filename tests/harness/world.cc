@@ -80,9 +80,11 @@ World::~World() {
 
 std::vector<std::string> World::environment() const {
   char const* const path = std::getenv("PATH");
-  return {fmt::format("PATH={}", path == nullptr ? "/usr/bin:/bin" : path),
-          "HOME=" + root_ + "/home", "DROVER_STATE_DIR=" + state_folder(), "LANG=C.UTF-8",
-          "GIT_CONFIG_NOSYSTEM=1"};
+  std::vector<std::string> all{fmt::format("PATH={}", path == nullptr ? "/usr/bin:/bin" : path),
+                               "HOME=" + root_ + "/home", "DROVER_STATE_DIR=" + state_folder(),
+                               "LANG=C.UTF-8", "GIT_CONFIG_NOSYSTEM=1"};
+  all.insert(all.end(), variables_.begin(), variables_.end());
+  return all;
 }
 
 std::string World::drover_program() {

@@ -24,6 +24,8 @@ class World {
   [[nodiscard]] std::string const& root() const { return root_; }
   [[nodiscard]] std::string state_folder() const { return root_ + "/state"; }
   [[nodiscard]] std::vector<std::string> environment() const;
+  // "NAME=value" for the programs that are started from here on.
+  void set(std::string variable) { variables_.push_back(std::move(variable)); }
   [[nodiscard]] static std::string drover_program();
 
   // A folder of the user without git.
@@ -61,6 +63,7 @@ class World {
 
  private:
   std::string root_;
+  std::vector<std::string> variables_;
   int models_ = 0;
   std::unique_ptr<Program> server_;
 };
