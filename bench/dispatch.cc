@@ -480,12 +480,12 @@ Status measure_depth(Scratch const& scratch, int depth, Effort effort, Medians& 
 
 }  // namespace
 
-Status run_dispatch(Report& report) {
-  auto const scratch = Scratch::create();
-  if (!scratch) return std::unexpected(scratch.error());
+namespace {
+
+Status measure_all(Scratch const& scratch, Report const& report, Medians& medians) {
   Effort const effort = report.repetitions(kPickups) == kPickups ? Effort::thorough : Effort::quick;
   std::vector<System> systems;
-  auto queue = Embedded::open(*scratch, "embedded");
+  auto queue = Embedded::open(scratch, "embedded");
   if (!queue) return std::unexpected(queue.error());
   systems.push_back(system_of("embedded", **queue, own_cpu_ns));
   std::vector<std::unique_ptr<Redis>> peers;
@@ -493,22 +493,31 @@ Status run_dispatch(Report& report) {
     note("left out: redis; to have it: apt-get install redis-server");
   for (std::string const sync : {"always", "everysec"}) {
     if (!find_program("redis-server")) break;
-    auto redis = Redis::open(*scratch, sync);
+    auto redis = Redis::open(scratch, sync);
     if (!redis) return std::unexpected(redis.error());
     pid_t const pid = (*redis)->pid();
     systems.push_back(system_of("redis-" + sync, **redis,
                                 [pid] { return own_cpu_ns() + cpu_ns(pid).value_or(0); }));
     peers.push_back(*std::move(redis));
   }
-  Medians medians;
   for (int round = 0; round < kRounds; ++round)
-    DROVER_TRY(measure_round(*scratch, systems, report, effort, medians));
+    DROVER_TRY(measure_round(scratch, systems, report, effort, medians));
   for (int const depth : {1000, effort == Effort::thorough ? 1'000'000 : 10'000})
-    DROVER_TRY(measure_depth(*scratch, depth, effort, medians));
+    DROVER_TRY(measure_depth(scratch, depth, effort, medians));
+  return {};
+}
+
+}  // namespace
+
+Status run_dispatch(Report& report) {
+  auto const scratch = Scratch::create();
+  if (!scratch) return std::unexpected(scratch.error());
+  Medians medians;
+  auto const done = measure_all(*scratch, report, medians);
   for (std::string_view const part :
        {"disk", "embedded", "redis-always", "redis-everysec", "depth"})
     medians.report(report, part);
-  return {};
+  return done;
 }
 
 }  // namespace drover::bench
