@@ -47,6 +47,11 @@ void MirrorBook::answered(std::string const& name, std::int64_t have) {
   change(name, stream);
 }
 
+void MirrorBook::clear() {
+  streams_.clear();
+  waiting_ = 0;
+}
+
 std::vector<MirrorBook::Next> MirrorBook::next(std::size_t most) {
   std::vector<Next> all;
   if (waiting_ == 0) return all;

@@ -29,6 +29,7 @@ class MirrorBook {
   };
   // Streams with something to do, at most `most`. Each comes once before one comes twice.
   [[nodiscard]] std::vector<Next> next(std::size_t most);
+  void clear();
   [[nodiscard]] bool done() const { return waiting_ == 0; }
   // Streams that are not copied to their end.
   [[nodiscard]] std::size_t behind() const { return waiting_; }

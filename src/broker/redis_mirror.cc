@@ -58,11 +58,17 @@ RedisMirror::RedisMirror(redis::Client& client, OutputStreams& streams, store::R
       options_(options) {}
 
 void RedisMirror::published(EmbeddedStreams::Published const& events) {
+  if (overrun_) return;
   book_.published(events.name, events.first_seq, events.last_seq, events.closed);
+  if (book_.behind() <= options_.behind_max) return;
+  log::info("redis-mirror-overrun", {{"streams", book_.behind()}});
+  book_.clear();
+  overrun_ = true;
 }
 
 Task<Status> RedisMirror::round(RedisData data) {
-  if (data == RedisData::doubtful) {
+  if (data == RedisData::doubtful || overrun_) {
+    overrun_ = false;
     auto const doubted = co_await doubt_all();
     if (!doubted) co_return doubted;
   }

@@ -26,6 +26,8 @@ struct MirrorOptions {
   Millis keep_open{7LL * 24 * 3600 * 1000};  // one that is open, after its newest event
   std::size_t batch_events = 256;            // of one stream at a time
   std::size_t batch_streams = 32;
+  // That wait to be copied; above that they are looked up in the store when Redis takes them again.
+  std::size_t behind_max = 50'000;
 };
 
 class RedisMirror final : public RedisDuty {
@@ -39,7 +41,10 @@ class RedisMirror final : public RedisDuty {
 
   Task<Status> round(RedisData data) override;
   void published(EmbeddedStreams::Published const& events);
-  [[nodiscard]] std::size_t streams_behind() const { return book_.behind(); }
+  // At least so many, after an overrun.
+  [[nodiscard]] std::size_t streams_behind() const {
+    return overrun_ ? options_.behind_max : book_.behind();
+  }
 
  private:
   Task<Status> doubt_all();
@@ -57,6 +62,7 @@ class RedisMirror final : public RedisDuty {
   SecondStream second_;
   MirrorOptions options_;
   MirrorBook book_;
+  bool overrun_ = false;  // more was published than the book holds: the store is to be looked at
   std::map<std::string, std::optional<std::string>> seconds_;
   std::vector<std::string> foreign_;  // streams of which Redis has more than the store
 };

@@ -338,7 +338,6 @@ Status Server::announce() {
       started = std::unexpected(loaded.error());
     } else {
       if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
-      if (redis_) redis_->start();
       started = worker_->start();
     }
   });
@@ -350,6 +349,8 @@ Status Server::announce() {
                           {"pid", static_cast<std::int64_t>(::getpid())}};
   DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
                                    json::serialize(file) + "\n", 0600));
+  // Last, for from here on it has to be stopped in order.
+  if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});
   return {};
 }

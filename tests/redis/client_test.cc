@@ -8,6 +8,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include "net/test_socket.h"
 #include "redis/failure.h"
 #include "redis/redis_server.h"
 
@@ -140,6 +141,34 @@ TEST_F(RedisClient, SaysWhichPasswordAndWhoIsNoRedis) {
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().code, ErrorCode::unavailable);
   EXPECT_THAT(nobody.error().text(), HasSubstr(at));
+}
+
+TEST_F(RedisClient, RefusesARedisThatIsTooOld) {
+  net::RawServer const server([](net::RawSocket& peer, int) {
+    (void)peer.read_until("HELLO");
+    std::string_view const greeting =
+        "*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n6.2.7\r\n";
+    ASSERT_GT(::send(peer.fd(), greeting.data(), greeting.size(), MSG_NOSIGNAL), 0);
+    (void)peer.read_to_end();
+  });
+  auto const connection = open(fmt::format("redis://127.0.0.1:{}", server.port()));
+  ASSERT_FALSE(connection);
+  EXPECT_EQ(connection.error().code, ErrorCode::unsupported);
+  EXPECT_THAT(connection.error().text(), HasSubstr("6.2.7"));
+  EXPECT_THAT(connection.error().text(), HasSubstr("use Redis 7"));
+}
+
+TEST_F(RedisClient, RefusesWhatIsNoRedis) {
+  net::RawServer const server([](net::RawSocket& peer, int) {
+    (void)peer.read_until("HELLO");
+    std::string_view const answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    ASSERT_GT(::send(peer.fd(), answer.data(), answer.size(), MSG_NOSIGNAL), 0);
+    (void)peer.read_to_end();
+  });
+  auto const connection = open(fmt::format("redis://127.0.0.1:{}", server.port()));
+  ASSERT_FALSE(connection);
+  EXPECT_EQ(connection.error().code, ErrorCode::upstream);
+  EXPECT_THAT(connection.error().text(), HasSubstr("Redis protocol"));
 }
 
 TEST_F(RedisClient, VerifiesTheCertificate) {
