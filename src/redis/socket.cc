@@ -184,7 +184,7 @@ Result<asio::ssl::context> tls_context(Endpoint const& endpoint) {
 
 }  // namespace
 
-Result<std::shared_ptr<Socket>> Socket::create(asio::any_io_executor loop,
+Result<std::shared_ptr<Socket>> Socket::create(asio::any_io_executor const& loop,
                                                Endpoint const& endpoint) {
   switch (endpoint.transport) {
     case Endpoint::Transport::tcp:

@@ -16,8 +16,8 @@ namespace drover::redis {
 
 class Socket {
  public:
-  [[nodiscard]] static Result<std::shared_ptr<Socket>> create(boost::asio::any_io_executor loop,
-                                                              Endpoint const& endpoint);
+  [[nodiscard]] static Result<std::shared_ptr<Socket>> create(
+      boost::asio::any_io_executor const& loop, Endpoint const& endpoint);
   virtual ~Socket() = default;
   // Once, first. unavailable when nobody answers, upstream when the certificate does not hold.
   virtual Task<Status> connect() = 0;

@@ -82,6 +82,21 @@ TEST(RedisBroker, ACancelledRunIsOfferedNoMore) {
   EXPECT_TRUE(world.run_until([&] { return server.cli({"XLEN", kStream}) == "0"; }));
 }
 
+TEST(RedisBroker, OffersAnewAfterAFlushAlsoWhileNobodyAsks) {
+  RedisServer server;
+  BrokerWorld world{server.url()};
+  ASSERT_TRUE(world.run_until_well());
+  world.enqueue("run-a");
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(world.run_until([&] { return server.cli({"XLEN", kStream}) == "1"; }));
+    server.cli({"FLUSHALL"});
+  }
+  ASSERT_TRUE(world.run_until([&] { return server.cli({"XLEN", kStream}) == "1"; }));
+  world.start_workers(1, 1);
+  ASSERT_TRUE(run_until_finished(world, 1));
+  expect_whole(world, server.url(), 1);
+}
+
 TEST(RedisBroker, SurvivesARedisThatIsKilledAndComesBackEmpty) {
   RedisServer server;
   BrokerWorld world{server.url()};
