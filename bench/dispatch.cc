@@ -1,5 +1,6 @@
 // The dispatch queue: enqueue, claim and acknowledge, each durable before it is answered. Beside
-// it, the same on raw Redis Streams with as many clients and the same payload.
+// it, the same with Redis as the broker, and on raw Redis Streams with as many clients and the same
+// payload.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -16,6 +17,8 @@
 #include "base/log.h"
 #include "benches.h"
 #include "broker/embedded_queue.h"
+#include "broker/embedded_streams.h"
+#include "broker/redis_broker.h"
 #include "broker/schema.h"
 #include "machine.h"
 #include "redis_server.h"
@@ -61,10 +64,12 @@ Result<Spent> timed(std::function<Status()> const& work, std::function<std::int6
                static_cast<double>(cpu() - cpu_before) / 1e3};
 }
 
-// A queue over a file of its own, and the loop that it lives on.
+// A queue over a file of its own, and the loop that it lives on. With the socket of a Redis, claims
+// go by that.
 class Embedded {
  public:
-  static Result<std::unique_ptr<Embedded>> open(Scratch const& scratch, std::string const& name) {
+  static Result<std::unique_ptr<Embedded>> open(Scratch const& scratch, std::string const& name,
+                                                std::string const& redis_socket = "") {
     auto database = store::Database::open(scratch.path(name + ".db"), store::OpenMode::writer);
     if (!database) return std::unexpected(database.error());
     DROVER_TRY(store::migrate(*database, broker::migrations()));
@@ -74,8 +79,15 @@ class Embedded {
     auto made = std::unique_ptr<Embedded>(new Embedded(*std::move(database)));
     auto const loaded = made->finish(made->queue_.load());
     if (!loaded) return std::unexpected(loaded.error());
+    if (!redis_socket.empty())
+      DROVER_TRY(made->go_by_redis(scratch.path(name + ".db"), redis_socket));
     return made;
   }
+  ~Embedded() {
+    if (redis_) (void)finish(stop_redis());
+  }
+  Embedded(Embedded const&) = delete;
+  Embedded& operator=(Embedded const&) = delete;
 
   Status enqueue(int clients, int count, std::size_t batch) {
     return each_client(clients, count,
@@ -108,6 +120,28 @@ class Embedded {
   explicit Embedded(store::Database database)
       : writer_(std::move(database), io_.get_executor()),
         queue_(writer_, clock_, io_.get_executor(), options()) {}
+
+  Status go_by_redis(std::string const& file, std::string const& socket) {
+    auto endpoint = redis::parse_endpoint("unix://" + socket);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    auto const loop = io_.get_executor();
+    readers_ = std::make_unique<store::Readers>(file, pool_);
+    streams_ = std::make_unique<broker::EmbeddedStreams>(writer_, *readers_, clock_, loop);
+    broker::RedisBrokerOptions wanted;
+    wanted.types.emplace_back("bench", broker::kDefaultPool);
+    redis_ = std::make_unique<broker::RedisBroker>(
+        broker::RedisBroker::Parts{loop, clock_, random_, queue_, *streams_, *readers_, {}, {}},
+        *std::move(endpoint), std::move(wanted));
+    redis_->start();
+    while (redis_->status().problem && io_.run_one() > 0) {
+    }
+    claims_ = &redis_->queue();
+    return {};
+  }
+  Task<Status> stop_redis() {
+    co_await redis_->stop();
+    co_return Status{};
+  }
 
   template <class T>
   T finish(Task<T> task) {
@@ -200,8 +234,8 @@ class Embedded {
   Task<Status> drain(int count, std::size_t batch) {
     while (count > 0) {
       auto wanted = request(kClaimWait);
-      auto claims = co_await queue_.claim_many(std::move(wanted),
-                                               std::min(batch, static_cast<std::size_t>(count)));
+      auto claims = co_await claims_->claim_many(std::move(wanted),
+                                                 std::min(batch, static_cast<std::size_t>(count)));
       if (!claims) co_return std::unexpected(claims.error());
       count -= static_cast<int>(claims->size());
       auto const done = co_await ack(*std::move(claims));
@@ -235,7 +269,7 @@ class Embedded {
   Task<Status> receive(int count, Samples* samples) {
     for (int i = 0; i < count; ++i) {
       auto wanted = request(kClaimWait);
-      auto claims = co_await queue_.claim_many(std::move(wanted), 1);
+      auto claims = co_await claims_->claim_many(std::move(wanted), 1);
       if (!claims) co_return std::unexpected(claims.error());
       if (claims->empty()) co_return fail(ErrorCode::internal, "nothing came to be picked up");
       samples->add(ms_between(sent_ns_, monotonic_ns()));
@@ -249,6 +283,12 @@ class Embedded {
   asio::io_context io_{1};
   store::Writer writer_;
   broker::EmbeddedQueue queue_;
+  broker::DispatchQueue* claims_ = &queue_;
+  SystemRandom random_;
+  os::BlockingPool pool_{1};
+  std::unique_ptr<store::Readers> readers_;
+  std::unique_ptr<broker::EmbeddedStreams> streams_;
+  std::unique_ptr<broker::RedisBroker> redis_;
   int next_ = 0;
   int pickups_ = 0;  // numbers behind those of next_
   std::int64_t sent_ns_ = 0;
@@ -264,6 +304,7 @@ class Redis {
   }
 
   [[nodiscard]] pid_t pid() const { return server_.pid(); }
+  [[nodiscard]] std::string const& socket() const { return server_.socket(); }
 
   Status enqueue(int clients, int count, std::size_t batch) {
     return each_client(clients, count, [batch](RedisClient& client, int, int number) -> Status {
@@ -390,6 +431,7 @@ struct Load {
   int count;
   std::size_t batch;
 };
+constexpr std::string_view kOverRedis = "drover-redis";
 constexpr Load kLoads[] = {{"c1", 1, 1000, 1},
                            {"c4", 4, 3000, 1},
                            {"c16", 16, 8000, 1},
@@ -458,6 +500,8 @@ Status measure_round(Scratch const& scratch, std::vector<System> const& systems,
   medians.add("disk", "fdatasync_p50", "ms", *disk);
   for (Load const& load : kLoads)
     for (System const& system : systems) {
+      // An offer is taken up on its own, however many there are.
+      if (system.name == kOverRedis && load.batch > 1) continue;
       std::string const name = fmt::format("{}-{}", system.name, load.name);
       DROVER_TRY(measure(system, name, load, count_of(load, effort), medians));
       if (load.clients == 1 && load.batch == 1)
@@ -500,6 +544,15 @@ Status measure_all(Scratch const& scratch, Report const& report, Medians& median
                                 [pid] { return own_cpu_ns() + cpu_ns(pid).value_or(0); }));
     peers.push_back(*std::move(redis));
   }
+  std::unique_ptr<Embedded> over_redis;
+  if (!peers.empty()) {
+    pid_t const pid = peers.back()->pid();
+    auto opened = Embedded::open(scratch, "over-redis", peers.back()->socket());
+    if (!opened) return std::unexpected(opened.error());
+    over_redis = *std::move(opened);
+    systems.push_back(system_of(std::string{kOverRedis}, *over_redis,
+                                [pid] { return own_cpu_ns() + cpu_ns(pid).value_or(0); }));
+  }
   for (int round = 0; round < kRounds; ++round)
     DROVER_TRY(measure_round(scratch, systems, report, effort, medians));
   for (int const depth : {1000, effort == Effort::thorough ? 1'000'000 : 10'000})
@@ -515,7 +568,7 @@ Status run_dispatch(Report& report) {
   Medians medians;
   auto const done = measure_all(*scratch, report, medians);
   for (std::string_view const part :
-       {"disk", "embedded", "redis-always", "redis-everysec", "depth"})
+       {"disk", "embedded", "drover-redis", "redis-always", "redis-everysec", "depth"})
     medians.report(report, part);
   return done;
 }

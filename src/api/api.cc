@@ -19,7 +19,7 @@ Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worke
 
 // Private members are named here, where the class may name them.
 std::span<Api::Entry const> Api::table() {
-  static constexpr std::array<Entry, 44> kTable = {{
+  static constexpr std::array<Entry, 45> kTable = {{
       {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Api::create_run},
       {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Api::list_runs},
       {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Api::get_run},
@@ -40,6 +40,7 @@ std::span<Api::Entry const> Api::table() {
       {{"DELETE", "/api/v1/dead-letters/{run}", "discardDeadLetter"},
        Access::token,
        &Api::discard_dead_letter},
+      {{"GET", "/api/v1/broker", "getBroker"}, Access::token, &Api::get_broker},
       {{"GET", "/api/v1/sessions", "listSessions"}, Access::token, &Api::list_sessions},
       {{"GET", "/api/v1/sessions/{session}", "getSession"}, Access::token, &Api::get_session},
       {{"DELETE", "/api/v1/sessions/{session}", "deleteSession"},
@@ -155,6 +156,24 @@ Task<Status> Api::get_ready(Call, net::HttpReply& reply) {
   bool const full = !services_.reserve.held();
   json::object body{{"status", refusing ? "store_failed" : full ? "no_space" : "ok"}};
   co_return co_await reply_json(reply, refusing || full ? 503 : 200, std::move(body));
+}
+
+// What carries offers and events, and whether it does. `degraded` loses nothing: work and streams
+// of this server go on, other workers and readers of Redis wait.
+Task<Status> Api::get_broker(Call, net::HttpReply& reply) {
+  json::object body{{"kind", "embedded"}, {"state", "ok"}};
+  if (redis_ != nullptr) {
+    auto const status = redis_->status();
+    body["kind"] = "redis";
+    body["at"] = json::string{status.at};
+    body["offers_out"] = status.offers_out;
+    body["streams_behind"] = status.streams_behind;
+    if (status.problem) {
+      body["state"] = "degraded";
+      body["reason"] = json::string{status.problem->text()};
+    }
+  }
+  co_return co_await reply_json(reply, 200, std::move(body));
 }
 
 Task<Status> Api::get_root(Call, net::HttpReply& reply) {

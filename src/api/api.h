@@ -8,6 +8,7 @@
 
 #include "api/auth.h"
 #include "api/router.h"
+#include "broker/redis_broker.h"
 #include "schedule/schedules.h"
 #include "worker/dispatcher.h"
 #include "worker/run_store.h"
@@ -29,6 +30,8 @@ class Api {
 
   // The Host names are known once the server listens.
   void set_policy(AuthPolicy policy) { policy_ = std::move(policy); }
+  // Without it GET /api/v1/broker tells of the embedded broker.
+  void set_redis(broker::RedisBroker const& redis) { redis_ = &redis; }
   // The handler of the HTTP server.
   Task<void> handle(net::HttpRequest request, net::HttpReply& reply);
   // What is served, for the test that holds the OpenAPI document against it.
@@ -84,6 +87,7 @@ class Api {
   Task<Status> replace_hook(Call call, net::HttpReply& reply);
   Task<Status> delete_hook(Call call, net::HttpReply& reply);
   Task<Status> deliver_hook(Call call, net::HttpReply& reply);
+  Task<Status> get_broker(Call call, net::HttpReply& reply);
   Task<Status> get_openapi(Call call, net::HttpReply& reply);
   Task<Status> get_health(Call call, net::HttpReply& reply);
   Task<Status> get_ready(Call call, net::HttpReply& reply);
@@ -96,6 +100,7 @@ class Api {
   worker::Dispatcher& dispatcher_;
   worker::Worker& worker_;
   schedule::Schedules& schedules_;
+  broker::RedisBroker const* redis_ = nullptr;  // null: there is none
   AuthPolicy policy_;
   Router router_;
 };

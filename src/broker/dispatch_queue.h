@@ -85,6 +85,13 @@ struct ClaimFilter {
   std::vector<std::string> task_types;  // empty: any
 };
 
+// One entry as it stood when somebody was told of it: nobody has claimed it since epoch `after`.
+struct OfferedRun {
+  RunId run;
+  Epoch after{0};
+  friend bool operator==(OfferedRun const&, OfferedRun const&) = default;
+};
+
 struct Claim {
   QueueEntry entry;  // its epoch is this claim's
   Epoch epoch{0};
@@ -97,6 +104,8 @@ struct ClaimRequest {
   ClaimFilter filter;
   Millis lease{90'000};  // renewed or lost
   Millis wait{0};        // for something to claim
+  // Only this entry, now or not at all; filter and wait do not count.
+  std::optional<OfferedRun> only;
   // Runs in the transaction that makes the claim durable: the run's own row changes with it. An
   // error undoes the claim and is the result of claim().
   std::function<Status(store::Transaction&, Claim const&)> within;

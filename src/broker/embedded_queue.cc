@@ -110,6 +110,26 @@ void EmbeddedQueue::on_exit(ExitHandler handler) {
   hub_->exit_handler = std::move(handler);
 }
 
+void EmbeddedQueue::on_change(std::function<void()> handler) {
+  hub_->change_handler = std::move(handler);
+}
+
+std::vector<Offer> EmbeddedQueue::offerable(std::size_t most) {
+  std::vector<Offer> offers;
+  for (QueueEntry const* entry : hub_->core.claimable(most, hub_->now())) {
+    Offer offer;
+    offer.offered = {entry->run, entry->epoch};
+    offer.lane = {entry->task_type, entry->pool, level_of(entry->priority)};
+    offers.push_back(std::move(offer));
+  }
+  return offers;
+}
+
+bool EmbeddedQueue::stands(OfferedRun const& offered) const {
+  auto const seen = hub_->core.find(offered.run);
+  return seen && seen->place == QueueCore::Place::ready && seen->entry->epoch == offered.after;
+}
+
 QueueStats EmbeddedQueue::stats() const {
   QueueStats stats = hub_->core.stats();
   stats.waiting_claimers = hub_->waiters.size();
@@ -225,7 +245,7 @@ Task<Result<std::vector<Claim>>> EmbeddedQueue::claim_many(ClaimRequest request,
     // closed.
     hub->arm();
     if (picked.empty()) {
-      if (Hub::Steady::now() >= deadline) co_return std::vector<Claim>{};
+      if (request.only || Hub::Steady::now() >= deadline) co_return std::vector<Claim>{};
       if (hub->waiters.size() >= hub->options.claimers_max)
         co_return fail(ErrorCode::unavailable, "{} claimers wait for work, which is the limit",
                        hub->waiters.size());

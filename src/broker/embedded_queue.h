@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "broker/dispatch_queue.h"
 #include "broker/gate.h"
+#include "broker/offer.h"
 #include "store/writer.h"
 
 namespace drover::broker {
@@ -33,7 +34,7 @@ struct QueueRow;
 // The most that claim_many() gives at once.
 inline constexpr std::size_t kClaimBatchMax = 1000;
 
-class EmbeddedQueue final : public DispatchQueue {
+class EmbeddedQueue final : public DispatchQueue, public OfferSource {
  public:
   EmbeddedQueue(store::Writer& writer, Clock const& clock, boost::asio::any_io_executor loop,
                 QueueOptions options = {});
@@ -72,6 +73,10 @@ class EmbeddedQueue final : public DispatchQueue {
   void on_exit(ExitHandler handler) override;
   QueueStats stats() const override;
   std::vector<QueueTally> tallies() const override;
+
+  std::vector<Offer> offerable(std::size_t most) override;
+  bool stands(OfferedRun const& offered) const override;
+  void on_change(std::function<void()> handler) override;
 
   // Does what is due by the clock: leases that ran out, delays and times that are over, tokens that
   // have come. A timer of its own calls it; the simulator and tests with a manual clock do so

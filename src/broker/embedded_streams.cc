@@ -88,6 +88,7 @@ struct EmbeddedStreams::Hub {
   std::size_t readers = 0;
   std::uint64_t file_reads = 0;
   bool stopped = false;
+  std::function<void(Published const&)> publish_handler;
 
   Live& entry(std::string const& name);
   void publish(std::string const& name, std::vector<EventPtr> const& events, bool closing);
@@ -170,6 +171,8 @@ void EmbeddedStreams::Hub::publish(std::string const& name, std::vector<EventPtr
   }
   if (auto const still = live.find(name); still != live.end() && still->second.closed)
     forget_if_unused(still->second);
+  if (publish_handler)
+    publish_handler({name, events.front()->seq(), events.back()->seq(), closing});
 }
 
 void EmbeddedStreams::Hub::drop_oldest(Live& stream) {
@@ -288,6 +291,10 @@ void EmbeddedStreams::stop() {
   for (auto& [name, stream] : hub_->live)
     for (Reader* reader : stream.readers)
       reader->wake();
+}
+
+void EmbeddedStreams::on_publish(std::function<void(Published const&)> handler) {
+  hub_->publish_handler = std::move(handler);
 }
 
 StreamStats EmbeddedStreams::stats() const {

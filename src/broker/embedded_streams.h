@@ -3,7 +3,9 @@
 //
 // append() belongs to the writer's thread, everything else to the event loop.
 // Life: the Writer and the Readers must outlive it, and it its readers.
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/time.h"
@@ -41,6 +43,15 @@ class EmbeddedStreams final : public OutputStreams {
   Result<std::unique_ptr<StreamReader>> open_reader(StreamName const& name,
                                                     std::int64_t after_seq) override;
   Task<Result<std::int64_t>> trim(TrimPolicy policy) override;
+
+  // Called on the event loop for what has become durable. `first_seq` is that of the first event.
+  struct Published {
+    std::string const& name;
+    std::int64_t first_seq;
+    std::int64_t last_seq;
+    bool closed;
+  };
+  void on_publish(std::function<void(Published const&)> handler);
 
   // Ends every next() that waits, and refuses new readers: the server is going down.
   void stop();

@@ -96,19 +96,41 @@ void QueueCore::displace(Node& node, QueueTime now) {
   }
 }
 
+// It is out of ReadyOrder already.
+Picked QueueCore::hold(Node& node, WorkerId const& worker, BootTime lease_until) {
+  set_place(node, Place::claimed);
+  if (node.entry.expires_at) expiring_.erase({*node.entry.expires_at, node.order});
+  node.entry.epoch = Epoch{static_cast<std::int64_t>(node.entry.epoch) + 1};
+  node.worker = worker;
+  node.lease_until = lease_until;
+  leases_.emplace(lease_until, node.order);
+  return Picked{node.entry, node.order};
+}
+
 std::optional<Picked> QueueCore::claim(ClaimFilter const& filter, WorkerId const& worker,
                                        BootTime lease_until, QueueTime now) {
   wake(now);
   auto const order = ready_.next(filter, now.boot);
   if (!order) return std::nullopt;
-  Node& node = nodes_.at(*order);
-  set_place(node, Place::claimed);
-  if (node.entry.expires_at) expiring_.erase({*node.entry.expires_at, *order});
-  node.entry.epoch = Epoch{static_cast<std::int64_t>(node.entry.epoch) + 1};
-  node.worker = worker;
-  node.lease_until = lease_until;
-  leases_.emplace(lease_until, *order);
-  return Picked{node.entry, *order};
+  return hold(nodes_.at(*order), worker, lease_until);
+}
+
+std::optional<Picked> QueueCore::claim_offered(OfferedRun const& offered, WorkerId const& worker,
+                                               BootTime lease_until, QueueTime now) {
+  wake(now);
+  Node* const node = find_node(offered.run);
+  if (node == nullptr || node->place != Place::ready || node->entry.epoch != offered.after)
+    return std::nullopt;
+  if (!ready_.take(node->entry, node->order, now.boot)) return std::nullopt;
+  return hold(*node, worker, lease_until);
+}
+
+std::vector<QueueEntry const*> QueueCore::claimable(std::size_t most, QueueTime now) {
+  wake(now);
+  std::vector<QueueEntry const*> entries;
+  for (Order const order : ready_.preview(most, now.boot))
+    entries.push_back(&nodes_.at(order).entry);
+  return entries;
 }
 
 Status QueueCore::renew(RunId const& run, Epoch epoch, BootTime lease_until) {

@@ -54,6 +54,13 @@ class QueueCore {
   // The next entry for this filter, now claimed with a higher epoch, or nullopt.
   [[nodiscard]] std::optional<Picked> claim(ClaimFilter const& filter, WorkerId const& worker,
                                             BootTime lease_until, QueueTime now);
+  // This very entry, if it could be claimed now and nobody has claimed it since `after`.
+  [[nodiscard]] std::optional<Picked> claim_offered(OfferedRun const& offered,
+                                                    WorkerId const& worker, BootTime lease_until,
+                                                    QueueTime now);
+  // Entries that could be claimed now: of each pool, task type and level the first `most`, in
+  // order (see ReadyOrder::preview).
+  [[nodiscard]] std::vector<QueueEntry const*> claimable(std::size_t most, QueueTime now);
   // conflict unless the run is claimed with exactly this epoch.
   [[nodiscard]] Status renew(RunId const& run, Epoch epoch, BootTime lease_until);
   // Back to its place; `failed` is how many of its attempts have failed. Ignored unless the run is
@@ -115,6 +122,7 @@ class QueueCore {
   [[nodiscard]] bool is_head(Node const& node) const;
   [[nodiscard]] Node* find_node(RunId const& run);
   [[nodiscard]] Node* find_claimed(RunId const& run, Epoch epoch);
+  [[nodiscard]] Picked hold(Node& node, WorkerId const& worker, BootTime lease_until);
   void set_place(Node& node, Place place);
   void place(Node& node, QueueTime now);
   void displace(Node& node, QueueTime now);

@@ -68,7 +68,9 @@ std::vector<Picked> EmbeddedQueue::Hub::pick(ClaimRequest const& request, std::s
   QueueTime const time = now();
   std::vector<Picked> picked;
   while (picked.size() < most) {
-    auto one = core.claim(request.filter, request.worker, time.boot + request.lease, time);
+    BootTime const until = time.boot + request.lease;
+    auto one = request.only ? core.claim_offered(*request.only, request.worker, until, time)
+                            : core.claim(request.filter, request.worker, until, time);
     if (!one) break;
     picked.push_back(*std::move(one));
   }
@@ -85,6 +87,7 @@ void EmbeddedQueue::Hub::changed() {
   serve_waiters();
   depth = core.stats().entries;
   arm();
+  if (change_handler) change_handler();
 }
 
 void EmbeddedQueue::Hub::serve_waiters() {

@@ -47,6 +47,7 @@ struct EmbeddedQueue::Hub : std::enable_shared_from_this<Hub> {
   boost::asio::steady_timer timer;
   std::optional<Steady::time_point> armed;
   std::function<void(ExpiredLease const&)> expired_handler;
+  std::function<void()> change_handler;
   ExitHandler exit_handler;             // called on the writer's thread, set before load()
   std::atomic<std::size_t> depth{0};    // of `core`, for the writer's thread
   std::atomic<std::size_t> waiting{0};  // claimers, for the writer's thread

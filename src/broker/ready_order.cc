@@ -277,23 +277,81 @@ void ReadyOrder::count_passed(std::vector<Candidate> const& candidates, Candidat
   chosen.bucket->passed = 0;
 }
 
-void ReadyOrder::serve(Candidate const& chosen, BootTime now) {
-  Line& line = *chosen.line;
-  std::string const tenant = line.tenant;
+// An entry of the line goes: its tenant has had a turn, its gates are taken.
+void ReadyOrder::count_turn(Line& line, BootTime now) {
   PriorityLevel const level = line.bucket->level;
-  FairOrder& order = fair(*line.bucket);
-  order.serve(tenant, limits_.of_tenant(tenant).weight);
+  fair(*line.bucket).serve(line.tenant, limits_.of_tenant(line.tenant).weight);
   // The buckets of a level stand together.
   for (auto at = buckets_.lower_bound({level, {}}); at != buckets_.end(); ++at) {
     if (at->second.level != level) break;
-    take_turn(at->second, tenant);
+    take_turn(at->second, line.tenant);
   }
   global_.take(now);
   for (WaitingGate* gate : line.gates)
     gate->gate.take(now);
+}
+
+void ReadyOrder::serve(Candidate const& chosen, BootTime now) {
+  Line& line = *chosen.line;
+  std::string const tenant = line.tenant;
+  FairOrder& order = fair(*line.bucket);
+  count_turn(line, now);
   line.orders.erase(line.orders.begin());
   head_changed(line, now);
   order.remove(tenant);
+}
+
+bool ReadyOrder::take(QueueEntry const& entry, Order order, BootTime now) {
+  wake(now);
+  if (is_paused(entry.pool, entry.task_type) || !global_.open(now)) return false;
+  Line& line = line_of(entry);
+  auto const is_open = [now](WaitingGate const* gate) { return gate->gate.open(now); };
+  if (!std::ranges::all_of(line.gates, is_open)) return false;
+  line.bucket->passed = 0;
+  count_turn(line, now);
+  remove(entry, order, now);
+  return true;
+}
+
+// Tenants take turns by their tags, moved on as if each of these were claimed.
+void ReadyOrder::preview_bucket(Bucket const& bucket, std::size_t most, BootTime now,
+                                std::vector<Order>& orders) const {
+  struct Ahead {
+    FairOrder::Tag tag = 0;
+    FairOrder::Tag step = 0;
+    std::set<Order> orders;
+  };
+  std::vector<Ahead> tenants;
+  FairOrder const& turns = fair_[static_cast<std::size_t>(bucket.level)];
+  for (auto const& [tenant, out] : bucket.out) {
+    Ahead ahead;
+    ahead.tag = turns.tag(tenant);
+    ahead.step = FairOrder::kTurn / limits_.of_tenant(tenant).weight;
+    for (auto const& [head, line] : out.lines) {
+      auto const is_open = [now](WaitingGate const* gate) { return gate->gate.open(now); };
+      if (!std::ranges::all_of(line->gates, is_open)) continue;
+      std::size_t left = line->gates.empty() ? most : 1;
+      for (auto at = line->orders.begin(); at != line->orders.end() && left > 0; ++at, --left)
+        ahead.orders.insert(*at);
+    }
+    if (!ahead.orders.empty()) tenants.push_back(std::move(ahead));
+  }
+  auto const rank = [](Ahead const& one) { return std::pair{one.tag, *one.orders.begin()}; };
+  for (; most > 0 && !tenants.empty(); --most) {
+    auto const next = std::ranges::min_element(tenants, {}, rank);
+    orders.push_back(*next->orders.begin());
+    next->orders.erase(next->orders.begin());
+    next->tag += next->step;
+    if (next->orders.empty()) tenants.erase(next);
+  }
+}
+
+std::vector<Order> ReadyOrder::preview(std::size_t most, BootTime now) const {
+  std::vector<Order> orders;
+  if (!global_.open(now)) return orders;
+  for (auto const& [name, bucket] : buckets_)
+    if (!is_paused(bucket.pool, bucket.task_type)) preview_bucket(bucket, most, now, orders);
+  return orders;
 }
 
 void ReadyOrder::give_back(QueueEntry const& entry, BootTime now) {

@@ -45,6 +45,12 @@ class ReadyOrder {
 
   // The next that may be claimed. It has been removed and holds its slots.
   [[nodiscard]] std::optional<Order> next(ClaimFilter const& filter, BootTime now);
+  // The same for one that was chosen before: false, and nothing changed, when it may not be claimed
+  // now. It counts as its tenant's turn.
+  [[nodiscard]] bool take(QueueEntry const& entry, Order order, BootTime now);
+  // What next() would give, about: of each pool, task type and level the first `most`. Of entries
+  // that have to pass the same gates only one, because the gate may let no more through.
+  [[nodiscard]] std::vector<Order> preview(std::size_t most, BootTime now) const;
   // A claim of this entry has ended.
   void give_back(QueueEntry const& entry, BootTime now);
 
@@ -128,6 +134,9 @@ class ReadyOrder {
   void forget_if_even(WaitingGate& gate, BootTime now);
   void drop(Line& line);
   void serve(Candidate const& chosen, BootTime now);
+  void count_turn(Line& line, BootTime now);
+  void preview_bucket(Bucket const& bucket, std::size_t most, BootTime now,
+                      std::vector<Order>& orders) const;
   void count_passed(std::vector<Candidate> const& candidates, Candidate const& chosen);
 
   QueueLimits limits_;

@@ -128,7 +128,8 @@ Never let two servers work on the same workspaces: stop the old one for good fir
 struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script, host = "127.0.0.1", port, file, cron, timezone,
-                                                  at, event, misfire, overlap, jitter, count;
+                                                  at, event, misfire, overlap, jitter, count,
+                                                  broker;
   std::vector<std::string> workspaces, runs;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
        init = false, no_diff = false, follow = false, foreground = false, force = false,
@@ -238,13 +239,13 @@ Result<Command> make_send(Raw const& raw) {
 Result<Command> make_up(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port};
+  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port, raw.broker};
 }
 
 Result<Command> make_serve(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return ServeCommand{raw.host, *port};
+  return ServeCommand{raw.host, *port, raw.broker};
 }
 
 Result<Command> make_model_serve(Raw const& raw) {
@@ -686,12 +687,17 @@ void Parser::add_server() {
       add(app_, "up", "Starts the server if it does not run, and prints its address.", make_up);
   up->add_flag("--foreground", raw_.foreground, "run it here instead of in the background");
   up->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
+  constexpr auto const* kBroker =
+      "Redis that carries work to other workers and events to other readers: redis://host, "
+      "rediss://host or unix:///path (also DROVER_BROKER, the place for one with a password)";
+  up->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
   up->footer(std::string{kServerSettings});
 
   auto* const serve = add(app_, "serve", "Runs the server in the foreground.", make_serve);
   serve->add_option("--host", raw_.host, "address to listen on (default 127.0.0.1)")
       ->type_name("ADDRESS");
   serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
+  serve->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
   serve->footer(std::string{kServerSettings});
 
   add(app_, "down", "Stops the server that `drover up` started.",

@@ -35,10 +35,12 @@ struct VersionCommand {
 struct UpCommand {
   Mode mode = Mode::background;
   std::uint16_t port = 0;
+  std::string broker;  // a URL; empty: what DROVER_BROKER says
 };
 struct ServeCommand {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
+  std::string broker;
 };
 struct DownCommand {};
 struct RunCommand {

@@ -31,7 +31,7 @@ Result<ApiClient> connect_or_start(Context const& context) {
     return fail_next(ErrorCode::unavailable,
                      "no drover server runs, and this build of drover has none to start",
                      "set DROVER_SERVER and DROVER_TOKEN to one that runs elsewhere");
-  auto endpoint = start_server(*folder, 0, context.clock);
+  auto endpoint = start_server(*folder, {}, context.clock);
   if (!endpoint) return std::unexpected(endpoint.error());
   context.screen.note(
       fmt::format("drover: no server was running; started one at {} (stop it with: "

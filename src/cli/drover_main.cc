@@ -5,7 +5,7 @@
 namespace {
 
 int serve(drover::cli::ServeOptions const& options) {
-  return drover::server::serve({options.state_folder, options.host, options.port});
+  return drover::server::serve({options.state_folder, options.host, options.port, options.broker});
 }
 
 int serve_model(drover::cli::ModelServeOptions const& options) {

@@ -50,12 +50,20 @@ std::string last_log_line(std::string const& log, off_t offset) {
   return printable(text, 500);
 }
 
-std::vector<std::string> server_environment(std::string const& state_folder) {
-  constexpr std::string_view kName = "DROVER_STATE_DIR=";
+// The broker's URL may hold a password, which arguments would show to everybody.
+std::vector<std::string> server_environment(std::string const& state_folder,
+                                            std::string const& broker) {
+  constexpr std::string_view kFolder = "DROVER_STATE_DIR=";
+  constexpr std::string_view kBroker = "DROVER_BROKER=";
   std::vector<std::string> variables;
-  for (char** at = environ; *at != nullptr; ++at)
-    if (!std::string_view{*at}.starts_with(kName)) variables.emplace_back(*at);
-  variables.push_back(std::string{kName} + state_folder);
+  for (char** at = environ; *at != nullptr; ++at) {
+    std::string_view const variable{*at};
+    if (variable.starts_with(kFolder)) continue;
+    if (variable.starts_with(kBroker) && !broker.empty()) continue;
+    variables.emplace_back(variable);
+  }
+  variables.push_back(std::string{kFolder} + state_folder);
+  if (!broker.empty()) variables.push_back(std::string{kBroker} + broker);
   return variables;
 }
 
@@ -181,7 +189,7 @@ Result<Endpoint> running_server(std::string const& state_folder) {
   return endpoint;
 }
 
-Result<Endpoint> start_server(std::string const& state_folder, std::uint16_t port,
+Result<Endpoint> start_server(std::string const& state_folder, ServerStart const& start,
                               Clock const& clock) {
   auto const with_next = [](Error error) {
     if (error.next.empty())
@@ -199,9 +207,9 @@ Result<Endpoint> start_server(std::string const& state_folder, std::uint16_t por
   if (error)
     return fail(ErrorCode::internal, "cannot find drover's own program: {}", error.message());
   std::vector<std::string> arguments = {program, "serve"};
-  if (port != 0) arguments.push_back(fmt::format("--port={}", port));
-  auto const pid =
-      Spawn{}.start("/proc/self/exe", arguments, server_environment(state_folder), log_fd.get());
+  if (start.port != 0) arguments.push_back(fmt::format("--port={}", start.port));
+  auto const pid = Spawn{}.start("/proc/self/exe", arguments,
+                                 server_environment(state_folder, start.broker), log_fd.get());
   if (!pid) return std::unexpected(pid.error());
   return wait_until_ready(state_folder, *pid, offset, clock);
 }

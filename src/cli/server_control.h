@@ -18,8 +18,12 @@ inline constexpr Millis kStopDeadline{30'000};
 // Starts `drover serve` detached from this process and its terminal, its output in
 // `<state folder>/server.log`, and waits until it is ready. When another process starts one at the
 // same time, the one that wins is returned. The error quotes the log's last line.
-[[nodiscard]] Result<Endpoint> start_server(std::string const& state_folder, std::uint16_t port,
-                                            Clock const& clock);
+struct ServerStart {
+  std::uint16_t port = 0;  // 0: any free one
+  std::string broker;      // empty: what DROVER_BROKER says
+};
+[[nodiscard]] Result<Endpoint> start_server(std::string const& state_folder,
+                                            ServerStart const& start, Clock const& clock);
 
 // Sends SIGTERM to the server of `endpoint` and waits until it has ended. Makes sure by its pidfd
 // that it signals a drover server of this user and no process that got its number since.

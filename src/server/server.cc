@@ -22,8 +22,10 @@
 #include "base/text.h"
 #include "broker/embedded_queue.h"
 #include "broker/embedded_streams.h"
+#include "broker/redis_broker.h"
 #include "broker/retention.h"
 #include "broker/schema.h"
+#include "contract/invocation.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
@@ -36,6 +38,7 @@
 #include "server/settings.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/unit_host.h"
 #include "worker/worker.h"
 
 namespace drover::server {
@@ -46,6 +49,8 @@ constexpr std::size_t kPoolThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
+// Its streams are read from the start; those of others from when they are first offered.
+constexpr std::string_view kUsualTaskType = "background-agent";
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
@@ -122,12 +127,16 @@ class Server {
  private:
   void make_reserve();
   Status open_store();
+  Status connect_broker();
   Status make_worker();
   void make_scheduler();
   Status listen();
   Task<Status> take_up();
   Status announce();
   Task<void> stop();
+  template <class T>
+  T finish(Task<T> task);
+  Task<Result<std::optional<std::string>>> unit_stream(std::string stream);
 
   ServeOptions const options_;
   Settings settings_;
@@ -148,6 +157,7 @@ class Server {
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
+  std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
   std::unique_ptr<gateway::TokenKey> tokens_;
@@ -183,6 +193,7 @@ Status Server::start() {
   settings_ = *std::move(settings);
   make_reserve();
   DROVER_TRY(open_store());
+  DROVER_TRY(connect_broker());
   DROVER_TRY(make_worker());
   make_scheduler();
   DROVER_TRY(listen());
@@ -225,6 +236,63 @@ Status Server::open_store() {
   });
 }
 
+// Runs the loop until `task` has ended: while the server starts there is nothing else on it.
+template <class T>
+T Server::finish(Task<T> task) {
+  std::optional<T> result;
+  boost::asio::co_spawn(io_, std::move(task), [&](std::exception_ptr const& thrown, T value) {
+    if (thrown) std::rethrow_exception(thrown);
+    result.emplace(std::move(value));
+  });
+  while (!result)
+    io_.run_one();
+  return *std::move(result);
+}
+
+// A Redis that does not answer is no reason not to start: it only carries what the store decides.
+// One that refuses drover would do so for ever, and somebody has to be told.
+Status Server::connect_broker() {
+  std::string const& url = options_.broker.empty() ? settings_.broker.reveal() : options_.broker;
+  if (url.empty() || url == "embedded") return {};
+  auto endpoint = redis::parse_endpoint(url);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  auto const checked = finish(broker::RedisBroker::check(io_.get_executor(), *endpoint));
+  if (!checked) {
+    ErrorCode const code = checked.error().code;
+    if (code != ErrorCode::unavailable && code != ErrorCode::timeout) return checked;
+    log::warn("broker-degraded", {{"reason", checked.error().text()}});
+  }
+  broker::RedisBroker::Parts parts{
+      io_.get_executor(),
+      clock_,
+      random_,
+      *queue_,
+      *streams_,
+      *readers_,
+      [this](std::string stream) { return unit_stream(std::move(stream)); },
+      [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
+  broker::RedisBrokerOptions options;
+  options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
+  redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
+                                                 std::move(options));
+  return {};
+}
+
+// `task:run:<run>` to `unit:<id>:out` of the unit that serves the run's session.
+Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream) {
+  constexpr std::string_view kRuns = "task:run:";
+  if (!stream.starts_with(kRuns)) co_return std::nullopt;
+  RunId const run = RunId::trusted(stream.substr(kRuns.size()));
+  auto const session =
+      co_await readers_->run([run](store::Database& database) -> Result<worker::SessionRecord> {
+        auto const record = worker::find_run(database, run);
+        if (!record) return std::unexpected(record.error());
+        return worker::find_session(database, record->session);
+      });
+  if (!session) co_return std::unexpected(session.error());
+  co_return contract::output_topic(worker::UnitHost::unit_name(*session));
+}
+
 Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
@@ -261,11 +329,14 @@ Status Server::make_worker() {
   options.state_folder = options_.state_folder;
   options.unit_program = *std::move(unit);
   if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
+  broker::DispatchQueue& queue =
+      redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
-      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, *queue_, *workspaces_,
+      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, queue, *workspaces_,
       *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
+  if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
   return {};
 }
 
@@ -278,6 +349,7 @@ void Server::make_scheduler() {
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
+  if (redis_) api_->set_redis(*redis_);
 }
 
 Status Server::listen() {
@@ -329,6 +401,8 @@ Status Server::announce() {
                           {"pid", static_cast<std::int64_t>(::getpid())}};
   DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
                                    json::serialize(file) + "\n", 0600));
+  // Last, for from here on it has to be stopped in order.
+  if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});
   return {};
 }
@@ -336,7 +410,9 @@ Status Server::announce() {
 Task<void> Server::stop() {
   co_await scheduler_->stop();
   queue_->stop();
+  if (redis_) redis_->close_claims();
   co_await worker_->stop();
+  if (redis_) co_await redis_->stop();
   streams_->stop();
   reserve_->stop();
   retention_->stop();

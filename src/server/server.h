@@ -12,10 +12,13 @@ struct ServeOptions {
   std::string state_folder;  // absolute; made with mode 0700 where it is missing
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0: any free one
+  // Redis's URL; "embedded": none; empty: what DROVER_BROKER says.
+  std::string broker;
 };
 
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
-// Reads ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL from the environment, and removes them from it.
+// Reads ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and DROVER_BROKER from the environment, and removes
+// them from it.
 [[nodiscard]] int serve(ServeOptions const& options);
 
 // The newest version of each part of the store that this server knows.

@@ -67,6 +67,7 @@ Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t 
 Result<Settings> settings_from_environment() {
   Settings settings;
   settings.upstream = upstream_from_environment();
+  settings.broker = take_from_environment("DROVER_BROKER");
   auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
   if (!mebibytes) return std::unexpected(mebibytes.error());
   settings.reserve_bytes = static_cast<std::uint64_t>(*mebibytes) << 20U;

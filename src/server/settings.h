@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "broker/stream.h"
 #include "gateway/model_proxy.h"
 
@@ -12,9 +13,11 @@ struct Settings {
   std::uint64_t reserve_bytes = 0;
   broker::TrimPolicy keep;
   gateway::UpstreamOptions upstream;
+  Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 
-// invalid_argument, naming the variable. Takes the provider's key out of the environment.
+// invalid_argument, naming the variable. Takes the provider's key and the broker's address out of
+// the environment.
 [[nodiscard]] Result<Settings> settings_from_environment();
 
 }  // namespace drover::server

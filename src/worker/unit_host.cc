@@ -64,7 +64,7 @@ Status UnitHost::start() {
   return {};
 }
 
-std::string UnitHost::unit_name(SessionRecord const& session) const {
+std::string UnitHost::unit_name(SessionRecord const& session) {
   contract::Invocation invocation;
   invocation.identity.subject = session.subject;
   invocation.trigger = contract::Trigger::message;

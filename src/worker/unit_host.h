@@ -28,6 +28,8 @@ class UnitHost {
 
   // The folders for sockets and session files. Listens to the runtime's events.
   [[nodiscard]] Status start();
+  // The unit that serves this session; its id is the same each time.
+  [[nodiscard]] static std::string unit_name(SessionRecord const& session);
   // Ends idle units when their time has come; runs until stop().
   Task<void> watch_idle();
   // Ends every unit.
@@ -51,7 +53,6 @@ class UnitHost {
   Task<Status> launch(SessionRecord session, std::vector<workspace::CheckedOut> checkouts,
                       std::unique_ptr<Unit>& made);
   void on_runtime_event(runtime::RuntimeEvent const& event);
-  [[nodiscard]] std::string unit_name(SessionRecord const& session) const;
   // Until no unit of the session is on its way out.
   Task<void> await_end(SessionId session);
 

@@ -136,6 +136,7 @@ Task<void> Worker::supervise(broker::Claim claim) {
       worker->claims_.erase(run);
       --worker->working_;
       worker->changed_.notify();
+      if (worker->sessions_changed_) worker->sessions_changed_();
     }
   };
   RunId const id = claim.entry.run;
@@ -159,6 +160,7 @@ Task<void> Worker::supervise(broker::Claim claim) {
   Supervisor supervisor{services_, units_, std::move(claim), std::move(loaded->run),
                         std::move(loaded->session)};
   active_.emplace(id, &supervisor);
+  if (sessions_changed_) sessions_changed_();
   if (stopping_) supervisor.abandon();
   log::info("run-claimed", {{"run", id}, {"epoch", supervisor.run().epoch}});
   co_await supervisor.work();
@@ -184,6 +186,13 @@ Task<void> Worker::renew_loop() {
 
 Task<void> Worker::release(SessionId session) {
   co_await units_.drop(std::move(session));
+}
+
+std::set<SessionId> Worker::active_sessions() const {
+  std::set<SessionId> sessions;
+  for (auto const& [run, supervisor] : active_)
+    sessions.insert(supervisor->run().session);
+  return sessions;
 }
 
 bool Worker::works_on(SessionId const& session) const {

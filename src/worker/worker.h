@@ -4,8 +4,10 @@
 //
 // On the event loop. Life: start, stop (which leaves unfinished runs to the next start).
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "os/async_event.h"
@@ -30,6 +32,11 @@ class Worker {
   // Ends the warm unit of a session that has no run.
   Task<void> release(SessionId session);
   [[nodiscard]] bool works_on(SessionId const& session) const;
+  [[nodiscard]] std::set<SessionId> active_sessions() const;
+  // Called when one comes or goes.
+  void on_sessions_changed(std::function<void()> handler) {
+    sessions_changed_ = std::move(handler);
+  }
 
  private:
   Task<void> claim_loop();
@@ -41,6 +48,7 @@ class Worker {
   Services const& services_;
   WorkerId id_;
   UnitHost units_;
+  std::function<void()> sessions_changed_;
   std::map<RunId, Supervisor*> active_;  // owned by their coroutines
   std::map<RunId, broker::Claim> claims_;
   std::size_t tasks_ = 0;  // coroutines that have not ended

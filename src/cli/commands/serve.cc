@@ -9,8 +9,10 @@ int execute(Context const& context, ServeCommand const& command) {
                                  "build the target drover with the server linked in"});
   auto folder = state_folder(context.environment);
   if (!folder) return report(context, folder.error());
-  return context.entry.serve(
-      {.state_folder = *std::move(folder), .host = command.host, .port = command.port});
+  return context.entry.serve({.state_folder = *std::move(folder),
+                              .host = command.host,
+                              .port = command.port,
+                              .broker = command.broker});
 }
 
 }  // namespace drover::cli

@@ -6,6 +6,9 @@
 #include <stop_token>
 #include <thread>
 
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/api_client.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/server_control.h"
@@ -40,7 +43,26 @@ int up_here(Context const& context, UpCommand const& command, std::string const&
                                  "stop it with: drover down"});
   std::jthread const announcer{
       [&](std::stop_token const& stop) { announce(stop, context, folder); }};
-  return execute(context, ServeCommand{.port = command.port});
+  ServeCommand serve;
+  serve.port = command.port;
+  serve.broker = command.broker;
+  return execute(context, serve);
+}
+
+// Redis is no condition for work, so its absence is said and nothing more.
+void note_broker(Context const& context, Endpoint const& endpoint, UpCommand const& command) {
+  auto const broker = ApiClient{endpoint}.get("/broker");
+  // A server of an earlier drover has no such route.
+  if (!broker && broker.error().code == ErrorCode::not_found) return;
+  if (!broker) return context.screen.note("drover: " + broker.error().text());
+  if (!command.broker.empty() && string_or(*broker, "kind", "") == "embedded")
+    context.screen.note(
+        "drover: it runs without Redis; stop it first with: drover down, then start it anew");
+  if (string_or(*broker, "state", "") == "degraded")
+    context.screen.note(fmt::format(
+        "drover: degraded: {}; work goes on here and nothing is lost, other workers and readers "
+        "wait",
+        printable(string_or(*broker, "reason", ""), 500)));
 }
 
 }  // namespace
@@ -58,11 +80,12 @@ int execute(Context const& context, UpCommand const& command) {
       context.screen.note(fmt::format(
           "drover: it does not listen on port {}; stop it first with: drover down", command.port));
   } else {
-    endpoint = start_server(*folder, command.port, context.clock);
+    endpoint = start_server(*folder, {command.port, command.broker}, context.clock);
   }
   if (!endpoint) return report(context, endpoint.error());
   show_warnings(context, *endpoint);
   context.screen.print(browser_address(*endpoint) + "\n");
+  note_broker(context, *endpoint, command);
   return kExitOk;
 }
 

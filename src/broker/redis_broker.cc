@@ -1,0 +1,181 @@
+#include "broker/redis_broker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "broker/redis_check.h"
+#include "redis/failure.h"
+
+namespace drover::broker {
+
+namespace {
+
+// Holds something that only this process knows: where it is gone, so may be everything else.
+constexpr std::string_view kStampKey = "task:server";
+
+std::string random_text(Random& random) {
+  std::string bytes(16, '\0');
+  random.fill(std::as_writable_bytes(std::span{bytes}));
+  return to_hex(bytes);
+}
+
+// Notices that Redis lost its data while the connection lasted.
+class StampDuty final : public RedisDuty {
+ public:
+  StampDuty(redis::Client& client, std::string stamp, std::function<void()> on_loss)
+      : client_(client), stamp_(std::move(stamp)), on_loss_(std::move(on_loss)) {}
+
+  Task<Status> round(RedisData data) override {
+    redis::Command exchange{"SET", std::string{kStampKey}, stamp_, "GET"};
+    auto const before = co_await client_.call(std::move(exchange), "keep the server's stamp");
+    if (!before) co_return std::unexpected(before.error());
+    if (data == RedisData::kept && before->text != stamp_) {
+      // Another server on this database takes this one's work for its own.
+      log::warn(before->is_nil() ? "redis-flushed" : "redis-shared", {{"key", kStampKey}});
+      on_loss_();
+    }
+    co_return Status{};
+  }
+
+ private:
+  redis::Client& client_;
+  std::string stamp_;
+  std::function<void()> on_loss_;
+};
+
+ClaimerOptions with_name(ClaimerOptions options, std::string const& name) {
+  if (options.consumer.empty()) options.consumer = "serve-" + name;
+  return options;
+}
+
+}  // namespace
+
+struct RedisBroker::Impl {
+  Impl(Parts given, redis::Endpoint endpoint, RedisBrokerOptions wanted)
+      : parts(std::move(given)),
+        options(std::move(wanted)),
+        name(random_text(parts.random)),
+        client(parts.loop, parts.random, std::move(endpoint), options.client),
+        relay(client, parts.queue, options.relay),
+        mirror(client, parts.streams, parts.readers, parts.clock, parts.second_stream,
+               options.mirror),
+        heartbeats(
+            client, name, parts.sessions ? parts.sessions : [] { return std::set<SessionId>{}; }),
+        stamp(client, name, [this] { doubt(); }),
+        claimer(
+            parts.loop, client, parts.random, [this] { return types(); },
+            with_name(options.claimer, name)),
+        queue(parts.queue, relay, claimer, [this] { return usable(); }),
+        relay_loop(parts.loop, client, parts.random, relay, "offers", options.relay.check_every,
+                   [this] { duty_changed(); }),
+        mirror_loop(parts.loop, client, parts.random, mirror, "events", kHeartbeatEvery, [] {}),
+        heartbeat_loop(parts.loop, client, parts.random, heartbeats, "heartbeats", kHeartbeatEvery,
+                       [] {}),
+        stamp_loop(parts.loop, client, parts.random, stamp, "stamp", options.look_every, [] {}) {}
+
+  [[nodiscard]] bool usable() const { return claimer.usable() && !relay_loop.problem(); }
+  void doubt() {
+    relay_loop.doubt();
+    mirror_loop.doubt();
+    heartbeat_loop.doubt();
+  }
+  void duty_changed() {
+    if (relay_loop.problem()) claimer.release_waiters();
+  }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> types() {
+    std::set<std::pair<std::string, std::string>> all = relay.types();
+    all.insert(options.types.begin(), options.types.end());
+    return {all.begin(), all.end()};
+  }
+
+  Parts parts;
+  RedisBrokerOptions options;
+  std::string name;
+  redis::Client client;
+  RedisRelay relay;
+  RedisMirror mirror;
+  RedisHeartbeats heartbeats;
+  StampDuty stamp;
+  RedisClaimer claimer;
+  RedisQueue queue;
+  RedisDutyLoop relay_loop;
+  RedisDutyLoop mirror_loop;
+  RedisDutyLoop heartbeat_loop;
+  RedisDutyLoop stamp_loop;
+};
+
+RedisBroker::RedisBroker(Parts parts, redis::Endpoint endpoint, RedisBrokerOptions options)
+    : impl_(std::make_unique<Impl>(std::move(parts), std::move(endpoint), std::move(options))) {}
+
+RedisBroker::~RedisBroker() {
+  impl_->parts.queue.on_change(nullptr);
+  impl_->parts.streams.on_publish(nullptr);
+}
+
+Task<Status> RedisBroker::check(boost::asio::any_io_executor loop, redis::Endpoint endpoint,
+                                redis::ConnectionOptions options) {
+  auto const connection = co_await redis::Connection::open(loop, endpoint, options);
+  if (!connection) co_return std::unexpected(connection.error());
+  auto checked = co_await check_rights(*connection);
+  (*connection)->close({ErrorCode::cancelled, "the check is over", {}});
+  if (!checked) {
+    Error error = checked.error();
+    error.message = fmt::format("Redis at {}: {}", endpoint.shown(), error.message);
+    co_return std::unexpected(std::move(error));
+  }
+  co_return checked;
+}
+
+void RedisBroker::start() {
+  Impl* const impl = impl_.get();
+  impl->parts.queue.on_change([impl] { impl->relay_loop.wake(); });
+  impl->parts.streams.on_publish([impl](EmbeddedStreams::Published const& events) {
+    impl->mirror.published(events);
+    impl->mirror_loop.wake();
+  });
+  impl->relay.on_new_type([impl] { impl->claimer.types_changed(); });
+  impl->client.start();
+  impl->claimer.start();
+  impl->relay_loop.start();
+  impl->mirror_loop.start();
+  impl->heartbeat_loop.start();
+  impl->stamp_loop.start();
+}
+
+void RedisBroker::close_claims() {
+  impl_->claimer.close();
+}
+
+Task<void> RedisBroker::stop() {
+  co_await impl_->claimer.stop();
+  co_await impl_->relay_loop.stop();
+  co_await impl_->mirror_loop.stop();
+  co_await impl_->heartbeat_loop.stop();
+  co_await impl_->stamp_loop.stop();
+  co_await impl_->client.stop();
+}
+
+RedisQueue& RedisBroker::queue() {
+  return impl_->queue;
+}
+
+RedisBrokerStatus RedisBroker::status() const {
+  RedisBrokerStatus status;
+  status.at = impl_->client.endpoint().shown();
+  status.offers_out = impl_->relay.offers_out();
+  status.streams_behind = impl_->mirror.streams_behind();
+  for (RedisDutyLoop const* duty :
+       {&impl_->relay_loop, &impl_->mirror_loop, &impl_->heartbeat_loop, &impl_->stamp_loop})
+    if (duty->problem() && !status.problem) status.problem = duty->problem();
+  if (!impl_->client.is_connected() && impl_->client.problem())
+    status.problem = impl_->client.problem();
+  return status;
+}
+
+void RedisBroker::sessions_changed() {
+  impl_->heartbeat_loop.wake();
+}
+
+}  // namespace drover::broker
