@@ -290,10 +290,11 @@ Task<void> Scheduler::watch(std::int64_t firing, RunId run) {
         end ? outcome_of(*end)
             : Outcome{.state = FiringState::failed, .http_status = 0, .reason = end.error().text()};
     // Where it is not recorded, the next round watches the run again.
-    [[maybe_unused]] bool const recorded = co_await record(
+    bool const recorded = co_await record(
         [this, firing, outcome, now = parts_.clock.now()](store::Transaction& transaction) {
           return finish(transaction.db(), firing, outcome, now, options_.retention);
         });
+    static_cast<void>(recorded);
   }
   cancelling_.erase(run);
   watched_.erase(firing);
