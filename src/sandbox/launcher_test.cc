@@ -199,8 +199,8 @@ TEST(Launch, DescriptorsArriveAtTheirNumbersAndNoOther) {
   TemporaryFolder folder;
   ASSERT_TRUE(os::write_file_atomic(folder / "file", "content"));
   os::Fd const file{::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC)};
-  // No pipe after ls: the shell itself would hold its ends for a moment. A command after it, so that
-  // the shell does not become ls.
+  // No pipe after ls: the shell itself would hold its ends for a moment. A command after it, so
+  // that the shell does not become ls.
   auto spec = script_spec("cat <&5; echo; ls /proc/$$/fd; echo end");
   spec.inherited = {{file.get(), 5}};
   EXPECT_EQ("content\n0\n1\n2\n5\nend\n", run(std::move(spec)).output);

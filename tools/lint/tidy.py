@@ -68,16 +68,19 @@ class Cache:
 
 
 def compiler_arguments(entry):
-    """The compile command without the launcher, the output and the object's own options."""
+    """The compile command without the launcher, the output and the object's own options, and
+    without the precompiled header: a file must include what it uses."""
     words = entry["arguments"] if "arguments" in entry else shlex.split(entry["command"])
     while words and "clang" not in os.path.basename(words[0]):
         words = words[1:]
-    kept, skip = [], False
-    for word in words:
+    kept, skip = [], 0
+    for at, word in enumerate(words):
         if skip:
-            skip = False
+            skip -= 1
         elif word in ("-o", "-MF", "-MT", "-MQ"):
-            skip = True
+            skip = 1
+        elif word == "-Xclang" and words[at + 1] in ("-include-pch", "-include"):
+            skip = 3
         elif word not in ("-c", "-MD", "-MMD"):
             kept.append(word)
     return kept
@@ -104,7 +107,7 @@ def toolchain_digest(root):
     return digest(version, packages, (root / ".clang-tidy").read_bytes())
 
 
-def tidy_one(entry, base, root, cache, build_dir):
+def tidy_one(entry, base, root, cache):
     """What is wrong with one source, as clang-tidy prints it, or None."""
     source = entry["file"]
     try:
@@ -112,8 +115,10 @@ def tidy_one(entry, base, root, cache, build_dir):
         files = project_files_of(entry, root)
         for path in files:
             file_digest(path)
-        done = subprocess.run([TIDY, "--quiet", "-p", str(build_dir), source], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=FILE_TIMEOUT_S)
+        arguments = [word for word in compiler_arguments(entry)[1:] if word != source]
+        done = subprocess.run([TIDY, "--quiet", source, "--", *arguments], text=True,
+                              cwd=entry["directory"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=FILE_TIMEOUT_S)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode == 0:
@@ -156,7 +161,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         def timed(item):
             started = time.monotonic()
-            said = tidy_one(*item, root, cache, arguments.build_dir)
+            said = tidy_one(*item, root, cache)
             return item[0]["file"], said, time.monotonic() - started
         running = [pool.submit(timed, item) for item in work]
         for future in concurrent.futures.as_completed(running):

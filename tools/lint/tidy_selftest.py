@@ -16,7 +16,8 @@ class Tidy(unittest.TestCase):
             self.assertFalse(tidy.is_test(name), name)
 
     def test_the_compile_command_keeps_what_matters(self):
-        entry = {"command": "/usr/bin/ccache /usr/bin/clang++-19 -DA=1 -I/x -MD -MT a.o -MF a.d -o a.o "
+        entry = {"command": "/usr/bin/ccache /usr/bin/clang++-19 -DA=1 -I/x -Xclang -include-pch "
+                            "-Xclang p.pch -Xclang -include -Xclang p.hxx -MD -MT a.o -MF a.d -o a.o "
                             "-c /x/a.cc"}
         self.assertEqual(tidy.compiler_arguments(entry), ["/usr/bin/clang++-19", "-DA=1", "-I/x", "/x/a.cc"])
 

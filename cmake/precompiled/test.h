@@ -1,0 +1,5 @@
+// What tests include beside that.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
