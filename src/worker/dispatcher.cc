@@ -96,18 +96,6 @@ std::string tenant_of(std::string const& subject) {
   return plain ? subject : "subject:" + sha256_hex(subject);
 }
 
-// What a dead entry asked of the queue, for a new run.
-broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry const& fresh) {
-  broker::QueueEntry entry = fresh;
-  entry.task_type = dead.task_type;
-  entry.pool = dead.pool;
-  entry.priority = dead.priority;
-  entry.fifo_groups = dead.fifo_groups;
-  entry.keys = dead.keys;
-  entry.retry = dead.retry;
-  return entry;
-}
-
 // The pointer of the error, where it has one, then leads from the list of runs.
 Error at_place(Error error, std::size_t place) {
   error.message =
@@ -178,14 +166,6 @@ struct Dispatcher::Plan {
   std::optional<WallTime> delay_until;
   std::optional<RunId> replay_of;
   std::optional<Dispatched> known;  // its idempotency key was: there is nothing left to do
-};
-
-// All that one transaction makes durable.
-struct Dispatcher::Prepared {
-  RunRecord run;
-  broker::QueueEntry entry;
-  SessionRecord session;
-  bool new_session = false;
 };
 
 Dispatcher::Dispatcher(Services const& services) : services_(services) {}
@@ -331,7 +311,7 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   co_return co_await accept(std::move(plan));
 }
 
-Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
+Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   auto const room = services_.reserve.room();
   if (!room) co_return std::unexpected(room.error());
   auto const prompt = check_prompt(plan.prompt);
@@ -386,33 +366,12 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   if (run.limits.queue_s)
     entry.expires_at = entry.not_before + std::chrono::seconds{*run.limits.queue_s};
 
-  Prepared prepared;
+  NewRun prepared;
   prepared.run = std::move(run);
   prepared.entry = std::move(entry);
   prepared.session = std::move(plan.session);
   prepared.new_session = plan.new_session;
   co_return prepared;
-}
-
-// Inside a job of the writer.
-Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
-  RunRecord const& run = prepared.run;
-  if (prepared.new_session) {
-    DROVER_TRY(insert_session(transaction.db(), prepared.session));
-  } else {
-    DROVER_TRY(require_session(transaction.db(), prepared.session.id));
-    DROVER_TRY(update_session(transaction.db(), prepared.session));
-  }
-  DROVER_TRY(insert_run(transaction.db(), run));
-  broker::QueueEntry entry = prepared.entry;
-  if (run.replay_of) {
-    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
-    if (!letter) return std::unexpected(letter.error());
-    entry = renewed(letter->entry, prepared.entry);
-  }
-  DROVER_TRY(services_.queue.enqueue(transaction, entry));
-  return append_events(transaction, services_.streams, run,
-                       {state_event(run, contract::RunState::queued)});
 }
 
 Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
@@ -422,7 +381,7 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   if (!prepared) co_return std::unexpected(prepared.error());
   auto const stored = co_await services_.writer.run(
       [this, one = *prepared](store::Transaction& transaction) mutable {
-        return store(transaction, one);
+        return record_new_run(transaction, services_.streams, services_.queue, one);
       });
   if (!stored) {
     // Two requests with one key at the same time: the other one won.
@@ -439,7 +398,7 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
     co_return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kBulkMax,
                    all.size());
   std::vector<Dispatched> dispatched;
-  std::vector<Prepared> fresh;
+  std::vector<NewRun> fresh;
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto plan = co_await plan_of(std::move(all[i]));
     if (!plan) co_return std::unexpected(at_place(plan.error(), i));
@@ -454,8 +413,8 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
   }
   auto const stored = co_await services_.writer.run(
       [this, fresh = std::move(fresh)](store::Transaction& transaction) mutable -> Status {
-        for (Prepared& one : fresh)
-          DROVER_TRY(store(transaction, one));
+        for (NewRun& one : fresh)
+          DROVER_TRY(record_new_run(transaction, services_.streams, services_.queue, one));
         return {};
       });
   if (!stored) co_return std::unexpected(stored.error());

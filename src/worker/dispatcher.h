@@ -11,6 +11,7 @@
 #include "contract/invocation.h"
 #include "contract/turn.h"
 #include "worker/records.h"
+#include "worker/run_journal.h"
 #include "worker/services.h"
 
 namespace drover::worker {
@@ -40,11 +41,9 @@ class Dispatcher {
 
  private:
   struct Plan;
-  struct Prepared;
   [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
-  Task<Result<Prepared>> prepare(Plan plan);
-  Status store(store::Transaction& transaction, Prepared& prepared);
+  Task<Result<NewRun>> prepare(Plan plan);
   Task<Result<Dispatched>> accept(Plan plan);
   Task<Result<std::optional<Dispatched>>> replay_of(std::string key, std::string digest);
   Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants, SessionId session);

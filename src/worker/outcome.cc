@@ -105,4 +105,13 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
   return failed(RunReason::lost, "unknown end");
 }
 
+Outcome resume_committing(RunRecord const& run) {
+  Outcome outcome;
+  outcome.reason = run.reason.value_or(RunReason::completed);
+  outcome.state = contract::terminal_state(outcome.reason);
+  outcome.tree = outcome.state == RunState::succeeded ? TreeAction::commit : TreeAction::set_aside;
+  outcome.detail = run.detail;
+  return outcome;
+}
+
 }  // namespace drover::worker
