@@ -1,5 +1,6 @@
 #include "worker/run_journal.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -28,6 +29,10 @@ broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry co
 }
 
 }  // namespace
+
+std::int64_t ms_between(WallTime from, WallTime to) {
+  return std::max<std::int64_t>(0, std::chrono::duration_cast<Millis>(to - from).count());
+}
 
 contract::EventHead head_of(RunRecord const& run) {
   return {run.id, Epoch{run.epoch}, run.id.str()};
@@ -126,7 +131,7 @@ Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& str
   run.attempts += 1;
   if (!run.started_at) {
     run.started_at = now;
-    run.phases.queue_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+    run.phases.queue_ms = ms_between(run.created_at, now);
   }
   // A change that was being governed is governed; there is nothing to work on.
   if (from != contract::RunState::committing) {
@@ -176,7 +181,7 @@ Result<broker::CancelOutcome> cancel_run(store::Transaction& transaction,
   run.reason = contract::RunReason::cancelled_by_user;
   run.detail = "cancelled before it started";
   run.finished_at = now;
-  run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+  run.phases.total_ms = ms_between(run.created_at, now);
   DROVER_TRY(finish_run(transaction, streams, run, from));
   return outcome;
 }
@@ -194,7 +199,7 @@ Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& st
                        : "each of its workers was lost; it is in the dead letters";
   run.state = contract::terminal_state(*run.reason);
   run.finished_at = now;
-  run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+  run.phases.total_ms = ms_between(run.created_at, now);
   std::vector<broker::EventDraft> more;
   if (expired)
     more.push_back(

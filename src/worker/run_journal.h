@@ -13,6 +13,9 @@
 
 namespace drover::worker {
 
+// For the phases of a run, which are never negative: 0 where the clock was set back meanwhile.
+[[nodiscard]] std::int64_t ms_between(WallTime from, WallTime to);
+
 [[nodiscard]] contract::EventHead head_of(RunRecord const& run);
 [[nodiscard]] broker::EventDraft draft(contract::EventType type, std::string json);
 [[nodiscard]] broker::EventDraft state_event(RunRecord const& run, contract::RunState from);

@@ -99,5 +99,26 @@ TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
   EXPECT_EQ(find()->state, RunState::cancelled);
 }
 
+// Between its dispatch and each step of its life.
+TEST_F(RunJournal, ARunStaysReadableWhenTheClockIsSetBack) {
+  clock.set_wall(clock.now() - std::chrono::hours{1});
+  auto const claimed = claim();
+  auto run = find();
+  ASSERT_TRUE(run) << run.error().text();
+  EXPECT_EQ(run->phases.queue_ms, 0);
+  run->state = RunState::queued;
+  run->reason = RunReason::interrupted;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {}, 0);
+  }));
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return cancel_run(transaction, *streams, *queue, id, clock.now());
+  }));
+  run = find();
+  ASSERT_TRUE(run) << run.error().text();
+  EXPECT_EQ(run->state, RunState::cancelled);
+  EXPECT_EQ(run->phases.total_ms, 0);
+}
+
 }  // namespace
 }  // namespace drover::worker

@@ -364,7 +364,7 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
   run_.detail = outcome.detail;
   run_.finished_at = now;
   run_.phases.total_ms =
-      std::max<std::int64_t>(0, std::chrono::duration_cast<Millis>(now - run_.created_at).count());
+      ms_between(run_.created_at, now);
   session_.note.clear();
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);
