@@ -103,6 +103,12 @@ Status record_new_run(store::Transaction& transaction, broker::OutputStreams& st
   return append_events(transaction, streams, run, {state_event(run, contract::RunState::queued)});
 }
 
+Status append_unit_events(store::Transaction& transaction, broker::OutputStreams& streams,
+                          RunRecord const& run, std::vector<broker::EventDraft> const& drafts) {
+  DROVER_TRY(require_attempt(transaction.db(), run));
+  return append_events(transaction, streams, run, drafts);
+}
+
 Status write_run(store::Transaction& transaction, broker::OutputStreams& streams,
                  RunRecord const& run, contract::RunState from,
                  std::vector<broker::EventDraft> more) {

@@ -40,6 +40,12 @@ struct NewRun {
 [[nodiscard]] Status record_new_run(store::Transaction& transaction, broker::OutputStreams& streams,
                                     broker::DispatchQueue& queue, NewRun& fresh);
 
+// What a unit says, while its attempt is the newest and the run has not ended; else conflict
+// ("fenced"), and nothing is written.
+[[nodiscard]] Status append_unit_events(store::Transaction& transaction,
+                                        broker::OutputStreams& streams, RunRecord const& run,
+                                        std::vector<broker::EventDraft> const& drafts);
+
 // Writes the row and, where the state changed from `from`, its event, before `more`.
 [[nodiscard]] Status write_run(store::Transaction& transaction, broker::OutputStreams& streams,
                                RunRecord const& run, contract::RunState from,

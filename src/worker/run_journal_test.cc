@@ -82,6 +82,25 @@ class RunJournal : public testing::Test {
   std::unique_ptr<broker::EmbeddedQueue> queue;
 };
 
+TEST_F(RunJournal, WhatTheUnitOfASupersededAttemptSaysIsRefused) {
+  claim();
+  auto const first = find();
+  ASSERT_TRUE(first);
+  auto const say = [&](RunRecord const& run) {
+    return write([&](store::Transaction& transaction) {
+      return append_unit_events(transaction, *streams, run, {{"text", "{}"}});
+    });
+  };
+  EXPECT_TRUE(say(*first));
+  clock.advance(Millis{1'001});
+  queue->tick();
+  claim();
+  auto const late = say(*first);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::conflict);
+  EXPECT_TRUE(say(*find()));
+}
+
 TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
   auto const claimed = claim();
   auto run = find();

@@ -372,6 +372,16 @@ Status update_run(store::Database& database, RunRecord const& run) {
   return {};
 }
 
+Status require_attempt(store::Database& database, RunRecord const& run) {
+  auto rows = database.query("SELECT 1 FROM runs WHERE id=? AND epoch<=? AND finished_ms IS NULL",
+                             run.id.str(), run.epoch);
+  if (!rows) return std::unexpected(rows.error());
+  auto const found = rows->step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return std::unexpected(fenced(run));
+  return {};
+}
+
 Status request_cancel(store::Database& database, RunId const& id) {
   return database.run("UPDATE runs SET cancel_requested=1 WHERE id=?", id.str());
 }

@@ -261,7 +261,13 @@ Task<void> Supervisor::conclude(Outcome outcome) {
     co_return;
   }
   if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
-    co_await record_committing(outcome);
+    auto const recorded = co_await record_committing(outcome);
+    if (!recorded) {
+      // Without that record nobody knows that this attempt is still the one that may change the
+      // tree; another may be at it.
+      co_await units_.drop(session_.id);
+      co_return;
+    }
     co_await govern(outcome, events);
   }
   co_await finish(std::move(outcome), std::move(events));
@@ -271,7 +277,7 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   units_.rest(session_.id, idle);
 }
 
-Task<void> Supervisor::record_committing(Outcome outcome) {
+Task<Status> Supervisor::record_committing(Outcome outcome) {
   RunState const from = run_.state;
   run_.state = RunState::committing;
   run_.reason = outcome.reason;
@@ -279,9 +285,7 @@ Task<void> Supervisor::record_committing(Outcome outcome) {
   auto job = [this, run = run_, from](store::Transaction& transaction) {
     return write_run(transaction, services_.streams, run, from);
   };
-  auto const written = co_await write_of_end(services_, std::move(job));
-  if (!written)
-    log::warn("run-not-recorded", {{"run", run_.id}, {"reason", written.error().text()}});
+  co_return co_await record(std::move(job));
 }
 
 // A full disk may have room again; every other failure is for the next attempt or the next start to
@@ -363,8 +367,7 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
   run_.finished_at = now;
-  run_.phases.total_ms =
-      ms_between(run_.created_at, now);
+  run_.phases.total_ms = ms_between(run_.created_at, now);
   session_.note.clear();
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);

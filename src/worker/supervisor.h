@@ -44,7 +44,7 @@ class Supervisor {
   Task<TurnEnd> end_in_order(TurnEnd end);
   Task<void> conclude(Outcome outcome);
   Task<void> govern(Outcome& outcome, std::vector<broker::EventDraft>& events);
-  Task<void> record_committing(Outcome outcome);
+  Task<Status> record_committing(Outcome outcome);
   Task<Status> record(std::function<Status(store::Transaction&)> job);
   Task<void> finish(Outcome outcome, std::vector<broker::EventDraft> events);
   Task<void> put_back(Outcome outcome, std::vector<broker::EventDraft> events);
