@@ -132,7 +132,7 @@ void World::begin(Server::With schedules) {
               to_string(options_.defect));
   Nanos const active = schedules == Server::With::schedules
                            ? dice_.between(Millis{60'000}, Millis{240'000})
-                           : dice_.between(Millis{4'000}, Millis{16'000});
+                           : dice_.between(Millis{3'000}, Millis{10'000});
   mended_at_ = agenda_.now() + active;
   start_server();
   WorkerParts const parts{agenda_, dice_,    network_, trace_,
@@ -145,7 +145,7 @@ void World::begin(Server::With schedules) {
   for (int i = 0; i < clients; ++i) {
     clients_.push_back(std::make_unique<Client>(agenda_, dice_, network_, trace_, audit_,
                                                 kFirstClient + i, wish(i)));
-    agenda_.in(dice_.between(Millis{0}, Millis{4'000}),
+    agenda_.in(dice_.between(Millis{0}, Millis{3'000}),
                [client = clients_.back().get()] { client->start(); });
   }
   next_fault();
