@@ -17,6 +17,7 @@
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 #include "workspace/checkout.h"
 #include "workspace/private_paths.h"
 
@@ -25,9 +26,17 @@ namespace drover::worker {
 namespace {
 
 constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
-constexpr std::array<std::string_view, 6> kTools = {"Read", "Write", "Edit",
-                                                    "Bash", "Glob",  "Grep"};
+constexpr std::string_view kAskTool = "AskUserQuestion";
+constexpr std::array<std::string_view, 7> kTools = {"Read", "Write", "Edit",  "Bash",
+                                                    "Glob", "Grep",  kAskTool};
 constexpr std::string_view kTaskType = "background-agent";
+
+// Of a session that names none. Only a person can be asked.
+std::vector<std::string> usual_tools(contract::Launcher const& launcher) {
+  std::vector<std::string> tools{kTools.begin(), kTools.end()};
+  if (launcher.kind != contract::Launcher::Kind::user) std::erase(tools, kAskTool);
+  return tools;
+}
 
 Status check_prompt(std::string const& prompt) {
   if (prompt.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
@@ -288,7 +297,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.agent = AgentId::trusted("default");
     session.workspaces = invocation.workspaces;
     session.tools = invocation.tools.value_or(
-        plan.type.defaults.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()}));
+        plan.type.defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -402,6 +411,7 @@ Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
   } else {
     DROVER_TRY(require_session(transaction.db(), prepared.session.id));
     DROVER_TRY(update_session(transaction.db(), prepared.session));
+    DROVER_TRY(answer_waiting(transaction, services_.streams, run, run.created_at));
   }
   DROVER_TRY(insert_run(transaction.db(), run));
   broker::QueueEntry entry = prepared.entry;
