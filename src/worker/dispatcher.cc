@@ -214,23 +214,14 @@ Task<Result<std::optional<Dispatched>>> Dispatcher::replay_of(std::string key, s
   co_return Dispatched{std::move(**known), false};
 }
 
-Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants,
-                                          SessionId session) {
-  auto unfinished = co_await services_.readers.run(
-      [](store::Database& database) { return unfinished_runs(database); });
-  if (!unfinished) co_return std::unexpected(unfinished.error());
+Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants) {
   for (contract::WorkspaceGrant const& grant : grants) {
     auto const workspace = services_.workspaces.find(grant.id);
     if (!workspace) co_return std::unexpected(workspace.error());
     if (!writes_in_place(grant) || grant.checkout == contract::Checkout::allow_dirty) continue;
     // While another run works in the tree its changes are that run's; the tree is looked at again
     // when this one's turn has come.
-    bool const busy = std::ranges::any_of(*unfinished, [&](RunRecord const& run) {
-      return std::ranges::any_of(run.workspaces, [&](contract::WorkspaceGrant const& other) {
-        return other.id == grant.id && writes_in_place(other);
-      });
-    });
-    if (busy) continue;
+    if (services_.queue.has_group(workspace_group(grant.id))) continue;
     auto const status =
         co_await services_.pool.run([path = workspace->path]() -> Result<git::TreeStatus> {
           auto const repository = git::Repository::open(path);
@@ -359,7 +350,7 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
             "can be held",
             plan.model),
         "use limits.max_turns, or a model of the price table");
-  auto const ready = co_await check_workspaces(plan.session.workspaces, plan.session.id);
+  auto const ready = co_await check_workspaces(plan.session.workspaces);
   if (!ready) co_return std::unexpected(ready.error());
 
   WallTime const now = services_.clock.now();
