@@ -5,14 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
 #include <boost/json.hpp>
 
 #include "base/digest.h"
 #include "base/text.h"
-#include "broker/priority.h"
 #include "git/repository.h"
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
@@ -115,47 +113,6 @@ Error at_place(Error error, std::size_t place) {
   return error;
 }
 
-// What the invocation leaves out, its task type says.
-contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type) {
-  contract::Limits const& usual = type.defaults.limits;
-  auto const fill = [](auto& limit, auto const& first, auto const& second) {
-    if (!limit) limit = first ? first : second;
-  };
-  fill(limits.queue_s, type.timeouts.queue_s, usual.queue_s);
-  fill(limits.timeout_s, type.timeouts.run_s, usual.timeout_s);
-  fill(limits.step_s, type.timeouts.step_s, usual.step_s);
-  fill(limits.max_turns, usual.max_turns, limits.max_turns);
-  fill(limits.max_budget_usd, usual.max_budget_usd, limits.max_budget_usd);
-  fill(limits.idle_s, usual.idle_s, limits.idle_s);
-  fill(limits.cpu, usual.cpu, limits.cpu);
-  fill(limits.memory_mb, usual.memory_mb, limits.memory_mb);
-  fill(limits.pids, usual.pids, limits.pids);
-  fill(limits.disk_mb, usual.disk_mb, limits.disk_mb);
-  return limits;
-}
-
-// The contract's enums are the queue's, in the same order.
-static_assert(static_cast<int>(contract::TaskPriority::low) ==
-              static_cast<int>(broker::PriorityLevel::low));
-static_assert(static_cast<int>(contract::TaskBackoff::list) ==
-              static_cast<int>(broker::Backoff::list));
-
-int priority_of(contract::TaskType const& type) {
-  auto const level = static_cast<broker::PriorityLevel>(type.priority);
-  return static_cast<int>(broker::priority_of(level));
-}
-
-broker::RetryPolicy retry_policy_of(contract::TaskRetry const& retry) {
-  broker::RetryPolicy policy;
-  policy.attempts_max = retry.attempts_max;
-  policy.backoff = static_cast<broker::Backoff>(retry.backoff);
-  policy.delay = retry.delay;
-  policy.delay_max = retry.delay_max;
-  policy.delays = retry.delays;
-  policy.jitter = retry.full_jitter ? broker::Jitter::full : broker::Jitter::none;
-  return policy;
-}
-
 bool writes_in_place(contract::WorkspaceGrant const& grant) {
   return grant.mode == contract::WorkspaceMode::rw &&
          grant.checkout != contract::Checkout::worktree;
@@ -164,18 +121,12 @@ bool writes_in_place(contract::WorkspaceGrant const& grant) {
 }  // namespace
 
 struct Dispatcher::Plan {
-  contract::TaskType type;
+  RunTerms terms;
   SessionRecord session;
   bool new_session = false;
-  std::string prompt;
   std::string model;
-  contract::Limits limits;
   std::string key;
   std::string digest;
-  int priority = 0;
-  std::optional<std::string> fifo_group;
-  std::optional<std::string> concurrency_key;
-  std::optional<WallTime> delay_until;
   std::optional<RunId> replay_of;
   std::optional<Dispatched> known;  // its idempotency key was: there is nothing left to do
 };
@@ -261,17 +212,9 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
 
   auto type = task_type(invocation.task_type.value_or(std::string{kTaskType}));
   if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
-  json::value const* const payload = invocation.payload ? &*invocation.payload : nullptr;
-  auto const fits = contract::check_payload(plan.type, payload);
-  if (!fits) co_return std::unexpected(fits.error());
-  plan.prompt = contract::task_prompt(
-      plan.type, std::get<contract::Entrypoint>(invocation.start).prompt(), payload);
-  plan.limits = with_defaults(invocation.limits, plan.type);
-  plan.priority = invocation.priority == 0 ? priority_of(plan.type) : invocation.priority;
-  plan.fifo_group = invocation.fifo_group;
-  plan.concurrency_key = invocation.concurrency_key;
-  plan.delay_until = invocation.delay_until;
+  auto terms = terms_of(*type, invocation, services_.clock.now());
+  if (!terms) co_return std::unexpected(terms.error());
+  plan.terms = *std::move(terms);
   if (invocation.session) {
     auto session =
         co_await services_.readers.run([id = *invocation.session](store::Database& database) {
@@ -288,7 +231,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.agent = AgentId::trusted("default");
     session.workspaces = invocation.workspaces;
     session.tools = invocation.tools.value_or(
-        plan.type.defaults.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()}));
+        type->defaults.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()}));
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -297,7 +240,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     }
   }
   plan.model = invocation.model.value_or(plan.session.model);
-  if (plan.model.empty()) plan.model = plan.type.defaults.model.value_or("");
+  if (plan.model.empty()) plan.model = type->defaults.model.value_or("");
   if (plan.model.empty()) plan.model = services_.options.default_model;
   co_return plan;
 }
@@ -324,17 +267,15 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   if (*replay) co_return std::move(**replay);
   auto type = task_type(kTaskType);
   if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
-  plan.prompt = std::move(message.prompt);
-  plan.limits = with_defaults(message.limits, plan.type);
   plan.model = message.model.value_or(plan.session.model);
+  plan.terms = terms_of(*type, std::move(message), services_.clock.now());
   co_return co_await accept(std::move(plan));
 }
 
 Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   auto const room = services_.reserve.room();
   if (!room) co_return std::unexpected(room.error());
-  auto const prompt = check_prompt(plan.prompt);
+  auto const prompt = check_prompt(plan.terms.prompt);
   if (!prompt) co_return std::unexpected(prompt.error());
   if (plan.model.empty())
     co_return fail_next(ErrorCode::invalid_argument,
@@ -342,7 +283,7 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
                         "give --model anthropic/<name> or --model scripted:<file>");
   auto const model = co_await services_.models.prepare(plan.model);
   if (!model) co_return std::unexpected(model.error());
-  if (plan.limits.max_budget_usd && !model->price)
+  if (plan.terms.limits.max_budget_usd && !model->price)
     co_return fail_next(
         ErrorCode::invalid_argument,
         fmt::format(
@@ -353,15 +294,15 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   auto const ready = co_await check_workspaces(plan.session.workspaces, plan.session.id);
   if (!ready) co_return std::unexpected(ready.error());
 
-  WallTime const now = services_.clock.now();
+  WallTime const now = plan.terms.entry.enqueued_at;
   RunRecord run;
   run.id = RunId::create(services_.clock, services_.random);
   run.session = plan.session.id;
   run.agent = plan.session.agent;
   run.model = plan.model;
   run.workspaces = plan.session.workspaces;
-  run.prompt = plan.prompt;
-  run.limits = plan.limits;
+  run.prompt = plan.terms.prompt;
+  run.limits = plan.terms.limits;
   run.idempotency_key = plan.key;
   run.body_digest = plan.digest;
   run.created_at = now;
@@ -369,20 +310,12 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   plan.session.model = plan.model;
   plan.session.updated_at = now;
 
-  broker::QueueEntry entry;
+  broker::QueueEntry entry = std::move(plan.terms.entry);
   entry.run = run.id;
-  entry.task_type = plan.type.name;
-  entry.pool = plan.type.pool;
   entry.tenant = tenant_of(plan.session.subject);
-  entry.retry = retry_policy_of(plan.type.retry);
-  entry.priority = plan.priority;
   entry.fifo_groups.push_back(session_group(run.session));
   for (contract::WorkspaceGrant const& grant : run.workspaces)
     if (writes_in_place(grant)) entry.fifo_groups.push_back(workspace_group(grant.id));
-  if (plan.fifo_group) entry.fifo_groups.push_back("user:" + *plan.fifo_group);
-  if (plan.concurrency_key) entry.keys.push_back({*plan.concurrency_key, 1});
-  entry.enqueued_at = now;
-  entry.not_before = plan.delay_until.value_or(now);
   if (run.limits.queue_s)
     entry.expires_at = entry.not_before + std::chrono::seconds{*run.limits.queue_s};
 
@@ -475,14 +408,13 @@ Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
     return Found{*std::move(old), *std::move(session)};
   });
   if (!found) co_return std::unexpected(found.error());
+  // What else it asks of the queue its dead letter says.
   Plan plan;
-  auto type = task_type(kTaskType);
-  if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
   plan.session = std::move(found->session);
-  plan.prompt = found->run.prompt;
-  plan.limits = found->run.limits;
   plan.model = found->run.model;
+  plan.terms.prompt = found->run.prompt;
+  plan.terms.limits = found->run.limits;
+  plan.terms.entry.enqueued_at = plan.terms.entry.not_before = services_.clock.now();
   plan.replay_of = run;
   co_return co_await accept(std::move(plan));
 }

@@ -11,6 +11,7 @@
 #include "contract/invocation.h"
 #include "contract/turn.h"
 #include "worker/records.h"
+#include "worker/run_terms.h"
 #include "worker/services.h"
 
 namespace drover::worker {
