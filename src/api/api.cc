@@ -23,11 +23,13 @@ std::vector<RouteName> names_of(std::type_identity<std::tuple<Domains...>>) {
 
 }  // namespace
 
-Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker,
-         schedule::Schedules& schedules)
-    : domains_(RunRoutes{services, dispatcher, worker}, SessionRoutes{services, dispatcher, worker},
-               WorkspaceRoutes{services, worker}, QueueRoutes{services, dispatcher},
-               ScheduleRoutes{schedules}, EventRoutes{schedules}, ServerRoutes{services}) {
+Api::Api(ApiParts const& parts)
+    : domains_(RunRoutes{parts.services, parts.dispatcher, parts.worker},
+               SessionRoutes{parts.services, parts.dispatcher, parts.worker},
+               WorkspaceRoutes{parts.services, parts.worker},
+               TaskTypeRoutes{parts.task_types, parts.services.reserve},
+               QueueRoutes{parts.services, parts.dispatcher}, ScheduleRoutes{parts.schedules},
+               EventRoutes{parts.schedules}, ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

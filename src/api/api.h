@@ -15,14 +15,23 @@
 #include "api/schedule_routes.h"
 #include "api/server_routes.h"
 #include "api/session_routes.h"
+#include "api/task_type_routes.h"
 #include "api/workspace_routes.h"
 
 namespace drover::api {
 
+// All outlive the Api.
+struct ApiParts {
+  worker::Services const& services;
+  worker::Dispatcher& dispatcher;
+  worker::Worker& worker;
+  worker::TaskRegistry& task_types;
+  schedule::Schedules& schedules;
+};
+
 class Api {
  public:
-  Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker,
-      schedule::Schedules& schedules);
+  explicit Api(ApiParts const& parts);
   // The router holds references to the domains.
   Api(Api const&) = delete;
   Api& operator=(Api const&) = delete;
@@ -39,8 +48,8 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, QueueRoutes, ScheduleRoutes,
-                             EventRoutes, ServerRoutes>;
+  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, QueueRoutes,
+                             ScheduleRoutes, EventRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -40,6 +40,7 @@ Work
   sessions     list or remove sessions
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
+  task-types   list, show, put or remove types of work
   queues       show what waits; pause and resume
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
@@ -93,6 +94,13 @@ constexpr std::string_view kWorkspacesExamples = R"(Examples:
   drover workspaces add ~/src/app
   drover workspaces rm app        forgets it; no file is touched)";
 
+constexpr std::string_view kTaskTypesExamples = R"(Examples:
+  drover task-types
+  drover task-types show pr-review > review.json
+  drover task-types apply -f review.json
+  drover task-types rm pr-review    a built-in type of that name holds again
+  drover run --task pr-review --payload '{"base": "main"}')";
+
 constexpr std::string_view kQueuesExamples = R"(Examples:
   drover queues
   drover queues pause all               what runs goes on; nothing new starts
@@ -129,7 +137,7 @@ struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script, host = "127.0.0.1", port, file, cron, timezone,
                                                   at, event, misfire, overlap, jitter, count,
-                                                  broker;
+                                                  broker, task_type, payload;
   std::vector<std::string> workspaces, runs;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
        init = false, no_diff = false, follow = false, foreground = false, force = false,
@@ -217,6 +225,13 @@ Result<Command> make_run(Raw const& raw) {
   if (raw.read_only && (raw.worktree || raw.allow_dirty))
     return fail(ErrorCode::invalid_argument,
                 "--ro grants no writing, so --worktree and --allow-dirty have no use with it");
+  if (raw.prompt.empty() && raw.task_type.empty())
+    return fail_next(ErrorCode::invalid_argument, "run needs a prompt in quotes, or - for stdin",
+                     "see drover run --help");
+  if (!raw.payload.empty() && raw.task_type.empty())
+    return fail(ErrorCode::invalid_argument, "--payload goes with --task, which says what it is");
+  command.task_type = raw.task_type;
+  command.payload = raw.payload;
   command.workspaces = raw.workspaces;
   command.session = raw.session;
   command.agent = raw.agent;
@@ -390,6 +405,14 @@ Result<Command> make_workspace_remove(Raw const& raw) {
   return WorkspaceRemoveCommand{*workspace};
 }
 
+Result<Command> make_task_type_show(Raw const& raw) {
+  return TaskTypeShowCommand{raw.task_type, format_of(raw)};
+}
+
+Result<Command> make_task_type_apply(Raw const& raw) {
+  return TaskTypeApplyCommand{raw.file, format_of(raw)};
+}
+
 Result<Command> make_queue_change(QueueChange change, Raw const& raw) {
   if (raw.target.empty())
     return fail(ErrorCode::invalid_argument, "no queue is named: all, pool:NAME or type:NAME");
@@ -423,6 +446,7 @@ class Parser {
     add_work();
     add_reading();
     add_sessions();
+    add_task_types();
     add_queues();
     add_schedules();
     add_server();
@@ -453,6 +477,7 @@ class Parser {
   void add_work();
   void add_reading();
   void add_sessions();
+  void add_task_types();
   void add_queues();
   void add_schedules();
   void add_server();
@@ -482,13 +507,16 @@ void Parser::dispatch_options(CLI::App* sub) {
 
 void Parser::add_work() {
   auto* const run = add(app_, "run", "Runs a prompt in a folder and follows it.", make_run);
-  run->add_option("prompt", raw_.prompt, "what to do; - reads it from stdin")
-      ->type_name("")
-      ->required();
+  run->add_option("prompt", raw_.prompt, "what to do; - reads it from stdin")->type_name("");
+  run->add_option("--task", raw_.task_type, "the type of work; its own prompt may be enough")
+      ->type_name("TYPE");
+  run->add_option("--payload", raw_.payload, "what the type takes: JSON, or @FILE")
+      ->type_name("JSON");
   run->add_option("-w,--workspace", raw_.workspaces, "folder or workspace id (default .)")
       ->type_name("DIR")
       ->expected(1)
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);  // the prompt may follow
   run->add_option("--session", raw_.session, "continue this session")->type_name("ID");
   run->add_option("--agent", raw_.agent, "the agent to run")->type_name("NAME");
   run->add_flag("--ro", raw_.read_only, "grant reading only");
@@ -574,6 +602,32 @@ void Parser::add_sessions() {
       add(*workspaces, "rm", "Forgets a workspace; touches no file.", make_workspace_remove);
   removed->add_option("workspace", raw_.id, "its id")->type_name("")->required();
   workspaces->footer(std::string{kWorkspacesExamples});  // last: subcommands would inherit it
+}
+
+void Parser::add_task_types() {
+  auto const list = [](Raw const& raw) {
+    return Result<Command>{TaskTypesCommand{format_of(raw)}};
+  };
+  auto* const types =
+      add(app_, "task-types", "Lists, shows, puts and removes types of work.", list);
+  json(types);
+  types->require_subcommand(0, 1);
+  json(add(*types, "list", "Lists them by name.", list));
+  auto* const show = add(*types, "show", "Prints a type as JSON, to read or to edit and apply.",
+                         make_task_type_show);
+  show->add_option("type", raw_.task_type, "its name")->type_name("")->required();
+  json(show);
+  auto* const apply =
+      add(*types, "apply", "Puts a type, new or in place of an earlier one.", make_task_type_apply);
+  apply->add_option("-f,--file", raw_.file, "the type, in TOML or JSON; - is JSON from stdin")
+      ->type_name("FILE")
+      ->required();
+  json(apply);
+  auto* const removed = add(*types, "rm", "Removes a type that was applied.", [](Raw const& raw) {
+    return Result<Command>{TaskTypeRemoveCommand{raw.task_type}};
+  });
+  removed->add_option("type", raw_.task_type, "its name")->type_name("")->required();
+  types->footer(std::string{kTaskTypesExamples});  // last: subcommands would inherit it
 }
 
 void Parser::add_queues() {

@@ -44,11 +44,13 @@ struct ServeCommand {
 };
 struct DownCommand {};
 struct RunCommand {
-  std::string prompt;                   // "-": read from stdin
+  std::string prompt;                   // "-": read from stdin; may be empty with a task type
   std::vector<std::string> workspaces;  // folders or ids; empty: the current folder
   std::string session;                  // empty: a new one
   std::string model;
   std::string agent;
+  std::string task_type;
+  std::string payload;  // of the task type: JSON, or @FILE
   std::string idempotency_key;
   std::optional<std::int64_t> max_turns;
   std::optional<double> max_budget_usd;
@@ -121,6 +123,20 @@ struct WorkspaceAddCommand {
 };
 struct WorkspaceRemoveCommand {
   WorkspaceId workspace;
+};
+struct TaskTypesCommand {
+  Format format = Format::text;
+};
+struct TaskTypeShowCommand {
+  std::string name;
+  Format format = Format::text;
+};
+struct TaskTypeApplyCommand {
+  std::string file;  // TOML or JSON, by its name; "-": JSON from stdin
+  Format format = Format::text;
+};
+struct TaskTypeRemoveCommand {
+  std::string name;
 };
 struct QueuesCommand {
   Format format = Format::text;
@@ -200,7 +216,8 @@ using Command =
     std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
                  CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
-                 WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand, QueueChangeCommand,
+                 WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand, TaskTypeShowCommand,
+                 TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueChangeCommand,
                  DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
                  ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
                  ModelServeCommand, BackupCommand, RestoreCommand>;

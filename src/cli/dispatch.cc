@@ -88,6 +88,18 @@ Result<std::string> resolve_model(std::string const& model) {
   return fmt::format("{}{}", kScripted, *path);
 }
 
+Result<std::string> read_payload(std::string const& argument) {
+  if (argument.empty()) return argument;
+  bool const is_file = argument.starts_with('@');
+  auto text = is_file ? os::read_file(argument.substr(1), kPayloadBytesMax) : argument;
+  if (!text) return fail(ErrorCode::invalid_argument, "--payload: {}", text.error().message);
+  if (auto const value = parse_json(*text); !value)
+    return fail_next(ErrorCode::invalid_argument,
+                     fmt::format("--payload is no JSON: {}", value.error().message),
+                     is_file ? "" : "give JSON, or @FILE for a file that holds it");
+  return text;
+}
+
 std::string subject_of(Environment const& environment) {
   passwd const* const user = ::getpwuid(::geteuid());
   if (user != nullptr && user->pw_name != nullptr) return make_slug(user->pw_name);
@@ -107,13 +119,15 @@ json::object make_invocation(RunCommand const& command,
   invocation["workspaces"] = std::move(grants);
   invocation["trigger"] = "message";
   json::object entrypoint;
-  entrypoint["inline"] = command.prompt;
+  if (!command.prompt.empty()) entrypoint["inline"] = command.prompt;
   json::object start;
   start["entrypoint"] = std::move(entrypoint);
   invocation["start"] = std::move(start);
   if (!command.session.empty()) invocation["session"] = command.session;
   if (!command.agent.empty()) invocation["agent"] = command.agent;
   if (!command.model.empty()) invocation["model"] = command.model;
+  if (!command.task_type.empty()) invocation["task_type"] = command.task_type;
+  if (!command.payload.empty()) invocation["payload"] = parse_json(command.payload).value();
   if (auto limits = limits_of(command); !limits.empty()) invocation["limits"] = std::move(limits);
   return invocation;
 }

@@ -49,6 +49,19 @@ TEST(Dispatch, IllFormedTextNamesWhereItIs) {
   EXPECT_EQ(bad.error().message, "the prompt is not valid UTF-8 near byte 19");
 }
 
+TEST(Dispatch, APayloadIsJsonHereOrInAFile) {
+  EXPECT_EQ(*read_payload(R"({"base": "main"})"), R"({"base": "main"})");
+  std::string const file = testing::TempDir() + "/payload.json";
+  std::ofstream{file} << "[1, 2]";
+  EXPECT_EQ(*read_payload("@" + file), "[1, 2]");
+  for (std::string const& bad : {std::string{"base: main"}, "@" + file + ".none"}) {
+    auto const refused = read_payload(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(exit_code(refused.error().code), 2);
+    EXPECT_TRUE(refused.error().message.contains("--payload")) << refused.error().message;
+  }
+}
+
 TEST(Dispatch, AScriptedModelGetsAnAbsolutePath) {
   std::string const folder = testing::TempDir() + "/dispatch_models";
   std::filesystem::create_directories(folder);

@@ -241,6 +241,10 @@ Result<Invocation> parse_invocation(json::value const& value) {
   out.workspaces = *std::move(grants);
   out.trigger = *value_of(kTriggers, text_at(object, "trigger"));
   out.start = start_of(object.at("start").get_object());
+  if (auto const* entrypoint = std::get_if<Entrypoint>(&out.start);
+      entrypoint != nullptr && entrypoint->prompt().empty() && !object.contains("task_type"))
+    return fail(ErrorCode::invalid_argument,
+                "/start/entrypoint: expected inline, path, or a task type that says what to do");
   if (object.contains("tools")) out.tools = texts_at(object, "tools");
   if (auto const* context = object.if_contains("context"))
     out.context = context_of(context->get_object());

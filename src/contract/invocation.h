@@ -42,7 +42,7 @@ struct WorkspaceGrant {
   Checkout checkout = Checkout::in_place;
 };
 
-// A first turn; at least one of the two is there.
+// A first turn; at least one of the two is there, or a task type.
 struct Entrypoint {
   std::optional<std::string> inline_prompt;
   std::optional<std::string> path;

@@ -79,6 +79,14 @@ TEST(Invocation, OneWorkspaceCannotBeGrantedTwice) {
   EXPECT_EQ(error_pointer(error), "/workspaces/1/id");
 }
 
+TEST(Invocation, AnEmptyEntrypointNeedsATaskTypeThatSaysWhatToDo) {
+  auto const refused = parse_invocation(with({{"start", R"({"entrypoint": {}})"}}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(error_pointer(refused.error()), "/start/entrypoint");
+  EXPECT_TRUE(parse_invocation(
+      with({{"start", R"({"entrypoint": {}})"}, {"task_type", R"("pr-review")"}})));
+}
+
 TEST(Invocation, TextThatIsNoJsonIsAnInvalidArgument) {
   for (auto const* text : {"", "{", "\xFF", "{\"a\":1,\"a\":2}"})
     EXPECT_EQ(parse_invocation(std::string_view{text}).error().code, ErrorCode::invalid_argument);

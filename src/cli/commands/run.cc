@@ -53,6 +53,9 @@ Status check_continuation(RunCommand const& command) {
                 "--ro, --worktree, --allow-dirty and --init go with -w; without it session {} "
                 "keeps the workspaces it has",
                 command.session);
+  if (!command.task_type.empty())
+    return fail(ErrorCode::invalid_argument,
+                "--task goes with -w; a message to session {} is a prompt", command.session);
   if (!command.agent.empty())
     return fail(ErrorCode::invalid_argument,
                 "session {} keeps the agent it began with; leave out "
@@ -96,11 +99,24 @@ Status resolve(Command& command) {
   return {};
 }
 
+Status resolve_run(RunCommand& command) {
+  auto payload = read_payload(command.payload);
+  if (!payload) return std::unexpected(payload.error());
+  command.payload = *std::move(payload);
+  // The prompt of the task type may be all there is to say.
+  if (!command.prompt.empty() || command.task_type.empty()) return resolve(command);
+  auto model = resolve_model(command.model);
+  if (!model) return std::unexpected(model.error());
+  command.model = *std::move(model);
+  return {};
+}
+
 }  // namespace
 
 int execute(Context const& context, RunCommand const& given) {
   RunCommand command = given;
-  if (auto const resolved = resolve(command); !resolved) return report(context, resolved.error());
+  if (auto const resolved = resolve_run(command); !resolved)
+    return report(context, resolved.error());
   if (!command.session.empty() && command.workspaces.empty()) {
     if (auto const fits = check_continuation(command); !fits) return report(context, fits.error());
     return continue_session(context, as_send(command));
