@@ -16,7 +16,8 @@ json::object to_json(worker::Dispatched const& dispatched) {
           {"session", json::string{run.session.str()}},
           {"state", contract::to_string(run.state)},
           {"events",
-           json::string{fmt::format("/api/v1/sessions/{}/runs/{}/events", run.session, run.id)}}};
+           json::string{fmt::format("/api/v1/sessions/{}/runs/{}/events", run.session, run.id)}},
+          {"duplicate", dispatched.kind == worker::Dispatched::Kind::duplicate}};
 }
 
 Task<Status> reply_dispatched(net::HttpReply& reply, worker::Dispatched dispatched) {

@@ -25,6 +25,22 @@ enum class ShowDiff : std::uint8_t { yes, no };
 enum class BackupAct : std::uint8_t { write, verify };
 enum class OldState : std::uint8_t { keep, move_aside };
 
+struct KeyShare {
+  std::string key;
+  std::int64_t max = 1;
+  friend bool operator==(KeyShare const&, KeyShare const&) = default;
+};
+// What a run asks of the queue; what is not set its task type says.
+struct QueueWishes {
+  std::optional<std::int64_t> priority;
+  std::optional<Millis> delay;
+  std::string at;  // RFC 3339
+  std::string tenant;
+  std::vector<KeyShare> keys;
+  std::string dedup_key;
+  std::optional<Millis> dedup_life;
+};
+
 // Text for stdout: --help, and `drover` alone.
 struct HelpCommand {
   std::string text;
@@ -51,6 +67,7 @@ struct RunCommand {
   std::string agent;
   std::string task_type;
   std::string payload;  // of the task type: JSON, or @FILE
+  QueueWishes queue;
   std::string idempotency_key;
   std::optional<std::int64_t> max_turns;
   std::optional<double> max_budget_usd;

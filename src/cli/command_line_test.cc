@@ -97,6 +97,32 @@ TEST(CommandLine, ATaskTypeMayStandForThePrompt) {
   EXPECT_FALSE(parse({"run", "-w", "dir"})) << "neither a prompt nor a type";
 }
 
+TEST(CommandLine, WhatARunAsksOfTheQueue) {
+  auto const wishes =
+      command<RunCommand>({"run", "--priority", "high", "--delay", "90s", "--key", "github:4",
+                           "--key", "db:main", "--tenant", "team-a", "--dedup", "pr:123:2h", "go"})
+          .queue;
+  EXPECT_EQ(wishes.priority, 1);
+  EXPECT_EQ(wishes.delay, std::chrono::seconds{90});
+  std::vector<KeyShare> const keys = {{"github", 4}, {"db:main", 1}};
+  EXPECT_EQ(wishes.keys, keys);
+  EXPECT_EQ(wishes.tenant, "team-a");
+  EXPECT_EQ(wishes.dedup_key, "pr:123");
+  EXPECT_EQ(wishes.dedup_life, std::chrono::hours{2});
+  EXPECT_EQ(command<RunCommand>({"run", "--dedup", "pr:123", "go"}).queue.dedup_key, "pr:123");
+  EXPECT_EQ(command<RunCommand>({"run", "--priority", "0", "go"}).queue.priority, 0);
+  for (auto const& bad : std::vector<std::vector<std::string>>{{"--priority", "urgent"},
+                                                               {"--priority", "101"},
+                                                               {"--delay", "soon"},
+                                                               {"--at", "tomorrow"},
+                                                               {"--key", "github:0"}}) {
+    std::vector<std::string> arguments{"run", "go"};
+    arguments.insert(arguments.end(), bad.begin(), bad.end());
+    EXPECT_FALSE(parse_command_line(arguments)) << bad[0] << ' ' << bad[1];
+  }
+  EXPECT_FALSE(parse({"run", "--delay", "1m", "--at", "2999-01-01T00:00:00Z", "go"}));
+}
+
 TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<UpCommand>({"up", "--foreground", "--port", "80"}).port, 80);
   EXPECT_EQ(command<ServeCommand>({"serve", "--host", "::1"}).host, "::1");

@@ -26,6 +26,7 @@
 #include "broker/retention.h"
 #include "broker/schema.h"
 #include "contract/invocation.h"
+#include "contract/task_type.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
@@ -49,8 +50,6 @@ constexpr std::size_t kPoolThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-// Its streams are read from the start; those of others from when they are first offered.
-constexpr std::string_view kUsualTaskType = "background-agent";
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
@@ -272,7 +271,8 @@ Status Server::connect_broker() {
       [this](std::string stream) { return unit_stream(std::move(stream)); },
       [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
-  options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
+  // Its streams are read from the start; those of others from when they are first offered.
+  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};

@@ -25,7 +25,6 @@ namespace {
 constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
 constexpr std::array<std::string_view, 6> kTools = {"Read", "Write", "Edit",
                                                     "Bash", "Glob",  "Grep"};
-constexpr std::string_view kTaskType = "background-agent";
 
 Status check_prompt(std::string const& prompt) {
   if (prompt.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
@@ -88,7 +87,9 @@ std::string workspace_group(WorkspaceId const& id) {
 }
 
 // Who shares the workers fairly with others. A subject may hold what a queue's name may not.
-std::string tenant_of(std::string const& subject) {
+std::string tenant_of(SessionRecord const& session) {
+  if (!session.tenant.empty()) return session.tenant;
+  std::string const& subject = session.subject;
   bool const plain = subject.size() <= 100 &&
                      std::ranges::all_of(subject, [](char c) { return c > ' ' && c < '\x7f'; });
   return plain ? subject : "subject:" + sha256_hex(subject);
@@ -99,6 +100,7 @@ broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry co
   broker::QueueEntry entry = fresh;
   entry.task_type = dead.task_type;
   entry.pool = dead.pool;
+  entry.tenant = dead.tenant;
   entry.priority = dead.priority;
   entry.fifo_groups = dead.fifo_groups;
   entry.keys = dead.keys;
@@ -153,7 +155,7 @@ Task<Result<std::optional<Dispatched>>> Dispatcher::replay_of(std::string key, s
                                     "was another",
                                     printable(key, 80), (*known)->id),
                         "use a new key for a new request");
-  co_return Dispatched{std::move(**known), false};
+  co_return Dispatched{std::move(**known), Dispatched::Kind::repeated};
 }
 
 Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants,
@@ -210,7 +212,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     co_return plan;
   }
 
-  auto type = task_type(invocation.task_type.value_or(std::string{kTaskType}));
+  auto type = task_type(invocation.task_type.value_or(std::string{contract::kDefaultTaskType}));
   if (!type) co_return std::unexpected(type.error());
   auto terms = terms_of(*type, invocation, services_.clock.now());
   if (!terms) co_return std::unexpected(terms.error());
@@ -228,6 +230,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.id = SessionId::create(services_.clock, services_.random);
     session.subject = invocation.identity.subject;
     session.launcher = invocation.identity.launcher.text();
+    session.tenant = invocation.tenant.value_or("");
     session.agent = AgentId::trusted("default");
     session.workspaces = invocation.workspaces;
     session.tools = invocation.tools.value_or(
@@ -265,7 +268,7 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
   if (*replay) co_return std::move(**replay);
-  auto type = task_type(kTaskType);
+  auto type = task_type(contract::kDefaultTaskType);
   if (!type) co_return std::unexpected(type.error());
   plan.model = message.model.value_or(plan.session.model);
   plan.terms = terms_of(*type, std::move(message), services_.clock.now());
@@ -312,7 +315,7 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
 
   broker::QueueEntry entry = std::move(plan.terms.entry);
   entry.run = run.id;
-  entry.tenant = tenant_of(plan.session.subject);
+  if (entry.tenant.empty()) entry.tenant = tenant_of(plan.session);
   entry.fifo_groups.push_back(session_group(run.session));
   for (contract::WorkspaceGrant const& grant : run.workspaces)
     if (writes_in_place(grant)) entry.fifo_groups.push_back(workspace_group(grant.id));
@@ -328,8 +331,22 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
 }
 
 // Inside a job of the writer.
-Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
+Result<Dispatched> Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
   RunRecord const& run = prepared.run;
+  broker::QueueEntry entry = prepared.entry;
+  if (run.replay_of) {
+    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
+    if (!letter) return std::unexpected(letter.error());
+    entry = renewed(letter->entry, prepared.entry);
+  }
+  // First, for of a duplicate nothing is written.
+  auto const enqueued = services_.queue.enqueue(transaction, entry);
+  if (!enqueued) return std::unexpected(enqueued.error());
+  if (!enqueued->added) {
+    auto first = find_run(transaction.db(), enqueued->run);
+    if (!first) return std::unexpected(first.error());
+    return Dispatched{*std::move(first), Dispatched::Kind::duplicate};
+  }
   if (prepared.new_session) {
     DROVER_TRY(insert_session(transaction.db(), prepared.session));
   } else {
@@ -337,15 +354,9 @@ Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
     DROVER_TRY(update_session(transaction.db(), prepared.session));
   }
   DROVER_TRY(insert_run(transaction.db(), run));
-  broker::QueueEntry entry = prepared.entry;
-  if (run.replay_of) {
-    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
-    if (!letter) return std::unexpected(letter.error());
-    entry = renewed(letter->entry, prepared.entry);
-  }
-  DROVER_TRY(services_.queue.enqueue(transaction, entry));
-  return append_events(transaction, services_.streams, run,
-                       {state_event(run, contract::RunState::queued)});
+  DROVER_TRY(append_events(transaction, services_.streams, run,
+                           {state_event(run, contract::RunState::queued)}));
+  return Dispatched{run, Dispatched::Kind::created};
 }
 
 Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
@@ -353,17 +364,15 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   std::string const digest = plan.digest;
   auto prepared = co_await prepare(std::move(plan));
   if (!prepared) co_return std::unexpected(prepared.error());
-  auto const stored = co_await services_.writer.run(
-      [this, one = *prepared](store::Transaction& transaction) mutable {
+  auto stored = co_await services_.writer.run(
+      [this, one = *std::move(prepared)](store::Transaction& transaction) mutable {
         return store(transaction, one);
       });
-  if (!stored) {
-    // Two requests with one key at the same time: the other one won.
-    auto replay = co_await replay_of(key, digest);
-    if (replay && *replay) co_return std::move(**replay);
-    co_return std::unexpected(stored.error());
-  }
-  co_return Dispatched{std::move(prepared->run), true};
+  if (stored) co_return stored;
+  // Two requests with one key at the same time: the other one won.
+  auto replay = co_await replay_of(key, digest);
+  if (replay && *replay) co_return std::move(**replay);
+  co_return stored;
 }
 
 Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
@@ -371,28 +380,29 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
   if (all.empty() || all.size() > kBulkMax)
     co_return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kBulkMax,
                    all.size());
-  std::vector<Dispatched> dispatched;
-  std::vector<Prepared> fresh;
+  std::vector<Dispatched> dispatched(all.size());
+  std::vector<std::pair<std::size_t, Prepared>> fresh;  // with its place
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto plan = co_await plan_of(std::move(all[i]));
     if (!plan) co_return std::unexpected(at_place(plan.error(), i));
     if (plan->known) {
-      dispatched.push_back(std::move(*plan->known));
+      dispatched[i] = std::move(*plan->known);
       continue;
     }
     auto prepared = co_await prepare(*std::move(plan));
     if (!prepared) co_return std::unexpected(at_place(prepared.error(), i));
-    dispatched.push_back({prepared->run, true});
-    fresh.push_back(*std::move(prepared));
+    fresh.emplace_back(i, *std::move(prepared));
   }
-  auto const stored = co_await services_.writer.run(
-      [this, fresh = std::move(fresh)](store::Transaction& transaction) mutable -> Status {
-        for (Prepared& one : fresh)
-          DROVER_TRY(store(transaction, one));
-        return {};
-      });
-  if (!stored) co_return std::unexpected(stored.error());
-  co_return dispatched;
+  auto job = [this, fresh = std::move(fresh), dispatched = std::move(dispatched)](
+                 store::Transaction& transaction) mutable -> Result<std::vector<Dispatched>> {
+    for (auto& [place, one] : fresh) {
+      auto stored = store(transaction, one);
+      if (!stored) return std::unexpected(at_place(stored.error(), place));
+      dispatched[place] = *std::move(stored);
+    }
+    return std::move(dispatched);
+  };
+  co_return co_await services_.writer.run(std::move(job));
 }
 
 Task<Result<Dispatched>> Dispatcher::replay(RunId run) {

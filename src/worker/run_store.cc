@@ -20,7 +20,7 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms, s.removed_ms";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
@@ -154,6 +154,7 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.created_at = from_unix_ms(row.integer(11));
   session.updated_at = from_unix_ms(row.integer(12));
   session.removed = !row.is_null(13);
+  session.tenant = row.text(14);
   return session;
 }
 
@@ -227,7 +228,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(14), std::string{row.text(15)}};
+  return SessionSummary{*std::move(session), row.integer(15), std::string{row.text(16)}};
 }
 
 constexpr std::string_view kSummary =
@@ -237,38 +238,40 @@ constexpr std::string_view kSummary =
 }  // namespace
 
 std::vector<store::Migration> run_migrations() {
-  return {{"worker", 1, "sessions and runs",
-           "CREATE TABLE sessions(number INTEGER PRIMARY KEY AUTOINCREMENT,"
-           " id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, launcher TEXT NOT NULL,"
-           " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
-           " tools TEXT NOT NULL, worktree TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
-           " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
-           "CREATE INDEX sessions_by_update ON sessions(updated_ms);"
-           "CREATE TABLE runs(id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),"
-           " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
-           " state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, prompt TEXT NOT NULL,"
-           " limits TEXT NOT NULL, idempotency_key TEXT, body_digest TEXT NOT NULL,"
-           " epoch INTEGER NOT NULL, attempts INTEGER NOT NULL, turns INTEGER NOT NULL,"
-           " reply TEXT NOT NULL, commits TEXT NOT NULL, usage TEXT NOT NULL,"
-           " cost_micro INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, phases TEXT NOT NULL,"
-           " created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER) STRICT;"
-           "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
-           " WHERE idempotency_key IS NOT NULL;"
-           "CREATE INDEX runs_by_session ON runs(session, id);"
-           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
-          {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
-          {"worker", 3, "runs that replay a dead letter",
-           "ALTER TABLE runs ADD COLUMN replay_of TEXT"}};
+  return {
+      {"worker", 1, "sessions and runs",
+       "CREATE TABLE sessions(number INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, launcher TEXT NOT NULL,"
+       " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
+       " tools TEXT NOT NULL, worktree TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
+       " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
+       "CREATE INDEX sessions_by_update ON sessions(updated_ms);"
+       "CREATE TABLE runs(id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),"
+       " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
+       " state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, prompt TEXT NOT NULL,"
+       " limits TEXT NOT NULL, idempotency_key TEXT, body_digest TEXT NOT NULL,"
+       " epoch INTEGER NOT NULL, attempts INTEGER NOT NULL, turns INTEGER NOT NULL,"
+       " reply TEXT NOT NULL, commits TEXT NOT NULL, usage TEXT NOT NULL,"
+       " cost_micro INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, phases TEXT NOT NULL,"
+       " created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER) STRICT;"
+       "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
+       " WHERE idempotency_key IS NOT NULL;"
+       "CREATE INDEX runs_by_session ON runs(session, id);"
+       "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
+      {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
+      {"worker", 3, "runs that replay a dead letter", "ALTER TABLE runs ADD COLUMN replay_of TEXT"},
+      {"worker", 4, "the tenant of a session",
+       "ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
   DROVER_TRY(database.run(
       "INSERT INTO sessions(id, subject, launcher, agent, model, workspaces, tools, worktree,"
-      " branch, note, created_ms, updated_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+      " branch, note, created_ms, updated_ms, tenant) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
       session.id.str(), session.subject, session.launcher, session.agent.str(), session.model,
       json::serialize(print(session.workspaces)), fmt::format("{}", fmt::join(session.tools, ",")),
       session.worktree, session.branch, session.note, to_unix_ms(session.created_at),
-      to_unix_ms(session.updated_at)));
+      to_unix_ms(session.updated_at), session.tenant));
   session.number = database.last_insert_id();
   return {};
 }

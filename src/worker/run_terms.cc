@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "broker/offer.h"
 #include "broker/priority.h"
 
 namespace drover::worker {
@@ -14,6 +15,9 @@ static_assert(static_cast<int>(contract::TaskPriority::low) ==
               static_cast<int>(broker::PriorityLevel::low));
 static_assert(static_cast<int>(contract::TaskBackoff::list) ==
               static_cast<int>(broker::Backoff::list));
+// What the contract lets through, the queue takes.
+static_assert(contract::kConcurrencyKeysMax == broker::kKeysMax);
+static_assert(contract::kDefaultPool == broker::kDefaultPool);
 
 // What the invocation leaves out, its task type says.
 contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type) {
@@ -56,6 +60,23 @@ broker::QueueEntry entry_of(contract::TaskType const& type, WallTime now) {
   return entry;
 }
 
+// What the invocation itself asks of the queue.
+void ask(broker::QueueEntry& entry, contract::Invocation const& invocation, WallTime now) {
+  entry.tenant = invocation.tenant.value_or("");
+  if (invocation.priority) entry.priority = *invocation.priority;
+  if (invocation.fifo_group) entry.fifo_groups.push_back("user:" + *invocation.fifo_group);
+  if (invocation.concurrency_key) entry.keys.push_back({*invocation.concurrency_key, 1});
+  for (contract::ConcurrencyShare const& share : invocation.concurrency)
+    entry.keys.push_back({share.key, share.max});
+  if (invocation.dedup) {
+    entry.dedup_key = invocation.dedup->key;
+    entry.dedup_life = invocation.dedup->life;
+  }
+  if (invocation.retry) entry.retry = retry_policy_of(*invocation.retry);
+  entry.not_before = now + invocation.delay.value_or(std::chrono::seconds{0});
+  if (invocation.delay_until) entry.not_before = *invocation.delay_until;
+}
+
 }  // namespace
 
 Result<RunTerms> terms_of(contract::TaskType const& type, contract::Invocation const& invocation,
@@ -67,10 +88,7 @@ Result<RunTerms> terms_of(contract::TaskType const& type, contract::Invocation c
   terms.prompt = contract::task_prompt(type, own, payload);
   terms.limits = with_defaults(invocation.limits, type);
   terms.entry = entry_of(type, now);
-  if (invocation.priority != 0) terms.entry.priority = invocation.priority;
-  if (invocation.fifo_group) terms.entry.fifo_groups.push_back("user:" + *invocation.fifo_group);
-  if (invocation.concurrency_key) terms.entry.keys.push_back({*invocation.concurrency_key, 1});
-  terms.entry.not_before = invocation.delay_until.value_or(now);
+  ask(terms.entry, invocation, now);
   return terms;
 }
 

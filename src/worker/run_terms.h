@@ -13,7 +13,7 @@ namespace drover::worker {
 struct RunTerms {
   std::string prompt;
   contract::Limits limits;
-  // Without the run, and the groups of its session and workspaces.
+  // Without the run, and the groups of its session and workspaces. An empty tenant: the session's.
   broker::QueueEntry entry;
 };
 

@@ -31,6 +31,9 @@ int follow_or_detach(Context const& context, ApiClient const& client, json::obje
   auto const ref = run_ref_of(answer, "run");
   if (!ref) return report(context, ref.error());
   Screen& screen = context.screen;
+  if (auto const* const duplicate = answer.if_contains("duplicate");
+      duplicate != nullptr && duplicate->is_bool() && duplicate->get_bool())
+    screen.note(fmt::format("drover: nothing was started: {} has the key already", ref->run));
   if (command.follow == Follow::yes) {
     screen.note(
         paint(screen.err_style(), Paint::dim, fmt::format("{} in {}", ref->run, ref->session)));
@@ -45,6 +48,11 @@ int follow_or_detach(Context const& context, ApiClient const& client, json::obje
   return kExitOk;
 }
 
+bool wishes_anything(QueueWishes const& wishes) {
+  return wishes.priority || wishes.delay || !wishes.at.empty() || !wishes.tenant.empty() ||
+         !wishes.keys.empty() || !wishes.dedup_key.empty();
+}
+
 Status check_continuation(RunCommand const& command) {
   bool const grants = command.access == Access::read_only ||
                       command.checkout != Checkout::in_place || command.init == Init::if_needed;
@@ -52,6 +60,11 @@ Status check_continuation(RunCommand const& command) {
     return fail(ErrorCode::invalid_argument,
                 "--ro, --worktree, --allow-dirty and --init go with -w; without it session {} "
                 "keeps the workspaces it has",
+                command.session);
+  if (wishes_anything(command.queue))
+    return fail(ErrorCode::invalid_argument,
+                "--priority, --delay, --at, --key, --tenant and --dedup go with -w; a message to "
+                "session {} waits for its turn in the session",
                 command.session);
   if (!command.task_type.empty())
     return fail(ErrorCode::invalid_argument,
