@@ -26,6 +26,7 @@
 #include "broker/retention.h"
 #include "broker/schema.h"
 #include "contract/invocation.h"
+#include "contract/task_type.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
@@ -50,8 +51,6 @@ constexpr std::size_t kPoolThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-// Its streams are read from the start; those of others from when they are first offered.
-constexpr std::string_view kUsualTaskType = "background-agent";
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
@@ -274,7 +273,8 @@ Status Server::connect_broker() {
       [this](std::string stream) { return unit_stream(std::move(stream)); },
       [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
-  options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
+  // Its streams are read from the start; those of others from when they are first offered.
+  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};
@@ -351,7 +351,8 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *worker_, *task_types_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
