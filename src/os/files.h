@@ -46,7 +46,8 @@ namespace drover::os {
 // An exclusive flock on a file that holds its owner's pid; released with the object or the process.
 class FileLock {
  public:
-  // conflict, naming the holder's pid, when another process has it.
+  // conflict, naming the holder's pid, when another process has it. Of one that was killed its
+  // unfinished children may have it for a moment: that is waited for, up to 5 s.
   [[nodiscard]] static Result<FileLock> acquire(std::string const& path);
 
  private:
