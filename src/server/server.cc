@@ -46,6 +46,9 @@ namespace drover::server {
 namespace {
 
 constexpr std::size_t kPoolThreads = 4;
+// Of their own, so that on a slow disk a commit delays commits, and no start, kill or look at a
+// tree.
+constexpr std::size_t kSyncThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
@@ -117,7 +120,10 @@ void raise_descriptor_limit() {
 class Server {
  public:
   explicit Server(ServeOptions const& options)
-      : options_(options), pool_(kPoolThreads), read_pool_(kReadThreads) {}
+      : options_(options),
+        pool_(kPoolThreads),
+        sync_pool_(kSyncThreads),
+        read_pool_(kReadThreads) {}
 
   Status start();
   void run() {
@@ -148,6 +154,7 @@ class Server {
   Background background_{io_};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
+  os::BlockingPool sync_pool_;
   os::BlockingPool read_pool_;
   Secret token_;
   json::array warnings_;  // what is weaker here than it should be, for whoever starts the server
@@ -228,7 +235,7 @@ Status Server::open_store() {
   queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
-  workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
+  workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
@@ -332,8 +339,8 @@ Status Server::make_worker() {
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
-      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, queue, *workspaces_,
-      *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
+      io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
+      *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
   if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
