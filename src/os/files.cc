@@ -91,6 +91,24 @@ Status write_file_atomic(std::string const& path, std::string_view bytes, mode_t
   return {};
 }
 
+namespace {
+
+// Cut to its new size last, so that its blocks are never given away meanwhile.
+Status overwrite(int fd, std::string_view bytes, std::string_view name) {
+  if (::lseek(fd, 0, SEEK_SET) < 0) return fail_errno("write", name);
+  DROVER_TRY(write_all(fd, bytes, name));
+  if (::ftruncate(fd, static_cast<off_t>(bytes.size())) != 0) return fail_errno("cut", name);
+  return {};
+}
+
+}  // namespace
+
+Status overwrite_file(std::string const& path, std::string_view bytes) {
+  Fd const fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!fd.valid()) return fail_errno("open", path);
+  return overwrite(fd.get(), bytes, path);
+}
+
 Result<Fd> open_beneath(int folder_fd, std::string const& relative, int flags, mode_t mode) {
   open_how how{};
   how.flags = static_cast<unsigned>(flags) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -193,8 +211,7 @@ Result<FileLock> FileLock::acquire(std::string const& path) {
     std::this_thread::sleep_for(kHeirsLook);
   }
   std::string const pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd.get(), 0) != 0) return fail_errno("write the lock", path);
-  DROVER_TRY(write_all(fd.get(), pid, path));
+  DROVER_TRY(overwrite(fd.get(), pid, path));
   return FileLock{std::move(fd)};
 }
 

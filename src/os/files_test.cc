@@ -81,6 +81,14 @@ TEST_F(Files, ASecondLockNamesTheHolder) {
   EXPECT_NE(second.error().message.find(std::to_string(getpid())), std::string::npos);
 }
 
+TEST_F(Files, OverwritingLeavesNothingOfALongerTextAndMakesNoFile) {
+  std::string const path = folder_ + "/place";
+  EXPECT_EQ(overwrite_file(path, "x").error().code, ErrorCode::not_found);
+  ASSERT_TRUE(write_file_atomic(path, "something long", 0600));
+  ASSERT_TRUE(overwrite_file(path, "short"));
+  EXPECT_EQ(read_file(path).value(), "short");
+}
+
 // What a server's sandbox is between clone3 and execve when the server is killed.
 TEST_F(Files, ALockOutlivesItsDeadHolderOnlyUntilThatOnesChildHasEnded) {
   std::string const path = folder_ + "/lock";

@@ -85,6 +85,15 @@ Result<Secret> load_or_create_token(std::string const& path, Random& random) {
   return Secret{token};
 }
 
+// Where the server is reached. On a disk without any room it goes over that of a server that was
+// killed, for this one is to serve what is stored.
+Status write_place(std::string const& path, std::string const& text) {
+  auto written = os::write_file_atomic(path, text, 0600);
+  if (written || written.error().code != ErrorCode::no_space) return written;
+  auto const over = os::overwrite_file(path, text);
+  return over ? Status{} : written;
+}
+
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
@@ -406,8 +415,7 @@ Status Server::announce() {
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
-  DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
-                                   json::serialize(file) + "\n", 0600));
+  DROVER_TRY(write_place(options_.state_folder + "/server.json", json::serialize(file) + "\n"));
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});
