@@ -44,7 +44,7 @@ Work
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
   task-types   list, show, put or remove types of work
-  queues       show what waits; pause and resume
+  queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
 
@@ -107,7 +107,9 @@ constexpr std::string_view kTaskTypesExamples = R"(Examples:
 constexpr std::string_view kQueuesExamples = R"(Examples:
   drover queues
   drover queues pause all               what runs goes on; nothing new starts
-  drover queues resume type:background-agent)";
+  drover queues resume type:background-agent
+  drover queues limits > limits.json    # edit it
+  drover queues limits -f limits.json   holds at once)";
 
 constexpr std::string_view kDeadLettersExamples = R"(Examples:
   drover dead-letters
@@ -731,6 +733,13 @@ void Parser::add_queues() {
   json(queues);
   queues->require_subcommand(0, 1);
   json(add(*queues, "list", "Shows what waits, by pool, task type and tenant.", list));
+  auto* const limits = add(*queues, "limits", "Shows or sets what may work at once.",
+                           [](Raw const& raw) -> Result<Command> {
+                             return QueueLimitsCommand{raw.file, format_of(raw)};
+                           });
+  limits->add_option("-f,--file", raw_.file, "set these, in TOML or JSON; - is JSON from stdin")
+      ->type_name("FILE");
+  json(limits);
   for (auto const& [name, what, change] :
        {std::tuple{"pause", "Gives out no more work; what runs goes on.", QueueChange::pause},
         {"resume", "Gives out work again.", QueueChange::resume}}) {

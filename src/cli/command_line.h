@@ -158,6 +158,10 @@ struct TaskTypeRemoveCommand {
 struct QueuesCommand {
   Format format = Format::text;
 };
+struct QueueLimitsCommand {
+  std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
+  Format format = Format::text;
+};
 enum class QueueChange : std::uint8_t { pause, resume };
 struct QueueChangeCommand {
   QueueChange change = QueueChange::pause;
@@ -234,10 +238,11 @@ using Command =
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
                  CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
                  WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand, TaskTypeShowCommand,
-                 TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueChangeCommand,
-                 DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
-                 ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
-                 ModelServeCommand, BackupCommand, RestoreCommand>;
+                 TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueLimitsCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, LandCommand, ModelServeCommand, BackupCommand,
+                 RestoreCommand>;
 
 struct CommandLine {
   Command command;

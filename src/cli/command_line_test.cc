@@ -147,6 +147,8 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<TaskTypeApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file, "a.toml");
   EXPECT_EQ(command<TaskTypeRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
   EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
+  EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits"}).file, "");
+  EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits", "-f", "q.toml"}).file, "q.toml");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "pool:x"}).queue, "pool:x");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "all"}).change, QueueChange::resume);
   EXPECT_EQ(command<DeadLettersCommand>({"dead-letters", "--limit", "3"}).limit, 3);

@@ -37,6 +37,7 @@
 #include "server/background.h"
 #include "server/loop_run.h"
 #include "server/settings.h"
+#include "worker/limit_book.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/unit_host.h"
@@ -84,7 +85,7 @@ Result<Secret> load_or_create_token(std::string const& path, Random& random) {
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
-                           worker::TaskRegistry::migrations()})
+                           worker::TaskRegistry::migrations(), worker::LimitBook::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -156,6 +157,7 @@ class Server {
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
+  std::unique_ptr<worker::LimitBook> limits_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
@@ -229,8 +231,10 @@ Status Server::open_store() {
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
+  limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
+    DROVER_TRY(limits_->load(reader, options_.state_folder));
     return task_types_->load(reader, options_.state_folder + "/task-types");
   });
 }
@@ -349,7 +353,7 @@ void Server::make_scheduler() {
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(
-      api::ApiParts{*services_, *dispatcher_, *worker_, *task_types_, *schedules_});
+      api::ApiParts{*services_, *dispatcher_, *worker_, *task_types_, *limits_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
