@@ -189,10 +189,12 @@ Task<Status> QueueRoutes::list_dead_letters(Call call, net::HttpReply& reply) {
   if (!known) co_return known;
   auto const limit = limit_of(call.request);
   if (!limit) co_return std::unexpected(limit.error());
-  broker::DeadLetterFilter filter{query_text(call.request, "task_type"),
-                                  query_text(call.request, "tenant"),
-                                  query_text(call.request, "before"), *limit};
-  auto const letters = co_await services_.queue.dead_letters(std::move(filter));
+  broker::DeadLetterFilter const filter{query_text(call.request, "task_type"),
+                                        query_text(call.request, "tenant"),
+                                        query_text(call.request, "before"), *limit};
+  // Beside the writer: a look waits for no disk.
+  auto const letters = co_await services_.readers.run(
+      [filter](store::Database& database) { return broker::read_dead_letters(database, filter); });
   if (!letters) co_return std::unexpected(letters.error());
   json::array items;
   for (broker::DeadLetter const& letter : *letters)

@@ -169,7 +169,7 @@ Task<Status> SessionRoutes::land_session(Call call, net::HttpReply& reply) {
     if (grant.checkout == contract::Checkout::worktree) workspace_id = grant.id;
   auto const workspace = services_.workspaces.find(workspace_id);
   if (!workspace) co_return std::unexpected(workspace.error());
-  auto const landed = co_await services_.pool.run(
+  auto const landed = co_await services_.sync_pool.run(
       [path = workspace->path, branch = session->branch, how = *strategy, name = id->str(),
        now = services_.clock.now()] { return land_on(path, branch, how, name, now); });
   if (!landed) co_return std::unexpected(landed.error());

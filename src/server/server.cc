@@ -49,6 +49,9 @@ namespace drover::server {
 namespace {
 
 constexpr std::size_t kPoolThreads = 4;
+// Of their own, so that on a slow disk a commit delays commits, and no start, kill or look at a
+// tree.
+constexpr std::size_t kSyncThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
@@ -81,6 +84,15 @@ Result<Secret> load_or_create_token(std::string const& path, Random& random) {
   std::string const token = to_hex(bytes);
   DROVER_TRY(os::write_file_atomic(path, token + "\n", 0600));
   return Secret{token};
+}
+
+// Where the server is reached. On a disk without any room it goes over that of a server that was
+// killed, for this one is to serve what is stored.
+Status write_place(std::string const& path, std::string const& text) {
+  auto written = os::write_file_atomic(path, text, 0600);
+  if (written || written.error().code != ErrorCode::no_space) return written;
+  auto const over = os::overwrite_file(path, text);
+  return over ? Status{} : written;
 }
 
 std::vector<store::Migration> all_migrations() {
@@ -118,7 +130,10 @@ void raise_descriptor_limit() {
 class Server {
  public:
   explicit Server(ServeOptions const& options)
-      : options_(options), pool_(kPoolThreads), read_pool_(kReadThreads) {}
+      : options_(options),
+        pool_(kPoolThreads),
+        sync_pool_(kSyncThreads),
+        read_pool_(kReadThreads) {}
 
   Status start();
   void run() {
@@ -149,6 +164,7 @@ class Server {
   Background background_{io_};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
+  os::BlockingPool sync_pool_;
   os::BlockingPool read_pool_;
   Secret token_;
   json::array warnings_;  // what is weaker here than it should be, for whoever starts the server
@@ -231,7 +247,7 @@ Status Server::open_store() {
   queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
-  workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
+  workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   return readers_->run_blocking([this](store::Database& reader) -> Status {
@@ -338,8 +354,8 @@ Status Server::make_worker() {
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
-      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, queue, *workspaces_,
-      *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
+      io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
+      *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   answers_ = std::make_unique<worker::AnswerWatch>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
@@ -408,8 +424,7 @@ Status Server::announce() {
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
-  DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
-                                   json::serialize(file) + "\n", 0600));
+  DROVER_TRY(write_place(options_.state_folder + "/server.json", json::serialize(file) + "\n"));
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});

@@ -261,11 +261,11 @@ std::vector<store::Migration> run_migrations() {
        "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
       {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
       {"worker", 3, "runs that replay a dead letter", "ALTER TABLE runs ADD COLUMN replay_of TEXT"},
-      {"worker", 4, "runs that wait for an answer",
+      {"worker", 4, "the tenant of a session",
+       "ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"},
+      {"worker", 5, "runs that wait for an answer",
        "ALTER TABLE runs ADD COLUMN answer_by_ms INTEGER;"
-       "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"},
-      {"worker", 5, "the tenant of a session",
-       "ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"}};
+       "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {

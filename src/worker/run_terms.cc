@@ -31,6 +31,7 @@ contract::Limits with_defaults(contract::Limits limits, contract::TaskType const
   fill(limits.max_turns, usual.max_turns);
   fill(limits.max_budget_usd, usual.max_budget_usd);
   fill(limits.idle_s, usual.idle_s);
+  fill(limits.wait_s, usual.wait_s);
   fill(limits.cpu, usual.cpu);
   fill(limits.memory_mb, usual.memory_mb);
   fill(limits.pids, usual.pids);

@@ -150,15 +150,16 @@ Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
     request.resumed = resumed_ || run_.state == RunState::committing;
     requests.push_back(std::move(request));
   }
-  co_return co_await services_.pool.run([requests]() -> Result<std::vector<workspace::CheckedOut>> {
-    std::vector<workspace::CheckedOut> all;
-    for (auto const& request : requests) {
-      auto one = workspace::check_out(request);
-      if (!one) return std::unexpected(one.error());
-      all.push_back(*std::move(one));
-    }
-    return all;
-  });
+  co_return co_await services_.sync_pool.run(
+      [requests]() -> Result<std::vector<workspace::CheckedOut>> {
+        std::vector<workspace::CheckedOut> all;
+        for (auto const& request : requests) {
+          auto one = workspace::check_out(request);
+          if (!one) return std::unexpected(one.error());
+          all.push_back(*std::move(one));
+        }
+        return all;
+      });
 }
 
 Task<TurnEnd> Supervisor::drive() {
@@ -319,7 +320,7 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
     change.fallback = run_.prompt;
     change.now = services_.clock.now();
     bool const commit = outcome.tree == TreeAction::commit;
-    auto const governed = co_await services_.pool.run([change, commit] {
+    auto const governed = co_await services_.sync_pool.run([change, commit] {
       return commit ? workspace::commit_turn(change) : workspace::set_aside(change);
     });
     if (!governed) {
