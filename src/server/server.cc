@@ -57,13 +57,6 @@ constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
-// Scheduled requests go to the internet at large; who wants them inside says so.
-net::Reach schedule_reach() {
-  char const* const allowed = std::getenv("DROVER_SCHEDULE_ALLOW_PRIVATE");
-  bool const inside = allowed != nullptr && std::string_view{allowed} == "1";
-  return inside ? net::Reach::no_metadata : net::Reach::public_only;
-}
-
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
   return home == nullptr ? std::string{} : std::string{home};
@@ -305,14 +298,10 @@ Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream)
   constexpr std::string_view kRuns = "task:run:";
   if (!stream.starts_with(kRuns)) co_return std::nullopt;
   RunId const run = RunId::trusted(stream.substr(kRuns.size()));
-  auto const session =
-      co_await readers_->run([run](store::Database& database) -> Result<worker::SessionRecord> {
-        auto const record = worker::find_run(database, run);
-        if (!record) return std::unexpected(record.error());
-        return worker::find_session(database, record->session);
-      });
-  if (!session) co_return std::unexpected(session.error());
-  co_return contract::output_topic(worker::UnitHost::unit_name(*session));
+  auto const found = co_await readers_->run(
+      [run](store::Database& database) { return worker::find_run_in_session(database, run); });
+  if (!found) co_return std::unexpected(found.error());
+  co_return contract::output_topic(worker::UnitHost::unit_name(found->session));
 }
 
 Status Server::make_worker() {
@@ -366,7 +355,7 @@ Status Server::make_worker() {
 void Server::make_scheduler() {
   runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *worker_);
   schedule::SchedulerOptions options;
-  options.reach = schedule_reach();
+  options.reach = settings_.schedule_reach;
   scheduler_ = std::make_unique<schedule::Scheduler>(
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{

@@ -407,17 +407,8 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
 }
 
 Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
-  struct Found {
-    RunRecord run;
-    SessionRecord session;
-  };
-  auto found = co_await services_.readers.run([run](store::Database& database) -> Result<Found> {
-    auto old = find_run(database, run);
-    if (!old) return std::unexpected(old.error());
-    auto session = find_session(database, old->session);
-    if (!session) return std::unexpected(session.error());
-    return Found{*std::move(old), *std::move(session)};
-  });
+  auto found = co_await services_.readers.run(
+      [run](store::Database& database) { return find_run_in_session(database, run); });
   if (!found) co_return std::unexpected(found.error());
   // What else it asks of the queue its dead letter says.
   Plan plan;

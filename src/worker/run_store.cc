@@ -387,6 +387,14 @@ Result<RunRecord> find_run(store::Database& database, RunId const& id) {
   return std::move(found->front());
 }
 
+Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id) {
+  auto run = find_run(database, id);
+  if (!run) return std::unexpected(run.error());
+  auto session = find_session(database, run->session);
+  if (!session) return std::unexpected(session.error());
+  return RunInSession{*std::move(run), *std::move(session)};
+}
+
 Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
                                                  std::string const& key) {
   auto found = read_all<RunRecord>(

@@ -42,6 +42,11 @@ struct SessionSummary {
 [[nodiscard]] Status request_cancel(store::Database& database, RunId const& id);
 [[nodiscard]] Result<RunRecord> find_run(store::Database& database, RunId const& id);
 [[nodiscard]] Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
+struct RunInSession {
+  RunRecord run;
+  SessionRecord session;
+};
+[[nodiscard]] Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id);
                                                                std::string const& key);
 struct RunFilter {
   std::string session;  // empty: any
