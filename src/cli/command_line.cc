@@ -144,9 +144,9 @@ struct Raw {
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, payload, priority, delay, tenant, dedup;
   std::vector<std::string> workspaces, runs, keys;
-  bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
-       init = false, no_diff = false, follow = false, foreground = false, force = false,
-       paused = false, verify = false, replace = false;
+  bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
+       allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
+       force = false, paused = false, verify = false, replace = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -298,9 +298,10 @@ Result<Command> make_run(Raw const& raw) {
     return fail(ErrorCode::invalid_argument,
                 "--worktree and --allow-dirty exclude each other: a worktree leaves uncommitted "
                 "changes where they are");
-  if (raw.read_only && (raw.worktree || raw.allow_dirty))
+  if (raw.read_only && (raw.worktree || raw.allow_dirty || raw.read_write))
     return fail(ErrorCode::invalid_argument,
-                "--ro grants no writing, so --worktree and --allow-dirty have no use with it");
+                "--ro grants no writing, so --rw, --worktree and --allow-dirty have no use with "
+                "it");
   if (raw.prompt.empty() && raw.task_type.empty())
     return fail_next(ErrorCode::invalid_argument, "run needs a prompt in quotes, or - for stdin",
                      "see drover run --help");
@@ -311,7 +312,9 @@ Result<Command> make_run(Raw const& raw) {
   command.workspaces = raw.workspaces;
   command.session = raw.session;
   command.agent = raw.agent;
-  command.access = raw.read_only ? Access::read_only : Access::read_write;
+  bool const says_access = raw.read_write || raw.worktree || raw.allow_dirty;
+  if (!raw.task_type.empty() && !says_access) command.access = Access::of_task;
+  if (raw.read_only) command.access = Access::read_only;
   if (raw.worktree) command.checkout = Checkout::worktree;
   if (raw.allow_dirty) command.checkout = Checkout::allow_dirty;
   command.init = init_of(raw);
@@ -619,6 +622,7 @@ void Parser::add_work() {
   run->add_flag("--worktree", raw_.worktree, "work on a branch in a linked worktree");
   run->add_flag("--allow-dirty", raw_.allow_dirty, "commit your uncommitted changes first");
   run->add_flag("--init", raw_.init, "make the folder a git repository if it is none");
+  run->add_flag("--rw", raw_.read_write, "grant writing (default, but with --task what it says)");
   dispatch_options(run);
   queue_options(run);
   run->footer(std::string{kRunExamples});

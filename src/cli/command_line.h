@@ -18,7 +18,11 @@ namespace drover::cli {
 enum class Format : std::uint8_t { text, json };
 enum class Follow : std::uint8_t { no, yes };
 enum class Mode : std::uint8_t { foreground, background };
-enum class Access : std::uint8_t { read_write, read_only };
+enum class Access : std::uint8_t {
+  read_write,
+  read_only,
+  of_task,  // what the task type says
+};
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
 enum class Init : std::uint8_t { never, if_needed };
 enum class ShowDiff : std::uint8_t { yes, no };

@@ -93,6 +93,11 @@ TEST(CommandLine, ATaskTypeMayStandForThePrompt) {
   EXPECT_EQ(run.task_type, "pr-review");
   EXPECT_EQ(run.payload, "@p.json");
   EXPECT_EQ(run.prompt, "");
+  EXPECT_EQ(run.access, Access::of_task);
+  EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--rw"}).access, Access::read_write);
+  EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--worktree"}).access, Access::read_write);
+  EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--ro"}).access, Access::read_only);
+  EXPECT_FALSE(parse({"run", "--ro", "--rw", "go"}));
   EXPECT_FALSE(parse({"run", "--payload", "{}", "go"})) << "a payload of what?";
   EXPECT_FALSE(parse({"run", "-w", "dir"})) << "neither a prompt nor a type";
 }
