@@ -106,7 +106,7 @@ constexpr std::string_view kTaskTypesExamples = R"(Examples:
 
 constexpr std::string_view kQueuesExamples = R"(Examples:
   drover queues
-  drover queues pause all               what runs goes on; nothing new starts
+  drover queues pause                   all: what runs goes on; nothing new starts
   drover queues resume type:background-agent
   drover queues limits > limits.json    # edit it
   drover queues limits -f limits.json   holds at once)";
@@ -330,16 +330,21 @@ Result<Command> make_send(Raw const& raw) {
   return command;
 }
 
+Dispatch dispatch_of(Raw const& raw) {
+  return raw.paused ? Dispatch::paused : Dispatch::running;
+}
+
 Result<Command> make_up(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port, raw.broker};
+  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port, raw.broker,
+                   dispatch_of(raw)};
 }
 
 Result<Command> make_serve(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return ServeCommand{raw.host, *port, raw.broker};
+  return ServeCommand{raw.host, *port, raw.broker, dispatch_of(raw)};
 }
 
 Result<Command> make_model_serve(Raw const& raw) {
@@ -493,9 +498,7 @@ Result<Command> make_task_type_apply(Raw const& raw) {
 }
 
 Result<Command> make_queue_change(QueueChange change, Raw const& raw) {
-  if (raw.target.empty())
-    return fail(ErrorCode::invalid_argument, "no queue is named: all, pool:NAME or type:NAME");
-  return QueueChangeCommand{change, raw.target};
+  return QueueChangeCommand{change, raw.target.empty() ? "all" : raw.target};
 }
 
 Result<Command> make_dead_letters(Raw const& raw) {
@@ -619,10 +622,10 @@ void Parser::add_work() {
   run->add_option("--session", raw_.session, "continue this session")->type_name("ID");
   run->add_option("--agent", raw_.agent, "the agent to run")->type_name("NAME");
   run->add_flag("--ro", raw_.read_only, "grant reading only");
+  run->add_flag("--rw", raw_.read_write, "grant writing (default, but with --task what it says)");
   run->add_flag("--worktree", raw_.worktree, "work on a branch in a linked worktree");
   run->add_flag("--allow-dirty", raw_.allow_dirty, "commit your uncommitted changes first");
   run->add_flag("--init", raw_.init, "make the folder a git repository if it is none");
-  run->add_flag("--rw", raw_.read_write, "grant writing (default, but with --task what it says)");
   dispatch_options(run);
   queue_options(run);
   run->footer(std::string{kRunExamples});
@@ -749,7 +752,7 @@ void Parser::add_queues() {
         {"resume", "Gives out work again.", QueueChange::resume}}) {
     auto* const one = add(*queues, name, what,
                           [change](Raw const& raw) { return make_queue_change(change, raw); });
-    one->add_option("queue", raw_.target, "all, pool:NAME or type:NAME")->type_name("")->required();
+    one->add_option("queue", raw_.target, "all (default), pool:NAME or type:NAME")->type_name("");
   }
   queues->footer(std::string{kQueuesExamples});
 
@@ -853,6 +856,8 @@ void Parser::add_server() {
       "Redis that carries work to other workers and events to other readers: redis://host, "
       "rediss://host or unix:///path (also DROVER_BROKER, the place for one with a password)";
   up->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
+  constexpr auto const* kPaused = "give out no work until: drover queues resume";
+  up->add_flag("--paused", raw_.paused, kPaused);
   up->footer(std::string{kServerSettings});
 
   auto* const serve = add(app_, "serve", "Runs the server in the foreground.", make_serve);
@@ -860,6 +865,7 @@ void Parser::add_server() {
       ->type_name("ADDRESS");
   serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
   serve->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
+  serve->add_flag("--paused", raw_.paused, kPaused);
   serve->footer(std::string{kServerSettings});
 
   add(app_, "down", "Stops the server that `drover up` started.",

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "cli/server_entry.h"
 
 namespace drover::cli {
 
@@ -56,11 +57,13 @@ struct UpCommand {
   Mode mode = Mode::background;
   std::uint16_t port = 0;
   std::string broker;  // a URL; empty: what DROVER_BROKER says
+  Dispatch dispatch = Dispatch::running;
 };
 struct ServeCommand {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string broker;
+  Dispatch dispatch = Dispatch::running;
 };
 struct DownCommand {};
 struct RunCommand {

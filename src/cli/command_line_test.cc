@@ -131,6 +131,9 @@ TEST(CommandLine, WhatARunAsksOfTheQueue) {
 TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<UpCommand>({"up", "--foreground", "--port", "80"}).port, 80);
   EXPECT_EQ(command<ServeCommand>({"serve", "--host", "::1"}).host, "::1");
+  EXPECT_EQ(command<ServeCommand>({"serve", "--paused"}).dispatch, Dispatch::paused);
+  EXPECT_EQ(command<UpCommand>({"up", "--paused"}).dispatch, Dispatch::paused);
+  EXPECT_EQ(command<UpCommand>({"up"}).dispatch, Dispatch::running);
   (void)command<DownCommand>({"down"});
   EXPECT_EQ(command<SendCommand>({"send", "ses-1", "more"}).session.str(), "ses-1");
   EXPECT_EQ(command<PsCommand>({"ps", "--state", "failed", "--limit", "5"}).limit, 5);
@@ -154,6 +157,7 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
   EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits"}).file, "");
   EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits", "-f", "q.toml"}).file, "q.toml");
+  EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume"}).queue, "all");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "pool:x"}).queue, "pool:x");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "all"}).change, QueueChange::resume);
   EXPECT_EQ(command<DeadLettersCommand>({"dead-letters", "--limit", "3"}).limit, 3);

@@ -236,7 +236,9 @@ Status Server::open_store() {
   broker::RetentionOptions retention;
   retention.keep = settings_.keep;
   retention_ = std::make_unique<broker::Retention>(*streams_, *reserve_, executor, retention);
-  queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
+  broker::QueueOptions queue;
+  queue.start = options_.dispatch;
+  queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor, std::move(queue));
   queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
@@ -414,6 +416,7 @@ Status Server::announce() {
                           {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
   DROVER_TRY(write_place(options_.state_folder + "/server.json", json::serialize(file) + "\n"));
+  background_.spawn(watchdog_->run(), "watchdog");
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});

@@ -45,6 +45,38 @@ TEST(Queue, APausedQueueStartsNothingAndSaysWhatWaits) {
   EXPECT_EQ(text_of(last_of(api.events(run), "turn-complete"), "state"), "succeeded");
 }
 
+// A start that gives out nothing is this start's alone.
+TEST(Queue, AServerThatStartsPausedGivesOutNothingUntilItIsResumed) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(kHello);
+  world.serve({"--paused"});
+  RunRef first;
+  RunRef second;
+  {
+    Api api = world.api();
+    auto const workspace = api.add_workspace(repository.path());
+    first = api.dispatch(World::invocation(workspace, model, "go"));
+    auto const listed = world.drover({"ps"});
+    EXPECT_TRUE(listed.err.contains("paused: all")) << listed.text();
+    EXPECT_TRUE(world.drover({"queues"}).err.contains("paused: all"));
+    EXPECT_EQ(state_of(api, first.run), "queued");
+    EXPECT_EQ(world.drover({"queues", "resume"}).exit_code, 0);
+    EXPECT_EQ(text_of(last_of(api.events(first), "turn-complete"), "state"), "succeeded");
+  }
+  world.stop_server();
+  world.serve({"--paused"});
+  {
+    Api api = world.api();
+    second = api.dispatch(
+        World::invocation(api.add_workspace(repository.path()), model, "go once more"));
+  }
+  world.stop_server();
+  world.serve();
+  Api api = world.api();
+  EXPECT_EQ(text_of(last_of(api.events(second), "turn-complete"), "state"), "succeeded");
+}
+
 TEST(Queue, RunNowEndsADelay) {
   World world;
   auto const repository = world.repository("project");
