@@ -42,6 +42,7 @@
 #include "worker/run_store.h"
 #include "worker/unit_host.h"
 #include "worker/waiting.h"
+#include "worker/watchdog.h"
 #include "worker/worker.h"
 
 namespace drover::server {
@@ -167,6 +168,7 @@ class Server {
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<worker::AnswerWatch> answers_;
+  std::unique_ptr<worker::Watchdog> watchdog_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<worker::LimitBook> limits_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
@@ -349,6 +351,7 @@ Status Server::make_worker() {
       *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   answers_ = std::make_unique<worker::AnswerWatch>(*services_);
+  watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
   if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
   return {};
@@ -393,6 +396,8 @@ Task<Status> Server::take_up() {
   auto const loaded = co_await queue_->load();
   if (!loaded) co_return std::unexpected(loaded.error());
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
+  // Before anything is claimed, whose run may have ended.
+  co_await watchdog_->sweep();
   auto const started = worker_->start();
   if (!started) co_return started;
   co_return co_await scheduler_->start();
@@ -411,15 +416,17 @@ Status Server::announce() {
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
   background_.spawn(answers_->run(), "answers");
+  background_.spawn(watchdog_->run(), "watchdog");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
   DROVER_TRY(write_place(options_.state_folder + "/server.json", json::serialize(file) + "\n"));
-  background_.spawn(watchdog_->run(), "watchdog");
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});
+  if (options_.dispatch == broker::QueueStart::paused)
+    log::info("dispatch-paused", {{"next", "drover queues resume"}});
   return {};
 }
 
@@ -433,6 +440,7 @@ Task<void> Server::stop() {
   reserve_->stop();
   retention_->stop();
   answers_->stop();
+  watchdog_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

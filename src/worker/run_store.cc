@@ -415,6 +415,16 @@ Result<std::vector<RunRecord>> list_runs(store::Database& database, RunFilter co
       read_run);
 }
 
+Result<std::vector<UnfinishedRun>> unfinished_states(store::Database& database) {
+  return read_all<UnfinishedRun>(
+      database.query("SELECT id, state FROM runs WHERE finished_ms IS NULL ORDER BY id"),
+      [](store::Statement const& row) -> Result<UnfinishedRun> {
+        auto const state = contract::parse_run_state(row.text(1));
+        if (!state) return std::unexpected(state.error());
+        return UnfinishedRun{RunId::trusted(std::string{row.text(0)}), *state};
+      });
+}
+
 Result<std::vector<RunRecord>> unfinished_runs(store::Database& database) {
   return read_all<RunRecord>(
       database.query(
