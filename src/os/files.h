@@ -26,8 +26,8 @@ namespace drover::os {
 [[nodiscard]] Status write_file_atomic(std::string const& path, std::string_view bytes,
                                        mode_t mode = 0644);
 
-// Over the bytes of a file that is there, in place, and so also on a full disk while `bytes` need no
-// further block. Not atomic, not synced.
+// Over the bytes of a file that is there, in place, and so also on a full disk while `bytes` need
+// no further block. Not atomic, not synced.
 [[nodiscard]] Status overwrite_file(std::string const& path, std::string_view bytes);
 
 // openat2 with RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS: a hostile tree cannot lead out of

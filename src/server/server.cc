@@ -26,6 +26,7 @@
 #include "broker/retention.h"
 #include "broker/schema.h"
 #include "contract/invocation.h"
+#include "contract/task_type.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
@@ -39,6 +40,7 @@
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/unit_host.h"
+#include "worker/waiting.h"
 #include "worker/worker.h"
 
 namespace drover::server {
@@ -52,8 +54,6 @@ constexpr std::size_t kSyncThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-// Its streams are read from the start; those of others from when they are first offered.
-constexpr std::string_view kUsualTaskType = "background-agent";
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
@@ -172,6 +172,7 @@ class Server {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
+  std::unique_ptr<worker::AnswerWatch> answers_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
@@ -288,7 +289,8 @@ Status Server::connect_broker() {
       [this](std::string stream) { return unit_stream(std::move(stream)); },
       [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
-  options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
+  // Its streams are read from the start; those of others from when they are first offered.
+  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};
@@ -351,6 +353,7 @@ Status Server::make_worker() {
       io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
       *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
+  answers_ = std::make_unique<worker::AnswerWatch>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
   if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
   return {};
@@ -364,7 +367,8 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *worker_, *task_types_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -411,6 +415,7 @@ Status Server::announce() {
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
+  background_.spawn(answers_->run(), "answers");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -431,6 +436,7 @@ Task<void> Server::stop() {
   streams_->stop();
   reserve_->stop();
   retention_->stop();
+  answers_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
