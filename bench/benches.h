@@ -14,9 +14,13 @@ namespace drover::bench {
 [[nodiscard]] Status run_events(Report& report);
 // Governed commits of three changed files.
 [[nodiscard]] Status run_commit(Report& report);
-// The dispatch queue, beside raw Redis Streams.
+// The dispatch queue, beside raw Redis Streams and BullMQ.
 [[nodiscard]] Status run_dispatch(Report& report);
 // Recording what is due, and the steps of people, with 100 000 schedules in the store.
 [[nodiscard]] Status run_schedules(Report& report);
+
+// Runs dispatched without a pause while server, units, disk and Redis go away: nothing is lost and
+// nothing done twice, or it is an error.
+[[nodiscard]] Status run_chaos(Report& report);
 
 }  // namespace drover::bench

@@ -219,7 +219,8 @@ Task<Result<RunId>> Server::dispatch(Wish wish) {
     return worker::record_new_run(transaction, *streams_, *queue_, one);
   };
   if (parts_.defect == Defect::early_answer) {
-    boost::asio::co_spawn(io_, writer_->run(std::move(job)), [](std::exception_ptr, Status) {});
+    boost::asio::co_spawn(io_, writer_->run(std::move(job)),
+                          [](std::exception_ptr const&, Result<worker::RecordedRun> const&) {});
     co_return fresh.run.id;
   }
   auto const stored = co_await writer_->run(std::move(job));
@@ -305,7 +306,7 @@ Task<Result<bool>> Server::end_run(GivenRun given, contract::RunState from) {
         on_wrote(transaction, given.run);
         on_left(transaction, given.claim);
         return worker::end_claimed_run(transaction, *streams_, *queue_, given.claim, given.run,
-                                       given.session, from, {});
+                                       given.session, from, {}, parts_.clock.now());
       });
   co_return co_await done(written);
 }

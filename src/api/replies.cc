@@ -38,6 +38,11 @@ Task<Status> reply_error(net::HttpReply& reply, Error error) {
                                 std::move(headers));
 }
 
+std::string query_text(net::HttpRequest const& request, std::string_view name) {
+  auto const found = request.query.find(name);
+  return found == request.query.end() ? std::string{} : found->second;
+}
+
 Result<std::int64_t> limit_of(net::HttpRequest const& request) {
   auto const found = request.query.find("limit");
   if (found == request.query.end()) return kLimitDefault;
@@ -48,6 +53,17 @@ Result<std::int64_t> limit_of(net::HttpRequest const& request) {
     return fail(ErrorCode::invalid_argument, "limit is a number from 1 to {}, not '{}'", kLimitMax,
                 printable(text, 20));
   return limit;
+}
+
+Result<std::optional<std::int64_t>> revision_of(net::HttpRequest const& request) {
+  std::string const text = query_text(request, "revision");
+  if (text.empty()) return std::nullopt;
+  std::int64_t revision = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
+  if (error != std::errc{} || end != text.data() + text.size() || revision < 0)
+    return fail(ErrorCode::invalid_argument, "revision is a number from 0 up, not '{}'",
+                printable(text, 40));
+  return revision;
 }
 
 Status take_key(net::HttpRequest const& request, std::optional<std::string>& key) {
@@ -68,6 +84,17 @@ Status only_query(net::HttpRequest const& request, std::initializer_list<std::st
       return fail(ErrorCode::invalid_argument, "there is no query parameter '{}' here",
                   printable(name, 40));
   return {};
+}
+
+Result<json::array> only_list(net::HttpRequest const& request, std::string_view name) {
+  auto body = parse_json(request.body);
+  if (!body) return std::unexpected(body.error());
+  auto* const object = body->if_object();
+  if (object == nullptr || object->size() != 1 || !object->contains(name) ||
+      !object->at(name).is_array())
+    return fail(ErrorCode::invalid_argument, "/{}: the body is an object with one list, {}", name,
+                name);
+  return std::move(object->at(name).as_array());
 }
 
 }  // namespace drover::api

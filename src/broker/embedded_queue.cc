@@ -101,6 +101,11 @@ void EmbeddedQueue::tick() {
   hub_->tick();
 }
 
+void EmbeddedQueue::set_limits(QueueLimits limits) {
+  hub_->core.set_limits(std::move(limits), hub_->now());
+  hub_->changed();
+}
+
 void EmbeddedQueue::on_expired(std::function<void(ExpiredLease const&)> handler) {
   hub_->expired_handler = std::move(handler);
 }
@@ -128,6 +133,10 @@ std::vector<Offer> EmbeddedQueue::offerable(std::size_t most) {
 bool EmbeddedQueue::stands(OfferedRun const& offered) const {
   auto const seen = hub_->core.find(offered.run);
   return seen && seen->place == QueueCore::Place::ready && seen->entry->epoch == offered.after;
+}
+
+bool EmbeddedQueue::has_group(std::string const& group) const {
+  return hub_->core.has_group(group);
 }
 
 QueueStats EmbeddedQueue::stats() const {

@@ -71,12 +71,16 @@ class EmbeddedQueue final : public DispatchQueue, public OfferSource {
   Status replay(store::Transaction& transaction, RunId const& run) override;
   Result<DeadLetter> take_dead(store::Transaction& transaction, RunId const& run) override;
   void on_exit(ExitHandler handler) override;
+  bool has_group(std::string const& group) const override;
   QueueStats stats() const override;
   std::vector<QueueTally> tallies() const override;
 
   std::vector<Offer> offerable(std::size_t most) override;
   bool stands(OfferedRun const& offered) const override;
   void on_change(std::function<void()> handler) override;
+
+  // In place of those of the options; they have been checked. What is claimed stays so.
+  void set_limits(QueueLimits limits);
 
   // Does what is due by the clock: leases that ran out, delays and times that are over, tokens that
   // have come. A timer of its own calls it; the simulator and tests with a manual clock do so

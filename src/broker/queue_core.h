@@ -5,7 +5,7 @@
 // that could go is the next is ReadyOrder's.
 //
 // Not thread-safe; lives on the event loop. Every operation is O(log n) in the number of entries,
-// plus the entry's groups and what ReadyOrder says.
+// plus the entry's groups and what ReadyOrder says; set_limits() is O(n log n).
 #include <array>
 #include <cstdint>
 #include <map>
@@ -80,6 +80,9 @@ class QueueCore {
   // Entries whose `not_before` has come become ready, gates whose next token has come open.
   void wake(QueueTime now);
 
+  // From now on. What is claimed stays so, also above its new limit.
+  void set_limits(QueueLimits limits, QueueTime now);
+
   void pause(QueueName const& name) { ready_.pause(name); }
   void resume(QueueName const& name) { ready_.resume(name); }
   [[nodiscard]] std::set<QueueName> const& paused() const { return ready_.paused(); }
@@ -99,6 +102,7 @@ class QueueCore {
   [[nodiscard]] std::optional<Seen> find(RunId const& run) const;
   // Claimed entries with this concurrency key; "" for all.
   [[nodiscard]] std::int64_t claimed(std::string const& key) const { return ready_.claimed(key); }
+  [[nodiscard]] bool has_group(std::string const& group) const { return groups_.contains(group); }
   [[nodiscard]] QueueStats stats() const;
   [[nodiscard]] std::vector<QueueTally> tallies() const;
 

@@ -12,18 +12,39 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "cli/server_entry.h"
 
 namespace drover::cli {
 
 enum class Format : std::uint8_t { text, json };
 enum class Follow : std::uint8_t { no, yes };
 enum class Mode : std::uint8_t { foreground, background };
-enum class Access : std::uint8_t { read_write, read_only };
+enum class Access : std::uint8_t {
+  read_write,
+  read_only,
+  of_task,  // what the task type says
+};
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
 enum class Init : std::uint8_t { never, if_needed };
 enum class ShowDiff : std::uint8_t { yes, no };
 enum class BackupAct : std::uint8_t { write, verify };
 enum class OldState : std::uint8_t { keep, move_aside };
+
+struct KeyShare {
+  std::string key;
+  std::int64_t max = 1;
+  friend bool operator==(KeyShare const&, KeyShare const&) = default;
+};
+// What a run asks of the queue; what is not set its task type says.
+struct QueueWishes {
+  std::optional<std::int64_t> priority;
+  std::optional<Millis> delay;
+  std::string at;  // RFC 3339
+  std::string tenant;
+  std::vector<KeyShare> keys;
+  std::string dedup_key;
+  std::optional<Millis> dedup_life;
+};
 
 // Text for stdout: --help, and `drover` alone.
 struct HelpCommand {
@@ -36,19 +57,24 @@ struct UpCommand {
   Mode mode = Mode::background;
   std::uint16_t port = 0;
   std::string broker;  // a URL; empty: what DROVER_BROKER says
+  Dispatch dispatch = Dispatch::running;
 };
 struct ServeCommand {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string broker;
+  Dispatch dispatch = Dispatch::running;
 };
 struct DownCommand {};
 struct RunCommand {
-  std::string prompt;                   // "-": read from stdin
+  std::string prompt;                   // "-": read from stdin; may be empty with a task type
   std::vector<std::string> workspaces;  // folders or ids; empty: the current folder
   std::string session;                  // empty: a new one
   std::string model;
   std::string agent;
+  std::string task_type;
+  std::string payload;  // of the task type: JSON, or @FILE
+  QueueWishes queue;
   std::string idempotency_key;
   std::optional<std::int64_t> max_turns;
   std::optional<double> max_budget_usd;
@@ -122,7 +148,25 @@ struct WorkspaceAddCommand {
 struct WorkspaceRemoveCommand {
   WorkspaceId workspace;
 };
+struct TaskTypesCommand {
+  Format format = Format::text;
+};
+struct TaskTypeShowCommand {
+  std::string name;
+  Format format = Format::text;
+};
+struct TaskTypeApplyCommand {
+  std::string file;  // TOML or JSON, by its name; "-": JSON from stdin
+  Format format = Format::text;
+};
+struct TaskTypeRemoveCommand {
+  std::string name;
+};
 struct QueuesCommand {
+  Format format = Format::text;
+};
+struct QueueLimitsCommand {
+  std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
   Format format = Format::text;
 };
 enum class QueueChange : std::uint8_t { pause, resume };
@@ -200,10 +244,12 @@ using Command =
     std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
                  SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
                  CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
-                 WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand, QueueChangeCommand,
-                 DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
-                 ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
-                 ModelServeCommand, BackupCommand, RestoreCommand>;
+                 WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand, TaskTypeShowCommand,
+                 TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueLimitsCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, LandCommand, ModelServeCommand, BackupCommand,
+                 RestoreCommand>;
 
 struct CommandLine {
   Command command;

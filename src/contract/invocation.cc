@@ -44,6 +44,7 @@ Limits limits_of(json::object const& object) {
           .queue_s = optional_int(object, "queue_s"),
           .step_s = optional_int(object, "step_s"),
           .idle_s = optional_int(object, "idle_s"),
+          .wait_s = optional_int(object, "wait_s"),
           .cpu = optional_double(object, "cpu"),
           .memory_mb = optional_int(object, "memory_mb"),
           .pids = optional_int(object, "pids"),
@@ -85,8 +86,8 @@ Context context_of(json::object const& object) {
   return context;
 }
 
-Result<std::vector<WorkspaceGrant>> grants_of(json::array const& items) {
-  std::vector<WorkspaceGrant> grants;
+Result<std::vector<WorkspaceRequest>> requests_of(json::array const& items) {
+  std::vector<WorkspaceRequest> requests;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto const& item = items[i].get_object();
@@ -97,12 +98,64 @@ Result<std::vector<WorkspaceGrant>> grants_of(json::array const& items) {
           ErrorCode::invalid_argument,
           "/workspaces/{}/id: expected a workspace that is not granted already, found \"{}\"", i,
           id);
-    grants.push_back(
+    requests.push_back(
         {.id = WorkspaceId::trusted(id),
-         .mode = *value_of(kModes, text_at(item, "mode")),
+         .mode = value_of(kModes, text_at(item, "mode")),
          .checkout = value_of(kCheckouts, text_at(item, "checkout")).value_or(Checkout::in_place)});
   }
-  return grants;
+  return requests;
+}
+
+std::vector<ConcurrencyShare> shares_of(json::object const& object) {
+  std::vector<ConcurrencyShare> shares;
+  auto const* items = object.if_contains("concurrency");
+  if (items == nullptr) return shares;
+  for (auto const& item : items->get_array())
+    shares.push_back({text_at(item.get_object(), "key"),
+                      int_at(item.get_object(), "max", ConcurrencyShare{}.max)});
+  return shares;
+}
+
+// What a schema cannot say of them.
+Status check_shares(Invocation const& invocation) {
+  std::set<std::string_view> seen;
+  if (invocation.concurrency_key) seen.insert(*invocation.concurrency_key);
+  for (std::size_t i = 0; i < invocation.concurrency.size(); ++i)
+    if (!seen.insert(invocation.concurrency[i].key).second)
+      return fail(ErrorCode::invalid_argument,
+                  "/concurrency/{}/key: expected a key that is not named already, found \"{}\"", i,
+                  invocation.concurrency[i].key);
+  if (seen.size() > kConcurrencyKeysMax)
+    return fail(ErrorCode::invalid_argument,
+                "/concurrency: expected at most {} keys, concurrency_key among them",
+                kConcurrencyKeysMax);
+  return {};
+}
+
+Dedup dedup_of(json::object const& object) {
+  Dedup dedup;
+  dedup.key = text_at(object, "key");
+  dedup.life = std::chrono::seconds{int_at(object, "life_s", dedup.life.count())};
+  return dedup;
+}
+
+// What the invocation asks of the queue.
+Status read_queue_members(json::object const& object, Invocation& out) {
+  out.tenant = optional_text(object, "tenant");
+  if (auto const priority = optional_int(object, "priority"))
+    out.priority = static_cast<int>(*priority);
+  out.fifo_group = optional_text(object, "fifo_group");
+  out.concurrency_key = optional_text(object, "concurrency_key");
+  out.concurrency = shares_of(object);
+  DROVER_TRY(check_shares(out));
+  if (auto const* dedup = object.if_contains("dedup")) out.dedup = dedup_of(dedup->get_object());
+  if (auto const* retry = object.if_contains("retry"))
+    out.retry = task_retry_of(retry->get_object());
+  out.delay_until = optional_time(object, "delay_until");
+  if (auto const delay = optional_int(object, "delay_s")) out.delay = std::chrono::seconds{*delay};
+  if (out.delay && out.delay_until)
+    return fail(ErrorCode::invalid_argument, "/delay_s: expected no delay beside delay_until");
+  return {};
 }
 
 template <class T>
@@ -155,16 +208,36 @@ json::object identity_json(Identity const& identity, Tokens tokens) {
   return out;
 }
 
-json::array grants_json(std::vector<WorkspaceGrant> const& grants) {
+json::array requests_json(std::vector<WorkspaceRequest> const& requests) {
   json::array out;
-  for (auto const& grant : grants) {
+  for (auto const& request : requests) {
     json::object item;
-    item["id"] = grant.id.str();
-    item["mode"] = to_string(grant.mode);
-    if (grant.checkout != Checkout::in_place) item["checkout"] = to_string(grant.checkout);
+    item["id"] = request.id.str();
+    if (request.mode) item["mode"] = to_string(*request.mode);
+    if (request.checkout != Checkout::in_place) item["checkout"] = to_string(request.checkout);
     out.emplace_back(std::move(item));
   }
   return out;
+}
+
+void put_queue_members(json::object& out, Invocation const& invocation) {
+  put(out, "tenant", invocation.tenant);
+  put(out, "priority", invocation.priority);
+  put(out, "fifo_group", invocation.fifo_group);
+  put(out, "concurrency_key", invocation.concurrency_key);
+  json::array shares;
+  for (ConcurrencyShare const& share : invocation.concurrency)
+    shares.push_back(json::object{{"key", json::string{share.key}}, {"max", share.max}});
+  if (!shares.empty()) out["concurrency"] = std::move(shares);
+  if (invocation.dedup) {
+    json::object dedup;
+    dedup["key"] = invocation.dedup->key;
+    dedup["life_s"] = invocation.dedup->life.count();
+    out["dedup"] = std::move(dedup);
+  }
+  if (invocation.retry) out["retry"] = to_json(*invocation.retry);
+  put_time(out, "delay_until", invocation.delay_until);
+  if (invocation.delay) out["delay_s"] = invocation.delay->count();
 }
 
 // Members sorted at every depth.
@@ -215,6 +288,15 @@ std::string Launcher::text() const {
   return fmt::format("{}:{}", name_of(kLaunchers, kind), name);
 }
 
+std::vector<WorkspaceGrant> granted(std::vector<WorkspaceRequest> const& requests,
+                                    WorkspaceMode usual) {
+  std::vector<WorkspaceGrant> grants;
+  for (WorkspaceRequest const& request : requests)
+    grants.push_back(
+        {.id = request.id, .mode = request.mode.value_or(usual), .checkout = request.checkout});
+  return grants;
+}
+
 std::string Entrypoint::prompt() const {
   std::string const plan = path ? fmt::format("Read and execute the plan at {}.", *path) : "";
   if (!inline_prompt) return plan;
@@ -232,7 +314,7 @@ Result<Invocation> parse_invocation(json::value const& value) {
   auto const& object = value.get_object();
   auto identity = identity_of(object.at("identity").get_object());
   if (!identity) return std::unexpected(std::move(identity).error());
-  auto grants = grants_of(object.at("workspaces").get_array());
+  auto grants = requests_of(object.at("workspaces").get_array());
   if (!grants) return std::unexpected(std::move(grants).error());
 
   Invocation out;
@@ -241,6 +323,10 @@ Result<Invocation> parse_invocation(json::value const& value) {
   out.workspaces = *std::move(grants);
   out.trigger = *value_of(kTriggers, text_at(object, "trigger"));
   out.start = start_of(object.at("start").get_object());
+  if (auto const* entrypoint = std::get_if<Entrypoint>(&out.start);
+      entrypoint != nullptr && entrypoint->prompt().empty() && !object.contains("task_type"))
+    return fail(ErrorCode::invalid_argument,
+                "/start/entrypoint: expected inline, path, or a task type that says what to do");
   if (object.contains("tools")) out.tools = texts_at(object, "tools");
   if (auto const* context = object.if_contains("context"))
     out.context = context_of(context->get_object());
@@ -250,10 +336,7 @@ Result<Invocation> parse_invocation(json::value const& value) {
   out.task_type = optional_text(object, "task_type");
   if (auto const* payload = object.if_contains("payload")) out.payload = *payload;
   out.idempotency_key = optional_text(object, "idempotency_key");
-  out.priority = static_cast<int>(int_at(object, "priority"));
-  out.fifo_group = optional_text(object, "fifo_group");
-  out.concurrency_key = optional_text(object, "concurrency_key");
-  out.delay_until = optional_time(object, "delay_until");
+  DROVER_TRY(read_queue_members(object, out));
   out.limits = limits_in(object);
   return out;
 }
@@ -281,6 +364,7 @@ json::value to_json(Limits const& limits) {
   put(out, "queue_s", limits.queue_s);
   put(out, "step_s", limits.step_s);
   put(out, "idle_s", limits.idle_s);
+  put(out, "wait_s", limits.wait_s);
   put(out, "cpu", limits.cpu);
   put(out, "memory_mb", limits.memory_mb);
   put(out, "pids", limits.pids);
@@ -301,7 +385,7 @@ json::value to_json(Invocation const& invocation, Tokens tokens) {
   json::object out;
   out["identity"] = identity_json(invocation.identity, tokens);
   out["runner"] = invocation.runner;
-  out["workspaces"] = grants_json(invocation.workspaces);
+  out["workspaces"] = requests_json(invocation.workspaces);
   out["trigger"] = to_string(invocation.trigger);
   out["start"] = start_json(invocation.start);
   if (invocation.tools) out["tools"] = to_array(*invocation.tools);
@@ -312,10 +396,7 @@ json::value to_json(Invocation const& invocation, Tokens tokens) {
   put(out, "task_type", invocation.task_type);
   put(out, "payload", invocation.payload);
   put(out, "idempotency_key", invocation.idempotency_key);
-  if (invocation.priority != 0) out["priority"] = invocation.priority;
-  put(out, "fifo_group", invocation.fifo_group);
-  put(out, "concurrency_key", invocation.concurrency_key);
-  put_time(out, "delay_until", invocation.delay_until);
+  put_queue_members(out, invocation);
   if (invocation.limits != Limits{}) out["limits"] = to_json(invocation.limits);
   return out;
 }

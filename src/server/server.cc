@@ -26,6 +26,7 @@
 #include "broker/retention.h"
 #include "broker/schema.h"
 #include "contract/invocation.h"
+#include "contract/task_type.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "runtime/process_backend.h"
@@ -36,9 +37,12 @@
 #include "server/background.h"
 #include "server/loop_run.h"
 #include "server/settings.h"
+#include "worker/limit_book.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/unit_host.h"
+#include "worker/waiting.h"
+#include "worker/watchdog.h"
 #include "worker/worker.h"
 
 namespace drover::server {
@@ -46,19 +50,13 @@ namespace drover::server {
 namespace {
 
 constexpr std::size_t kPoolThreads = 4;
+// Of their own, so that on a slow disk a commit delays commits, and no start, kill or look at a
+// tree.
+constexpr std::size_t kSyncThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-// Its streams are read from the start; those of others from when they are first offered.
-constexpr std::string_view kUsualTaskType = "background-agent";
 constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
-
-// Scheduled requests go to the internet at large; who wants them inside says so.
-net::Reach schedule_reach() {
-  char const* const allowed = std::getenv("DROVER_SCHEDULE_ALLOW_PRIVATE");
-  bool const inside = allowed != nullptr && std::string_view{allowed} == "1";
-  return inside ? net::Reach::no_metadata : net::Reach::public_only;
-}
 
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
@@ -82,10 +80,19 @@ Result<Secret> load_or_create_token(std::string const& path, Random& random) {
   return Secret{token};
 }
 
+// Where the server is reached. On a disk without any room it goes over that of a server that was
+// killed, for this one is to serve what is stored.
+Status write_place(std::string const& path, std::string const& text) {
+  auto written = os::write_file_atomic(path, text, 0600);
+  if (written || written.error().code != ErrorCode::no_space) return written;
+  auto const over = os::overwrite_file(path, text);
+  return over ? Status{} : written;
+}
+
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
-                           worker::TaskRegistry::migrations()})
+                           worker::TaskRegistry::migrations(), worker::LimitBook::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -117,7 +124,10 @@ void raise_descriptor_limit() {
 class Server {
  public:
   explicit Server(ServeOptions const& options)
-      : options_(options), pool_(kPoolThreads), read_pool_(kReadThreads) {}
+      : options_(options),
+        pool_(kPoolThreads),
+        sync_pool_(kSyncThreads),
+        read_pool_(kReadThreads) {}
 
   Status start();
   void run() {
@@ -148,6 +158,7 @@ class Server {
   Background background_{io_};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
+  os::BlockingPool sync_pool_;
   os::BlockingPool read_pool_;
   Secret token_;
   json::array warnings_;  // what is weaker here than it should be, for whoever starts the server
@@ -156,7 +167,10 @@ class Server {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
+  std::unique_ptr<worker::AnswerWatch> answers_;
+  std::unique_ptr<worker::Watchdog> watchdog_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
+  std::unique_ptr<worker::LimitBook> limits_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
@@ -224,14 +238,18 @@ Status Server::open_store() {
   broker::RetentionOptions retention;
   retention.keep = settings_.keep;
   retention_ = std::make_unique<broker::Retention>(*streams_, *reserve_, executor, retention);
-  queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
+  broker::QueueOptions queue;
+  queue.start = options_.dispatch;
+  queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor, std::move(queue));
   queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
-  workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
+  workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
+  limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
+    DROVER_TRY(limits_->load(reader, options_.state_folder));
     return task_types_->load(reader, options_.state_folder + "/task-types");
   });
 }
@@ -272,7 +290,8 @@ Status Server::connect_broker() {
       [this](std::string stream) { return unit_stream(std::move(stream)); },
       [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
-  options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
+  // Its streams are read from the start; those of others from when they are first offered.
+  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};
@@ -283,14 +302,10 @@ Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream)
   constexpr std::string_view kRuns = "task:run:";
   if (!stream.starts_with(kRuns)) co_return std::nullopt;
   RunId const run = RunId::trusted(stream.substr(kRuns.size()));
-  auto const session =
-      co_await readers_->run([run](store::Database& database) -> Result<worker::SessionRecord> {
-        auto const record = worker::find_run(database, run);
-        if (!record) return std::unexpected(record.error());
-        return worker::find_session(database, record->session);
-      });
-  if (!session) co_return std::unexpected(session.error());
-  co_return contract::output_topic(worker::UnitHost::unit_name(*session));
+  auto const found = co_await readers_->run(
+      [run](store::Database& database) { return worker::find_run_in_session(database, run); });
+  if (!found) co_return std::unexpected(found.error());
+  co_return contract::output_topic(worker::UnitHost::unit_name(found->session));
 }
 
 Status Server::make_worker() {
@@ -332,9 +347,11 @@ Status Server::make_worker() {
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
-      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, queue, *workspaces_,
-      *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
+      io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
+      *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
+  answers_ = std::make_unique<worker::AnswerWatch>(*services_);
+  watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
   if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
   return {};
@@ -343,12 +360,13 @@ Status Server::make_worker() {
 void Server::make_scheduler() {
   runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *worker_);
   schedule::SchedulerOptions options;
-  options.reach = schedule_reach();
+  options.reach = settings_.schedule_reach;
   scheduler_ = std::make_unique<schedule::Scheduler>(
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *worker_, *task_types_, *limits_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -378,6 +396,8 @@ Task<Status> Server::take_up() {
   auto const loaded = co_await queue_->load();
   if (!loaded) co_return std::unexpected(loaded.error());
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
+  // Before anything is claimed, whose run may have ended.
+  co_await watchdog_->sweep();
   auto const started = worker_->start();
   if (!started) co_return started;
   co_return co_await scheduler_->start();
@@ -395,15 +415,18 @@ Status Server::announce() {
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
+  background_.spawn(answers_->run(), "answers");
+  background_.spawn(watchdog_->run(), "watchdog");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
-  DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
-                                   json::serialize(file) + "\n", 0600));
+  DROVER_TRY(write_place(options_.state_folder + "/server.json", json::serialize(file) + "\n"));
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});
+  if (options_.dispatch == broker::QueueStart::paused)
+    log::info("dispatch-paused", {{"next", "drover queues resume"}});
   return {};
 }
 
@@ -416,6 +439,8 @@ Task<void> Server::stop() {
   streams_->stop();
   reserve_->stop();
   retention_->stop();
+  answers_->stop();
+  watchdog_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

@@ -5,18 +5,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
 #include <boost/json.hpp>
 
 #include "base/digest.h"
 #include "base/text.h"
-#include "broker/priority.h"
 #include "git/repository.h"
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 #include "workspace/checkout.h"
 #include "workspace/private_paths.h"
 
@@ -25,9 +24,17 @@ namespace drover::worker {
 namespace {
 
 constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
-constexpr std::array<std::string_view, 6> kTools = {"Read", "Write", "Edit",
-                                                    "Bash", "Glob",  "Grep"};
-constexpr std::string_view kTaskType = "background-agent";
+constexpr char const* kAgent = "default";  // the only one that this server has
+constexpr std::string_view kAskTool = "AskUserQuestion";
+constexpr std::array<std::string_view, 7> kTools = {"Read", "Write", "Edit",  "Bash",
+                                                    "Glob", "Grep",  kAskTool};
+
+// Of a session that names none. Only a person can be asked.
+std::vector<std::string> usual_tools(contract::Launcher const& launcher) {
+  std::vector<std::string> tools{kTools.begin(), kTools.end()};
+  if (launcher.kind != contract::Launcher::Kind::user) std::erase(tools, kAskTool);
+  return tools;
+}
 
 Status check_prompt(std::string const& prompt) {
   if (prompt.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
@@ -50,14 +57,22 @@ Status check_supported(contract::Invocation const& invocation) {
   if (!std::holds_alternative<contract::Entrypoint>(invocation.start))
     return fail_next(ErrorCode::unsupported, "/start/session: a run needs a first turn",
                      "give start.entrypoint, or send a message to the session");
-  if (invocation.agent && invocation.agent->str() != "default")
-    return fail_next(ErrorCode::not_found, fmt::format("there is no agent {}", *invocation.agent),
-                     "the agent of this server is named default");
   for (auto const& tool : invocation.tools.value_or(std::vector<std::string>{}))
     if (std::ranges::find(kTools, tool) == kTools.end())
       return fail(ErrorCode::invalid_argument, "/tools: there is no tool '{}'; known are {}",
                   printable(tool, 60), fmt::join(kTools, ", "));
   return {};
+}
+
+// The invocation's, else its type's.
+Result<AgentId> agent_of(contract::Invocation const& invocation, contract::TaskType const& type) {
+  std::string const name =
+      invocation.agent ? invocation.agent->str() : type.defaults.agent.value_or(kAgent);
+  if (name == kAgent) return AgentId::trusted(name);
+  std::string const by =
+      invocation.agent ? "" : fmt::format(", which the task type {} names", type.name);
+  return fail_next(ErrorCode::not_found, fmt::format("/agent: there is no agent {}{}", name, by),
+                   fmt::format("the agent of this server is named {}", kAgent));
 }
 
 Status check_grants(std::vector<contract::WorkspaceGrant> const& grants) {
@@ -90,7 +105,9 @@ std::string workspace_group(WorkspaceId const& id) {
 }
 
 // Who shares the workers fairly with others. A subject may hold what a queue's name may not.
-std::string tenant_of(std::string const& subject) {
+std::string tenant_of(SessionRecord const& session) {
+  if (!session.tenant.empty()) return session.tenant;
+  std::string const& subject = session.subject;
   bool const plain = subject.size() <= 100 &&
                      std::ranges::all_of(subject, [](char c) { return c > ' ' && c < '\x7f'; });
   return plain ? subject : "subject:" + sha256_hex(subject);
@@ -103,47 +120,6 @@ Error at_place(Error error, std::size_t place) {
   return error;
 }
 
-// What the invocation leaves out, its task type says.
-contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type) {
-  contract::Limits const& usual = type.defaults.limits;
-  auto const fill = [](auto& limit, auto const& first, auto const& second) {
-    if (!limit) limit = first ? first : second;
-  };
-  fill(limits.queue_s, type.timeouts.queue_s, usual.queue_s);
-  fill(limits.timeout_s, type.timeouts.run_s, usual.timeout_s);
-  fill(limits.step_s, type.timeouts.step_s, usual.step_s);
-  fill(limits.max_turns, usual.max_turns, limits.max_turns);
-  fill(limits.max_budget_usd, usual.max_budget_usd, limits.max_budget_usd);
-  fill(limits.idle_s, usual.idle_s, limits.idle_s);
-  fill(limits.cpu, usual.cpu, limits.cpu);
-  fill(limits.memory_mb, usual.memory_mb, limits.memory_mb);
-  fill(limits.pids, usual.pids, limits.pids);
-  fill(limits.disk_mb, usual.disk_mb, limits.disk_mb);
-  return limits;
-}
-
-// The contract's enums are the queue's, in the same order.
-static_assert(static_cast<int>(contract::TaskPriority::low) ==
-              static_cast<int>(broker::PriorityLevel::low));
-static_assert(static_cast<int>(contract::TaskBackoff::list) ==
-              static_cast<int>(broker::Backoff::list));
-
-int priority_of(contract::TaskType const& type) {
-  auto const level = static_cast<broker::PriorityLevel>(type.priority);
-  return static_cast<int>(broker::priority_of(level));
-}
-
-broker::RetryPolicy retry_policy_of(contract::TaskRetry const& retry) {
-  broker::RetryPolicy policy;
-  policy.attempts_max = retry.attempts_max;
-  policy.backoff = static_cast<broker::Backoff>(retry.backoff);
-  policy.delay = retry.delay;
-  policy.delay_max = retry.delay_max;
-  policy.delays = retry.delays;
-  policy.jitter = retry.full_jitter ? broker::Jitter::full : broker::Jitter::none;
-  return policy;
-}
-
 bool writes_in_place(contract::WorkspaceGrant const& grant) {
   return grant.mode == contract::WorkspaceMode::rw &&
          grant.checkout != contract::Checkout::worktree;
@@ -152,18 +128,12 @@ bool writes_in_place(contract::WorkspaceGrant const& grant) {
 }  // namespace
 
 struct Dispatcher::Plan {
-  contract::TaskType type;
+  RunTerms terms;
   SessionRecord session;
   bool new_session = false;
-  std::string prompt;
   std::string model;
-  contract::Limits limits;
   std::string key;
   std::string digest;
-  int priority = 0;
-  std::optional<std::string> fifo_group;
-  std::optional<std::string> concurrency_key;
-  std::optional<WallTime> delay_until;
   std::optional<RunId> replay_of;
   std::optional<Dispatched> known;  // its idempotency key was: there is nothing left to do
 };
@@ -182,26 +152,17 @@ Task<Result<std::optional<Dispatched>>> Dispatcher::replay_of(std::string key, s
                                     "was another",
                                     printable(key, 80), (*known)->id),
                         "use a new key for a new request");
-  co_return Dispatched{std::move(**known), false};
+  co_return Dispatched{std::move(**known), Dispatched::Kind::repeated};
 }
 
-Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants,
-                                          SessionId session) {
-  auto unfinished = co_await services_.readers.run(
-      [](store::Database& database) { return unfinished_runs(database); });
-  if (!unfinished) co_return std::unexpected(unfinished.error());
+Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants) {
   for (contract::WorkspaceGrant const& grant : grants) {
     auto const workspace = services_.workspaces.find(grant.id);
     if (!workspace) co_return std::unexpected(workspace.error());
     if (!writes_in_place(grant) || grant.checkout == contract::Checkout::allow_dirty) continue;
     // While another run works in the tree its changes are that run's; the tree is looked at again
     // when this one's turn has come.
-    bool const busy = std::ranges::any_of(*unfinished, [&](RunRecord const& run) {
-      return std::ranges::any_of(run.workspaces, [&](contract::WorkspaceGrant const& other) {
-        return other.id == grant.id && writes_in_place(other);
-      });
-    });
-    if (busy) continue;
+    if (services_.queue.has_group(workspace_group(grant.id))) continue;
     auto const status =
         co_await services_.pool.run([path = workspace->path]() -> Result<git::TreeStatus> {
           auto const repository = git::Repository::open(path);
@@ -226,8 +187,6 @@ Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
 Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocation) {
   auto const supported = check_supported(invocation);
   if (!supported) co_return std::unexpected(supported.error());
-  auto const granted = check_grants(invocation.workspaces);
-  if (!granted) co_return std::unexpected(granted.error());
 
   Plan plan;
   plan.key = invocation.idempotency_key.value_or("");
@@ -239,19 +198,18 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     co_return plan;
   }
 
-  auto type = task_type(invocation.task_type.value_or(std::string{kTaskType}));
+  auto type = task_type(invocation.task_type.value_or(std::string{contract::kDefaultTaskType}));
   if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
-  json::value const* const payload = invocation.payload ? &*invocation.payload : nullptr;
-  auto const fits = contract::check_payload(plan.type, payload);
-  if (!fits) co_return std::unexpected(fits.error());
-  plan.prompt = contract::task_prompt(
-      plan.type, std::get<contract::Entrypoint>(invocation.start).prompt(), payload);
-  plan.limits = with_defaults(invocation.limits, plan.type);
-  plan.priority = invocation.priority == 0 ? priority_of(plan.type) : invocation.priority;
-  plan.fifo_group = invocation.fifo_group;
-  plan.concurrency_key = invocation.concurrency_key;
-  plan.delay_until = invocation.delay_until;
+  auto const agent = agent_of(invocation, *type);
+  if (!agent) co_return std::unexpected(agent.error());
+  auto workspaces =
+      contract::granted(invocation.workspaces,
+                        type->defaults.mode.value_or(contract::default_mode(invocation.trigger)));
+  auto const can_be_granted = check_grants(workspaces);
+  if (!can_be_granted) co_return std::unexpected(can_be_granted.error());
+  auto terms = terms_of(*type, invocation, services_.clock.now());
+  if (!terms) co_return std::unexpected(terms.error());
+  plan.terms = *std::move(terms);
   if (invocation.session) {
     auto session =
         co_await services_.readers.run([id = *invocation.session](store::Database& database) {
@@ -265,10 +223,11 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.id = SessionId::create(services_.clock, services_.random);
     session.subject = invocation.identity.subject;
     session.launcher = invocation.identity.launcher.text();
-    session.agent = AgentId::trusted("default");
-    session.workspaces = invocation.workspaces;
+    session.tenant = invocation.tenant.value_or("");
+    session.agent = *agent;
+    session.workspaces = std::move(workspaces);
     session.tools = invocation.tools.value_or(
-        plan.type.defaults.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()}));
+        type->defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -277,7 +236,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     }
   }
   plan.model = invocation.model.value_or(plan.session.model);
-  if (plan.model.empty()) plan.model = plan.type.defaults.model.value_or("");
+  if (plan.model.empty()) plan.model = type->defaults.model.value_or("");
   if (plan.model.empty()) plan.model = services_.options.default_model;
   co_return plan;
 }
@@ -302,19 +261,17 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
   if (*replay) co_return std::move(**replay);
-  auto type = task_type(kTaskType);
+  auto type = task_type(contract::kDefaultTaskType);
   if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
-  plan.prompt = std::move(message.prompt);
-  plan.limits = with_defaults(message.limits, plan.type);
   plan.model = message.model.value_or(plan.session.model);
+  plan.terms = terms_of(*type, std::move(message), services_.clock.now());
   co_return co_await accept(std::move(plan));
 }
 
 Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   auto const room = services_.reserve.room();
   if (!room) co_return std::unexpected(room.error());
-  auto const prompt = check_prompt(plan.prompt);
+  auto const prompt = check_prompt(plan.terms.prompt);
   if (!prompt) co_return std::unexpected(prompt.error());
   if (plan.model.empty())
     co_return fail_next(ErrorCode::invalid_argument,
@@ -322,7 +279,7 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
                         "give --model anthropic/<name> or --model scripted:<file>");
   auto const model = co_await services_.models.prepare(plan.model);
   if (!model) co_return std::unexpected(model.error());
-  if (plan.limits.max_budget_usd && !model->price)
+  if (plan.terms.limits.max_budget_usd && !model->price)
     co_return fail_next(
         ErrorCode::invalid_argument,
         fmt::format(
@@ -330,18 +287,18 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
             "can be held",
             plan.model),
         "use limits.max_turns, or a model of the price table");
-  auto const ready = co_await check_workspaces(plan.session.workspaces, plan.session.id);
+  auto const ready = co_await check_workspaces(plan.session.workspaces);
   if (!ready) co_return std::unexpected(ready.error());
 
-  WallTime const now = services_.clock.now();
+  WallTime const now = plan.terms.entry.enqueued_at;
   RunRecord run;
   run.id = RunId::create(services_.clock, services_.random);
   run.session = plan.session.id;
   run.agent = plan.session.agent;
   run.model = plan.model;
   run.workspaces = plan.session.workspaces;
-  run.prompt = plan.prompt;
-  run.limits = plan.limits;
+  run.prompt = plan.terms.prompt;
+  run.limits = plan.terms.limits;
   run.idempotency_key = plan.key;
   run.body_digest = plan.digest;
   run.created_at = now;
@@ -349,20 +306,12 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   plan.session.model = plan.model;
   plan.session.updated_at = now;
 
-  broker::QueueEntry entry;
+  broker::QueueEntry entry = std::move(plan.terms.entry);
   entry.run = run.id;
-  entry.task_type = plan.type.name;
-  entry.pool = plan.type.pool;
-  entry.tenant = tenant_of(plan.session.subject);
-  entry.retry = retry_policy_of(plan.type.retry);
-  entry.priority = plan.priority;
+  if (entry.tenant.empty()) entry.tenant = tenant_of(plan.session);
   entry.fifo_groups.push_back(session_group(run.session));
   for (contract::WorkspaceGrant const& grant : run.workspaces)
     if (writes_in_place(grant)) entry.fifo_groups.push_back(workspace_group(grant.id));
-  if (plan.fifo_group) entry.fifo_groups.push_back("user:" + *plan.fifo_group);
-  if (plan.concurrency_key) entry.keys.push_back({*plan.concurrency_key, 1});
-  entry.enqueued_at = now;
-  entry.not_before = plan.delay_until.value_or(now);
   if (run.limits.queue_s)
     entry.expires_at = entry.not_before + std::chrono::seconds{*run.limits.queue_s};
 
@@ -374,22 +323,28 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   co_return prepared;
 }
 
+// Inside a job of the writer.
+Result<Dispatched> Dispatcher::record(store::Transaction& transaction, NewRun& fresh) {
+  auto recorded = record_new_run(transaction, services_.streams, services_.queue, fresh);
+  if (!recorded) return std::unexpected(recorded.error());
+  auto const kind = recorded->added ? Dispatched::Kind::created : Dispatched::Kind::duplicate;
+  return Dispatched{std::move(recorded->run), kind};
+}
+
 Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   std::string const key = plan.key;
   std::string const digest = plan.digest;
   auto prepared = co_await prepare(std::move(plan));
   if (!prepared) co_return std::unexpected(prepared.error());
-  auto const stored = co_await services_.writer.run(
-      [this, one = *prepared](store::Transaction& transaction) mutable {
-        return record_new_run(transaction, services_.streams, services_.queue, one);
+  auto stored = co_await services_.writer.run(
+      [this, one = *std::move(prepared)](store::Transaction& transaction) mutable {
+        return record(transaction, one);
       });
-  if (!stored) {
-    // Two requests with one key at the same time: the other one won.
-    auto replay = co_await replay_of(key, digest);
-    if (replay && *replay) co_return std::move(**replay);
-    co_return std::unexpected(stored.error());
-  }
-  co_return Dispatched{std::move(prepared->run), true};
+  if (stored) co_return stored;
+  // Two requests with one key at the same time: the other one won.
+  auto replay = co_await replay_of(key, digest);
+  if (replay && *replay) co_return std::move(**replay);
+  co_return stored;
 }
 
 Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
@@ -397,51 +352,42 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
   if (all.empty() || all.size() > kBulkMax)
     co_return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kBulkMax,
                    all.size());
-  std::vector<Dispatched> dispatched;
-  std::vector<NewRun> fresh;
+  std::vector<Dispatched> dispatched(all.size());
+  std::vector<std::pair<std::size_t, NewRun>> fresh;  // with its place
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto plan = co_await plan_of(std::move(all[i]));
     if (!plan) co_return std::unexpected(at_place(plan.error(), i));
     if (plan->known) {
-      dispatched.push_back(std::move(*plan->known));
+      dispatched[i] = std::move(*plan->known);
       continue;
     }
     auto prepared = co_await prepare(*std::move(plan));
     if (!prepared) co_return std::unexpected(at_place(prepared.error(), i));
-    dispatched.push_back({prepared->run, true});
-    fresh.push_back(*std::move(prepared));
+    fresh.emplace_back(i, *std::move(prepared));
   }
-  auto const stored = co_await services_.writer.run(
-      [this, fresh = std::move(fresh)](store::Transaction& transaction) mutable -> Status {
-        for (NewRun& one : fresh)
-          DROVER_TRY(record_new_run(transaction, services_.streams, services_.queue, one));
-        return {};
-      });
-  if (!stored) co_return std::unexpected(stored.error());
-  co_return dispatched;
+  auto job = [this, fresh = std::move(fresh), dispatched = std::move(dispatched)](
+                 store::Transaction& transaction) mutable -> Result<std::vector<Dispatched>> {
+    for (auto& [place, one] : fresh) {
+      auto stored = record(transaction, one);
+      if (!stored) return std::unexpected(at_place(stored.error(), place));
+      dispatched[place] = *std::move(stored);
+    }
+    return std::move(dispatched);
+  };
+  co_return co_await services_.writer.run(std::move(job));
 }
 
 Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
-  struct Found {
-    RunRecord run;
-    SessionRecord session;
-  };
-  auto found = co_await services_.readers.run([run](store::Database& database) -> Result<Found> {
-    auto old = find_run(database, run);
-    if (!old) return std::unexpected(old.error());
-    auto session = find_session(database, old->session);
-    if (!session) return std::unexpected(session.error());
-    return Found{*std::move(old), *std::move(session)};
-  });
+  auto found = co_await services_.readers.run(
+      [run](store::Database& database) { return find_run_in_session(database, run); });
   if (!found) co_return std::unexpected(found.error());
+  // What else it asks of the queue its dead letter says.
   Plan plan;
-  auto type = task_type(kTaskType);
-  if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
   plan.session = std::move(found->session);
-  plan.prompt = found->run.prompt;
-  plan.limits = found->run.limits;
   plan.model = found->run.model;
+  plan.terms.prompt = found->run.prompt;
+  plan.terms.limits = found->run.limits;
+  plan.terms.entry.enqueued_at = plan.terms.entry.not_before = services_.clock.now();
   plan.replay_of = run;
   co_return co_await accept(std::move(plan));
 }

@@ -12,13 +12,19 @@
 #include "contract/turn.h"
 #include "worker/records.h"
 #include "worker/run_journal.h"
+#include "worker/run_terms.h"
 #include "worker/services.h"
 
 namespace drover::worker {
 
 struct Dispatched {
+  enum class Kind : std::uint8_t {
+    created,
+    repeated,   // the idempotency key had this very request before
+    duplicate,  // the deduplication key lives, and has this run
+  };
   RunRecord run;
-  bool created = false;  // false: the idempotency key had this very request before
+  Kind kind = Kind::created;
 };
 
 inline constexpr std::size_t kBulkMax = 1000;
@@ -33,7 +39,8 @@ class Dispatcher {
   // A further message to a session, under the session's own grants.
   Task<Result<Dispatched>> message(SessionId session, contract::Message message);
   // All of them or none: what cannot be dispatched is named in the error by its place, "/runs/3".
-  // Those whose idempotency key is known already count as dispatched. 1 to kBulkMax.
+  // Those whose idempotency or deduplication key is known already count as dispatched. 1 to
+  // kBulkMax.
   Task<Result<std::vector<Dispatched>>> dispatch_many(std::vector<contract::Invocation> all);
   // The dead letter of `run` as a new run of the same session, with a link to the old one, whose
   // one terminal event stands. not_found when it has no dead letter.
@@ -44,9 +51,10 @@ class Dispatcher {
   [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
   Task<Result<NewRun>> prepare(Plan plan);
+  Result<Dispatched> record(store::Transaction& transaction, NewRun& fresh);
   Task<Result<Dispatched>> accept(Plan plan);
   Task<Result<std::optional<Dispatched>>> replay_of(std::string key, std::string digest);
-  Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants, SessionId session);
+  Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants);
 
   Services const& services_;
 };

@@ -36,8 +36,10 @@ RunReason reason_of(RunReason word) {
 Outcome after_done(TurnEnd const& end) {
   if (end.ok) {
     Outcome outcome;
-    outcome.state = RunState::succeeded;
-    outcome.reason = RunReason::completed;
+    bool const asks = end.reason == RunReason::waiting_input;
+    outcome.reason = asks ? RunReason::waiting_input : RunReason::completed;
+    outcome.state = contract::resting_state(outcome.reason);
+    if (asks) outcome.detail = end.detail;
     outcome.tree = TreeAction::commit;
     outcome.keep_unit = true;
     return outcome;
@@ -108,8 +110,10 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
 Outcome resume_committing(RunRecord const& run) {
   Outcome outcome;
   outcome.reason = run.reason.value_or(RunReason::completed);
-  outcome.state = contract::terminal_state(outcome.reason);
-  outcome.tree = outcome.state == RunState::succeeded ? TreeAction::commit : TreeAction::set_aside;
+  outcome.state = contract::resting_state(outcome.reason);
+  bool const ended_well =
+      outcome.state == RunState::succeeded || outcome.state == RunState::waiting;
+  outcome.tree = ended_well ? TreeAction::commit : TreeAction::set_aside;
   outcome.detail = run.detail;
   return outcome;
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
 
@@ -21,6 +22,7 @@ broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry co
   broker::QueueEntry entry = fresh;
   entry.task_type = dead.task_type;
   entry.pool = dead.pool;
+  entry.tenant = dead.tenant;
   entry.priority = dead.priority;
   entry.fifo_groups = dead.fifo_groups;
   entry.keys = dead.keys;
@@ -83,24 +85,34 @@ Status append_events(store::Transaction& transaction, broker::OutputStreams& str
   return {};
 }
 
-Status record_new_run(store::Transaction& transaction, broker::OutputStreams& streams,
-                      broker::DispatchQueue& queue, NewRun& fresh) {
+Result<RecordedRun> record_new_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                                   broker::DispatchQueue& queue, NewRun& fresh) {
   RunRecord const& run = fresh.run;
-  if (fresh.new_session) {
-    DROVER_TRY(insert_session(transaction.db(), fresh.session));
-  } else {
-    DROVER_TRY(require_session(transaction.db(), fresh.session.id));
-    DROVER_TRY(update_session(transaction.db(), fresh.session));
-  }
-  DROVER_TRY(insert_run(transaction.db(), run));
   broker::QueueEntry entry = fresh.entry;
   if (run.replay_of) {
     auto const letter = queue.take_dead(transaction, *run.replay_of);
     if (!letter) return std::unexpected(letter.error());
     entry = renewed(letter->entry, fresh.entry);
   }
-  DROVER_TRY(queue.enqueue(transaction, entry));
-  return append_events(transaction, streams, run, {state_event(run, contract::RunState::queued)});
+  // First, for of a duplicate nothing is written.
+  auto const enqueued = queue.enqueue(transaction, entry);
+  if (!enqueued) return std::unexpected(enqueued.error());
+  if (!enqueued->added) {
+    auto first = find_run(transaction.db(), enqueued->run);
+    if (!first) return std::unexpected(first.error());
+    return RecordedRun{*std::move(first), false};
+  }
+  if (fresh.new_session) {
+    DROVER_TRY(insert_session(transaction.db(), fresh.session));
+  } else {
+    DROVER_TRY(require_session(transaction.db(), fresh.session.id));
+    DROVER_TRY(update_session(transaction.db(), fresh.session));
+    DROVER_TRY(answer_waiting(transaction, streams, run, run.created_at));
+  }
+  DROVER_TRY(insert_run(transaction.db(), run));
+  DROVER_TRY(
+      append_events(transaction, streams, run, {state_event(run, contract::RunState::queued)}));
+  return RecordedRun{run, true};
 }
 
 Status append_unit_events(store::Transaction& transaction, broker::OutputStreams& streams,
@@ -151,8 +163,10 @@ Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& str
 Status end_claimed_run(store::Transaction& transaction, broker::OutputStreams& streams,
                        broker::DispatchQueue& queue, broker::Claim const& claim,
                        RunRecord const& run, SessionRecord const& session, contract::RunState from,
-                       std::vector<broker::EventDraft> const& more) {
-  DROVER_TRY(finish_run(transaction, streams, run, from, more));
+                       std::vector<broker::EventDraft> const& more, WallTime now) {
+  bool const waits = run.state == contract::RunState::waiting;
+  DROVER_TRY(waits ? begin_waiting(transaction, streams, run, from, more, now)
+                   : finish_run(transaction, streams, run, from, more));
   DROVER_TRY(update_session(transaction.db(), session));
   if (!counts_as_attempt(*run.reason)) return queue.ack(transaction, claim);
   return queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
@@ -178,10 +192,14 @@ Result<broker::CancelOutcome> cancel_run(store::Transaction& transaction,
                                          WallTime now) {
   DROVER_TRY(request_cancel(transaction.db(), id));
   auto const outcome = queue.cancel(transaction, id);
-  if (!outcome || *outcome != broker::CancelOutcome::removed) return outcome;
+  if (!outcome || *outcome == broker::CancelOutcome::claimed) return outcome;
   auto found = find_run(transaction.db(), id);
   if (!found) return std::unexpected(found.error());
   RunRecord run = *std::move(found);
+  if (*outcome == broker::CancelOutcome::absent) {
+    DROVER_TRY(cancel_waiting(transaction, streams, run, now));
+    return outcome;
+  }
   contract::RunState const from = run.state;
   run.state = contract::RunState::cancelled;
   run.reason = contract::RunReason::cancelled_by_user;
@@ -203,7 +221,7 @@ Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& st
   run.reason = expired ? contract::RunReason::queue_timeout : contract::RunReason::lost;
   run.detail = expired ? "no worker took it before its time in the queue was over"
                        : "each of its workers was lost; it is in the dead letters";
-  run.state = contract::terminal_state(*run.reason);
+  run.state = contract::resting_state(*run.reason);
   run.finished_at = now;
   run.phases.total_ms = ms_between(run.created_at, now);
   std::vector<broker::EventDraft> more;

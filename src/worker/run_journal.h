@@ -35,10 +35,16 @@ struct NewRun {
   SessionRecord session;
   bool new_session = false;
 };
-// Session, run, place in the queue and first event. Where the run replays a dead letter, that is
-// taken, and what it asked of the queue counts. Sets the number of a new session.
-[[nodiscard]] Status record_new_run(store::Transaction& transaction, broker::OutputStreams& streams,
-                                    broker::DispatchQueue& queue, NewRun& fresh);
+struct RecordedRun {
+  RunRecord run;
+  bool added = true;  // false: its deduplication key lives and has this run; nothing was written
+};
+// Place in the queue, session, run and first event. Where the run replays a dead letter, that is
+// taken, and what it asked of the queue counts. A run of the session that waits for an answer has
+// it. Sets the number of a new session.
+[[nodiscard]] Result<RecordedRun> record_new_run(store::Transaction& transaction,
+                                                 broker::OutputStreams& streams,
+                                                 broker::DispatchQueue& queue, NewRun& fresh);
 
 // What a unit says, while its attempt is the newest and the run has not ended; else conflict
 // ("fenced"), and nothing is written.
@@ -61,13 +67,13 @@ struct NewRun {
 [[nodiscard]] Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& streams,
                                    broker::Claim const& claim, WallTime now);
 
-// The end of a claimed run: with it the session changes and the claim goes, which leaves a dead
-// letter where the attempts are used up.
+// The end of a claimed run, or that it waits for its user: with it the session changes and the
+// claim goes, which leaves a dead letter where the attempts are used up.
 [[nodiscard]] Status end_claimed_run(store::Transaction& transaction,
                                      broker::OutputStreams& streams, broker::DispatchQueue& queue,
                                      broker::Claim const& claim, RunRecord const& run,
                                      SessionRecord const& session, contract::RunState from,
-                                     std::vector<broker::EventDraft> const& more);
+                                     std::vector<broker::EventDraft> const& more, WallTime now);
 
 // The claimed run is to be tried again, as `run.reason` has it: at once, or as a failed attempt
 // after the delay that its policy says. `random` is any 64 random bits.
@@ -77,8 +83,8 @@ struct NewRun {
                                   std::vector<broker::EventDraft> const& more,
                                   std::uint64_t random);
 
-// Notes that somebody wants the run to end. One that nobody has claimed has ended then; whoever has
-// claimed it is to be told.
+// Notes that somebody wants the run to end. One that nobody has claimed, or that waits for its
+// user, has ended then; whoever has claimed it is to be told.
 [[nodiscard]] Result<broker::CancelOutcome> cancel_run(store::Transaction& transaction,
                                                        broker::OutputStreams& streams,
                                                        broker::DispatchQueue& queue,

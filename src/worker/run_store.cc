@@ -20,12 +20,12 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms, s.removed_ms";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
     " idempotency_key, body_digest, epoch, attempts, turns, reply, commits, usage, cost_micro,"
-    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of";
+    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of, answer_by_ms";
 
 json::string text(std::string const& value) {
   return json::string{value};
@@ -154,6 +154,7 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.created_at = from_unix_ms(row.integer(11));
   session.updated_at = from_unix_ms(row.integer(12));
   session.removed = !row.is_null(13);
+  session.tenant = row.text(14);
   return session;
 }
 
@@ -205,6 +206,7 @@ Result<RunRecord> read_run(store::Statement const& row) {
   run.started_at = from_column(row, column++);
   run.finished_at = from_column(row, column++);
   if (!row.is_null(column)) run.replay_of = RunId::trusted(std::string{row.text(column)});
+  run.answer_by = from_column(row, ++column);
   return run;
 }
 
@@ -227,7 +229,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(14), std::string{row.text(15)}};
+  return SessionSummary{*std::move(session), row.integer(15), std::string{row.text(16)}};
 }
 
 constexpr std::string_view kSummary =
@@ -237,38 +239,43 @@ constexpr std::string_view kSummary =
 }  // namespace
 
 std::vector<store::Migration> run_migrations() {
-  return {{"worker", 1, "sessions and runs",
-           "CREATE TABLE sessions(number INTEGER PRIMARY KEY AUTOINCREMENT,"
-           " id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, launcher TEXT NOT NULL,"
-           " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
-           " tools TEXT NOT NULL, worktree TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
-           " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
-           "CREATE INDEX sessions_by_update ON sessions(updated_ms);"
-           "CREATE TABLE runs(id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),"
-           " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
-           " state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, prompt TEXT NOT NULL,"
-           " limits TEXT NOT NULL, idempotency_key TEXT, body_digest TEXT NOT NULL,"
-           " epoch INTEGER NOT NULL, attempts INTEGER NOT NULL, turns INTEGER NOT NULL,"
-           " reply TEXT NOT NULL, commits TEXT NOT NULL, usage TEXT NOT NULL,"
-           " cost_micro INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, phases TEXT NOT NULL,"
-           " created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER) STRICT;"
-           "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
-           " WHERE idempotency_key IS NOT NULL;"
-           "CREATE INDEX runs_by_session ON runs(session, id);"
-           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
-          {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
-          {"worker", 3, "runs that replay a dead letter",
-           "ALTER TABLE runs ADD COLUMN replay_of TEXT"}};
+  return {
+      {"worker", 1, "sessions and runs",
+       "CREATE TABLE sessions(number INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, launcher TEXT NOT NULL,"
+       " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
+       " tools TEXT NOT NULL, worktree TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
+       " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
+       "CREATE INDEX sessions_by_update ON sessions(updated_ms);"
+       "CREATE TABLE runs(id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),"
+       " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
+       " state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, prompt TEXT NOT NULL,"
+       " limits TEXT NOT NULL, idempotency_key TEXT, body_digest TEXT NOT NULL,"
+       " epoch INTEGER NOT NULL, attempts INTEGER NOT NULL, turns INTEGER NOT NULL,"
+       " reply TEXT NOT NULL, commits TEXT NOT NULL, usage TEXT NOT NULL,"
+       " cost_micro INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, phases TEXT NOT NULL,"
+       " created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER) STRICT;"
+       "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
+       " WHERE idempotency_key IS NOT NULL;"
+       "CREATE INDEX runs_by_session ON runs(session, id);"
+       "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
+      {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
+      {"worker", 3, "runs that replay a dead letter", "ALTER TABLE runs ADD COLUMN replay_of TEXT"},
+      {"worker", 4, "the tenant of a session",
+       "ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"},
+      {"worker", 5, "runs that wait for an answer",
+       "ALTER TABLE runs ADD COLUMN answer_by_ms INTEGER;"
+       "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
   DROVER_TRY(database.run(
       "INSERT INTO sessions(id, subject, launcher, agent, model, workspaces, tools, worktree,"
-      " branch, note, created_ms, updated_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+      " branch, note, created_ms, updated_ms, tenant) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
       session.id.str(), session.subject, session.launcher, session.agent.str(), session.model,
       json::serialize(print(session.workspaces)), fmt::format("{}", fmt::join(session.tools, ",")),
       session.worktree, session.branch, session.note, to_unix_ms(session.created_at),
-      to_unix_ms(session.updated_at)));
+      to_unix_ms(session.updated_at), session.tenant));
   session.number = database.last_insert_id();
   return {};
 }
@@ -339,15 +346,16 @@ Status insert_run(store::Database& database, RunRecord const& run) {
   if (run.replay_of) replay_of = run.replay_of->str();
   if (!run.idempotency_key.empty()) key = run.idempotency_key;
   return database.run(
-      fmt::format("INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                  kRunColumns),
+      fmt::format(
+          "INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+          kRunColumns),
       run.id.str(), run.session.str(), run.agent.str(), run.model,
       json::serialize(print(run.workspaces)), contract::to_string(run.state), reason_text(run),
       run.detail, run.prompt, json::serialize(contract::to_json(run.limits)), key, run.body_digest,
       run.epoch, run.attempts, run.turns, run.reply, json::serialize(print(run.commits)),
       json::serialize(print(run.usage)), run.cost_microdollars, run.cancel_requested ? 1 : 0,
       contract::print(run.phases), to_unix_ms(run.created_at), to_ms(run.started_at),
-      to_ms(run.finished_at), replay_of);
+      to_ms(run.finished_at), replay_of, to_ms(run.answer_by));
 }
 
 namespace {
@@ -362,12 +370,12 @@ Error fenced(RunRecord const& run) {
 Status update_run(store::Database& database, RunRecord const& run) {
   DROVER_TRY(database.run(
       "UPDATE runs SET state=?1, reason=?2, detail=?3, epoch=?4, attempts=?5, turns=?6, reply=?7,"
-      " commits=?8, usage=?9, cost_micro=?10, phases=?11, started_ms=?12, finished_ms=?13"
-      " WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
+      " commits=?8, usage=?9, cost_micro=?10, phases=?11, started_ms=?12, finished_ms=?13,"
+      " answer_by_ms=?15 WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
       contract::to_string(run.state), reason_text(run), run.detail, run.epoch, run.attempts,
       run.turns, run.reply, json::serialize(print(run.commits)), json::serialize(print(run.usage)),
       run.cost_microdollars, contract::print(run.phases), to_ms(run.started_at),
-      to_ms(run.finished_at), run.id.str()));
+      to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by)));
   if (database.changes() != 1) return std::unexpected(fenced(run));
   return {};
 }
@@ -397,6 +405,14 @@ Result<RunRecord> find_run(store::Database& database, RunId const& id) {
   return std::move(found->front());
 }
 
+Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id) {
+  auto run = find_run(database, id);
+  if (!run) return std::unexpected(run.error());
+  auto session = find_session(database, run->session);
+  if (!session) return std::unexpected(session.error());
+  return RunInSession{*std::move(run), *std::move(session)};
+}
+
 Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
                                                  std::string const& key) {
   auto found = read_all<RunRecord>(
@@ -417,10 +433,38 @@ Result<std::vector<RunRecord>> list_runs(store::Database& database, RunFilter co
       read_run);
 }
 
+Result<std::vector<UnfinishedRun>> unfinished_states(store::Database& database) {
+  return read_all<UnfinishedRun>(
+      database.query("SELECT id, state FROM runs WHERE finished_ms IS NULL ORDER BY id"),
+      [](store::Statement const& row) -> Result<UnfinishedRun> {
+        auto const state = contract::parse_run_state(row.text(1));
+        if (!state) return std::unexpected(state.error());
+        return UnfinishedRun{RunId::trusted(std::string{row.text(0)}), *state};
+      });
+}
+
 Result<std::vector<RunRecord>> unfinished_runs(store::Database& database) {
   return read_all<RunRecord>(
       database.query(
           fmt::format("SELECT {} FROM runs WHERE finished_ms IS NULL ORDER BY id", kRunColumns)),
+      read_run);
+}
+
+Result<std::optional<RunId>> find_queued_run(store::Database& database, SessionId const& session) {
+  auto row = database.query(
+      "SELECT id FROM runs WHERE session=? AND state='queued' ORDER BY id LIMIT 1", session.str());
+  if (!row) return std::unexpected(row.error());
+  auto const found = row->step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return std::nullopt;
+  return RunId::trusted(std::string{row->text(0)});
+}
+
+Result<std::vector<RunRecord>> runs_to_answer_by(store::Database& database, WallTime now) {
+  return read_all<RunRecord>(
+      database.query(
+          fmt::format("SELECT {} FROM runs WHERE answer_by_ms<=? ORDER BY id", kRunColumns),
+          to_unix_ms(now)),
       read_run);
 }
 
@@ -436,6 +480,7 @@ json::object to_json(RunRecord const& run) {
                       {"prompt", utf8_prefix(run.prompt, kPromptShown)},
                       {"created_at", to_rfc3339(run.created_at)},
                       {"started_at", nullptr},
+                      {"answer_by", nullptr},
                       {"finished_at", nullptr},
                       {"epoch", run.epoch},
                       {"turns", run.turns},
@@ -446,6 +491,7 @@ json::object to_json(RunRecord const& run) {
                       {"replay_of", nullptr}};
   if (run.replay_of) object["replay_of"] = text(run.replay_of->str());
   if (run.started_at) object["started_at"] = to_rfc3339(*run.started_at);
+  if (run.answer_by) object["answer_by"] = to_rfc3339(*run.answer_by);
   if (run.finished_at) object["finished_at"] = to_rfc3339(*run.finished_at);
   if (run.reason) object["reason"] = contract::to_string(*run.reason);
   return object;

@@ -15,6 +15,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
 
@@ -128,15 +129,16 @@ Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
     request.resumed = resumed_ || run_.state == RunState::committing;
     requests.push_back(std::move(request));
   }
-  co_return co_await services_.pool.run([requests]() -> Result<std::vector<workspace::CheckedOut>> {
-    std::vector<workspace::CheckedOut> all;
-    for (auto const& request : requests) {
-      auto one = workspace::check_out(request);
-      if (!one) return std::unexpected(one.error());
-      all.push_back(*std::move(one));
-    }
-    return all;
-  });
+  co_return co_await services_.sync_pool.run(
+      [requests]() -> Result<std::vector<workspace::CheckedOut>> {
+        std::vector<workspace::CheckedOut> all;
+        for (auto const& request : requests) {
+          auto one = workspace::check_out(request);
+          if (!one) return std::unexpected(one.error());
+          all.push_back(*std::move(one));
+        }
+        return all;
+      });
 }
 
 Task<TurnEnd> Supervisor::drive() {
@@ -256,7 +258,7 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   auto const limit = limit_of(outcome.reason);
   if (!limit.empty())
     events.push_back(draft(EventType::limit, contract::limit_draft(head_of(run_), limit)));
-  if (!contract::is_terminal(outcome.state)) {
+  if (outcome.state == RunState::queued) {
     co_await put_back(std::move(outcome), std::move(events));
     co_return;
   }
@@ -317,7 +319,7 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
     change.fallback = run_.prompt;
     change.now = services_.clock.now();
     bool const commit = outcome.tree == TreeAction::commit;
-    auto const governed = co_await services_.pool.run([change, commit] {
+    auto const governed = co_await services_.sync_pool.run([change, commit] {
       return commit ? workspace::commit_turn(change) : workspace::set_aside(change);
     });
     if (!governed) {
@@ -366,23 +368,28 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
   run_.state = outcome.state;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  run_.finished_at = now;
+  bool const waits = outcome.state == RunState::waiting;
+  if (waits)
+    run_.answer_by = now + (run_.limits.wait_s ? std::chrono::seconds{*run_.limits.wait_s}
+                                               : std::chrono::seconds{kAnswerWithin});
+  else
+    run_.finished_at = now;
   run_.phases.total_ms = ms_between(run_.created_at, now);
   session_.note.clear();
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);
   session_.updated_at = now;
-  auto job = [this, run = run_, session = session_, from, claim = claim_,
-              events](store::Transaction& transaction) {
+  auto job = [this, run = run_, session = session_, from, claim = claim_, events,
+              now](store::Transaction& transaction) {
     return end_claimed_run(transaction, services_.streams, services_.queue, claim, run, session,
-                           from, events);
+                           from, events, now);
   };
   auto const recorded = co_await record(std::move(job));
   if (!recorded) co_return;
-  log::info("run-ended", {{"run", run_.id},
-                          {"state", contract::to_string(run_.state)},
-                          {"reason", contract::to_string(*run_.reason)},
-                          {"ms", run_.phases.total_ms}});
+  log::info(waits ? "run-asks" : "run-ended", {{"run", run_.id},
+                                               {"state", contract::to_string(run_.state)},
+                                               {"reason", contract::to_string(*run_.reason)},
+                                               {"ms", run_.phases.total_ms}});
 }
 
 }  // namespace drover::worker

@@ -9,6 +9,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
 
