@@ -28,8 +28,9 @@ Api::Api(ApiParts const& parts)
                SessionRoutes{parts.services, parts.dispatcher, parts.worker},
                WorkspaceRoutes{parts.services, parts.worker},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
-               QueueRoutes{parts.services, parts.dispatcher}, ScheduleRoutes{parts.schedules},
-               EventRoutes{parts.schedules}, ServerRoutes{parts.services}) {
+               QueueRoutes{parts.services, parts.dispatcher, parts.limits},
+               ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
+               ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

@@ -26,6 +26,7 @@ struct ApiParts {
   worker::Dispatcher& dispatcher;
   worker::Worker& worker;
   worker::TaskRegistry& task_types;
+  worker::LimitBook& limits;
   schedule::Schedules& schedules;
 };
 

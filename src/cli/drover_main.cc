@@ -5,7 +5,10 @@
 namespace {
 
 int serve(drover::cli::ServeOptions const& options) {
-  return drover::server::serve({options.state_folder, options.host, options.port, options.broker});
+  using drover::broker::QueueStart;
+  bool const paused = options.dispatch == drover::cli::Dispatch::paused;
+  return drover::server::serve({options.state_folder, options.host, options.port, options.broker,
+                                paused ? QueueStart::paused : QueueStart::running});
 }
 
 int serve_model(drover::cli::ModelServeOptions const& options) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "broker/embedded_queue.h"
 #include "store/migrations.h"
 
 namespace drover::server {
@@ -14,6 +15,8 @@ struct ServeOptions {
   std::uint16_t port = 0;  // 0: any free one
   // Redis's URL; "embedded": none; empty: what DROVER_BROKER says.
   std::string broker;
+  // paused: nothing is given out until the queue is resumed; a further start does not know of it.
+  broker::QueueStart dispatch = broker::QueueStart::running;
 };
 
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "contract/run.h"
+#include "worker/records.h"
 
 namespace drover::worker {
 
@@ -46,5 +47,8 @@ struct Outcome {
 
 // `attempts` counts this one; a run whose unit is lost or silent is tried again below the maximum.
 [[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max);
+
+// A run that was cut off while its change was being governed goes on from there.
+[[nodiscard]] Outcome resume_committing(RunRecord const& run);
 
 }  // namespace drover::worker

@@ -358,6 +358,15 @@ Status insert_run(store::Database& database, RunRecord const& run) {
       to_ms(run.finished_at), replay_of, to_ms(run.answer_by));
 }
 
+namespace {
+
+Error fenced(RunRecord const& run) {
+  return {ErrorCode::conflict,
+          fmt::format("the run {} is fenced: epoch {} is over", run.id, run.epoch), ""};
+}
+
+}  // namespace
+
 Status update_run(store::Database& database, RunRecord const& run) {
   DROVER_TRY(database.run(
       "UPDATE runs SET state=?1, reason=?2, detail=?3, epoch=?4, attempts=?5, turns=?6, reply=?7,"
@@ -367,8 +376,17 @@ Status update_run(store::Database& database, RunRecord const& run) {
       run.turns, run.reply, json::serialize(print(run.commits)), json::serialize(print(run.usage)),
       run.cost_microdollars, contract::print(run.phases), to_ms(run.started_at),
       to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by)));
-  if (database.changes() != 1)
-    return fail(ErrorCode::conflict, "the run {} is fenced: epoch {} is over", run.id, run.epoch);
+  if (database.changes() != 1) return std::unexpected(fenced(run));
+  return {};
+}
+
+Status require_attempt(store::Database& database, RunRecord const& run) {
+  auto rows = database.query("SELECT 1 FROM runs WHERE id=? AND epoch<=? AND finished_ms IS NULL",
+                             run.id.str(), run.epoch);
+  if (!rows) return std::unexpected(rows.error());
+  auto const found = rows->step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return std::unexpected(fenced(run));
   return {};
 }
 
@@ -385,6 +403,14 @@ Result<RunRecord> find_run(store::Database& database, RunId const& id) {
     return fail_next(ErrorCode::not_found, fmt::format("there is no run {}", id),
                      "drover ps lists them");
   return std::move(found->front());
+}
+
+Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id) {
+  auto run = find_run(database, id);
+  if (!run) return std::unexpected(run.error());
+  auto session = find_session(database, run->session);
+  if (!session) return std::unexpected(session.error());
+  return RunInSession{*std::move(run), *std::move(session)};
 }
 
 Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
@@ -405,6 +431,16 @@ Result<std::vector<RunRecord>> list_runs(store::Database& database, RunFilter co
                                  kRunColumns),
                      filter.session, filter.state, filter.before, filter.limit),
       read_run);
+}
+
+Result<std::vector<UnfinishedRun>> unfinished_states(store::Database& database) {
+  return read_all<UnfinishedRun>(
+      database.query("SELECT id, state FROM runs WHERE finished_ms IS NULL ORDER BY id"),
+      [](store::Statement const& row) -> Result<UnfinishedRun> {
+        auto const state = contract::parse_run_state(row.text(1));
+        if (!state) return std::unexpected(state.error());
+        return UnfinishedRun{RunId::trusted(std::string{row.text(0)}), *state};
+      });
 }
 
 Result<std::vector<RunRecord>> unfinished_runs(store::Database& database) {

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "store/database.h"
 #include "store/migrations.h"
+#include "worker/reconcile.h"
 #include "worker/records.h"
 
 namespace drover::worker {
@@ -39,8 +40,15 @@ struct SessionSummary {
 // Everything that changes in the life of a run. conflict ("fenced") when the stored epoch is
 // higher.
 [[nodiscard]] Status update_run(store::Database& database, RunRecord const& run);
+// conflict ("fenced") when the run has ended or its stored epoch is higher.
+[[nodiscard]] Status require_attempt(store::Database& database, RunRecord const& run);
 [[nodiscard]] Status request_cancel(store::Database& database, RunId const& id);
 [[nodiscard]] Result<RunRecord> find_run(store::Database& database, RunId const& id);
+struct RunInSession {
+  RunRecord run;
+  SessionRecord session;
+};
+[[nodiscard]] Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id);
 [[nodiscard]] Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
                                                                std::string const& key);
 struct RunFilter {
@@ -52,6 +60,8 @@ struct RunFilter {
 // Newest first.
 [[nodiscard]] Result<std::vector<RunRecord>> list_runs(store::Database& database,
                                                        RunFilter const& filter);
+// The same runs as unfinished_runs(), and nothing but their state.
+[[nodiscard]] Result<std::vector<UnfinishedRun>> unfinished_states(store::Database& database);
 // Runs that are not in a terminal state, oldest first: what a new server has to take up.
 [[nodiscard]] Result<std::vector<RunRecord>> unfinished_runs(store::Database& database);
 // The oldest run of the session that nobody has claimed yet.

@@ -28,10 +28,6 @@ using std::chrono::steady_clock;
 
 constexpr Millis kRetryWrite{1'000};
 
-std::int64_t ms_since(WallTime start, WallTime now) {
-  return std::max<std::int64_t>(0, std::chrono::duration_cast<Millis>(now - start).count());
-}
-
 TurnEnd end_of(TurnEnd::Kind kind, std::string detail = {}) {
   TurnEnd end;
   end.kind = kind;
@@ -62,23 +58,6 @@ std::string_view limit_of(RunReason reason) {
     default:
       return {};
   }
-}
-
-// Failures that another attempt may mend; when there is none left, the run is a dead letter.
-bool counts_as_attempt(RunReason reason) {
-  return reason == RunReason::lost || reason == RunReason::no_progress;
-}
-
-// A run that was cut off while its change was being governed goes on from there.
-Outcome outcome_of_committing(RunRecord const& run) {
-  Outcome outcome;
-  outcome.reason = run.reason.value_or(RunReason::completed);
-  outcome.state = contract::resting_state(outcome.reason);
-  bool const ended_well =
-      outcome.state == RunState::succeeded || outcome.state == RunState::waiting;
-  outcome.tree = ended_well ? TreeAction::commit : TreeAction::set_aside;
-  outcome.detail = run.detail;
-  return outcome;
 }
 
 std::string set_aside_note(RunRecord const& run, contract::CommitSummary const& rescued) {
@@ -127,7 +106,7 @@ Task<void> Supervisor::work() {
   if (run_.state == RunState::committing) {
     auto checkouts = co_await check_out();
     if (checkouts) checkouts_ = *std::move(checkouts);
-    co_await conclude(outcome_of_committing(run_));
+    co_await conclude(resume_committing(run_));
     co_return;
   }
   TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
@@ -284,7 +263,13 @@ Task<void> Supervisor::conclude(Outcome outcome) {
     co_return;
   }
   if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
-    co_await record_committing(outcome);
+    auto const recorded = co_await record_committing(outcome);
+    if (!recorded) {
+      // Without that record nobody knows that this attempt is still the one that may change the
+      // tree; another may be at it.
+      co_await units_.drop(session_.id);
+      co_return;
+    }
     co_await govern(outcome, events);
   }
   co_await finish(std::move(outcome), std::move(events));
@@ -294,15 +279,29 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   units_.rest(session_.id, idle);
 }
 
-Task<void> Supervisor::record_committing(Outcome outcome) {
+Task<Status> Supervisor::record_committing(Outcome outcome) {
   RunState const from = run_.state;
   run_.state = RunState::committing;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  std::vector<broker::EventDraft> no_events;
-  auto const written = co_await write(std::move(no_events), from);
-  if (!written)
-    log::warn("run-not-recorded", {{"run", run_.id}, {"reason", written.error().text()}});
+  auto job = [this, run = run_, from](store::Transaction& transaction) {
+    return write_run(transaction, services_.streams, run, from);
+  };
+  co_return co_await record(std::move(job));
+}
+
+// A full disk may have room again; every other failure is for the next attempt or the next start to
+// take up.
+Task<Status> Supervisor::record(std::function<Status(store::Transaction&)> job) {
+  for (;;) {
+    auto const stored = co_await write_of_end(services_, job);
+    if (stored) co_return Status{};
+    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});
+    if (stored.error().code != ErrorCode::no_space || abandon_) co_return stored;
+    boost::asio::steady_timer timer{services_.io};
+    timer.expires_after(kRetryWrite);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
@@ -346,32 +345,17 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
       std::chrono::duration_cast<Millis>(services_.clock.boot_now() - started).count();
 }
 
-Task<Status> Supervisor::write(std::vector<broker::EventDraft> events, RunState from) {
-  auto job = [this, run = run_, events = std::move(events), from](store::Transaction& transaction) {
-    return write_run(transaction, services_.streams, run, from, events);
-  };
-  co_return co_await write_of_end(services_, std::move(job));
-}
-
 Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft> events) {
   RunState const from = run_.state;
   run_.state = RunState::queued;
   if (!outcome.counts) run_.attempts -= 1;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  // A server that stops or a full disk is not the run's fault; a unit that was lost may be.
-  std::optional<broker::Failure> failure;
-  if (counts_as_attempt(outcome.reason))
-    failure = broker::Failure{outcome.detail, std::nullopt,
-                              services_.random.below(std::numeric_limits<std::uint64_t>::max())};
+  auto const random = services_.random.below(std::numeric_limits<std::uint64_t>::max());
   auto job = [this, run = run_, from, claim = claim_, events,
-              failure](store::Transaction& transaction) -> Status {
-    DROVER_TRY(write_run(transaction, services_.streams, run, from, events));
-    if (!failure) return services_.queue.release(transaction, claim, Millis{0});
-    auto const delay = services_.queue.retry(transaction, claim, *failure);
-    if (!delay) return std::unexpected(delay.error());
-    if (*delay) return {};
-    return fail(ErrorCode::internal, "the queue has no attempt left for the run {}", run.id);
+              random](store::Transaction& transaction) {
+    return put_back_run(transaction, services_.streams, services_.queue, claim, run, from, events,
+                        random);
   };
   auto const stored = co_await write_of_end(services_, std::move(job));
   // Without this record the lease runs out, or the next start finds the claim: the same end.
@@ -390,29 +374,18 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
                                                : std::chrono::seconds{kAnswerWithin});
   else
     run_.finished_at = now;
-  run_.phases.total_ms = ms_since(run_.created_at, now);
+  run_.phases.total_ms = ms_between(run_.created_at, now);
   session_.note.clear();
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);
   session_.updated_at = now;
-  auto const job = [this, run = run_, session = session_, from, claim = claim_, events, waits,
-                    now](store::Transaction& transaction) -> Status {
-    DROVER_TRY(waits ? begin_waiting(transaction, services_.streams, run, from, events, now)
-                     : finish_run(transaction, services_.streams, run, from, events));
-    DROVER_TRY(update_session(transaction.db(), session));
-    if (!counts_as_attempt(*run.reason)) return services_.queue.ack(transaction, claim);
-    return services_.queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
+  auto job = [this, run = run_, session = session_, from, claim = claim_, events,
+              now](store::Transaction& transaction) {
+    return end_claimed_run(transaction, services_.streams, services_.queue, claim, run, session,
+                           from, events, now);
   };
-  for (;;) {
-    auto const stored = co_await write_of_end(services_, job);
-    if (stored) break;
-    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});
-    // A full disk may have room again; everything else is for the next start to take up.
-    if (stored.error().code != ErrorCode::no_space || abandon_) co_return;
-    boost::asio::steady_timer timer{services_.io};
-    timer.expires_after(kRetryWrite);
-    co_await timer.async_wait(boost::asio::use_awaitable);
-  }
+  auto const recorded = co_await record(std::move(job));
+  if (!recorded) co_return;
   log::info(waits ? "run-asks" : "run-ended", {{"run", run_.id},
                                                {"state", contract::to_string(run_.state)},
                                                {"reason", contract::to_string(*run_.reason)},

@@ -3,6 +3,7 @@
 // freezes it, has the change governed, and writes exactly one terminal event or puts the run back.
 //
 // On the event loop.
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,10 +44,10 @@ class Supervisor {
   Task<TurnEnd> end_in_order(TurnEnd end);
   Task<void> conclude(Outcome outcome);
   Task<void> govern(Outcome& outcome, std::vector<broker::EventDraft>& events);
-  Task<void> record_committing(Outcome outcome);
+  Task<Status> record_committing(Outcome outcome);
+  Task<Status> record(std::function<Status(store::Transaction&)> job);
   Task<void> finish(Outcome outcome, std::vector<broker::EventDraft> events);
   Task<void> put_back(Outcome outcome, std::vector<broker::EventDraft> events);
-  Task<Status> write(std::vector<broker::EventDraft> events, contract::RunState from);
   void take_account();
   void wake();
 

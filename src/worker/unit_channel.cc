@@ -205,7 +205,7 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
   auto job = [this, after, from, first,
               drafts = std::move(batch->drafts)](store::Transaction& transaction) -> Status {
     if (first) return write_run(transaction, services_.streams, after, from, drafts);
-    return append_events(transaction, services_.streams, after, drafts);
+    return append_unit_events(transaction, services_.streams, after, drafts);
   };
   Status stored;
   if (batch->done) {

@@ -1,7 +1,5 @@
 #include "worker/worker.h"
 
-#include <fmt/format.h>
-
 #include <exception>
 #include <utility>
 
@@ -17,34 +15,10 @@ namespace drover::worker {
 
 namespace {
 
-using contract::RunReason;
-using contract::RunState;
 using std::chrono::steady_clock;
 
 constexpr Millis kClaimWait{60'000};
 constexpr Millis kClaimRetry{1'000};
-
-// The run's row changes in the transaction that makes the claim durable.
-Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& streams,
-                     broker::Claim const& claim, WallTime now) {
-  auto found = find_run(transaction.db(), claim.entry.run);
-  if (!found) return std::unexpected(found.error());
-  RunRecord run = *std::move(found);
-  RunState const from = run.state;
-  run.epoch = static_cast<std::int64_t>(claim.epoch);
-  run.attempts += 1;
-  if (!run.started_at) {
-    run.started_at = now;
-    run.phases.queue_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
-  }
-  // A change that was being governed is governed; there is nothing to work on.
-  if (from != RunState::committing) {
-    run.state = RunState::claimed;
-    run.reason.reset();
-    run.detail.clear();
-  }
-  return write_run(transaction, streams, run, from);
-}
 
 }  // namespace
 
@@ -209,34 +183,17 @@ Task<Result<RunRecord>> Worker::cancel(RunId id) {
   if (contract::is_terminal(found->state))
     co_return fail(ErrorCode::conflict, "the run {} has ended already: {}", id,
                    contract::to_string(found->state));
-  co_return co_await cancel_queued(*std::move(found));
-}
-
-Task<Result<RunRecord>> Worker::cancel_queued(RunRecord run) {
-  run.reason = RunReason::cancelled_by_user;
-  run.detail = "cancelled before it started";
-  run.finished_at = services_.clock.now();
-  run.phases.total_ms =
-      std::chrono::duration_cast<Millis>(*run.finished_at - run.created_at).count();
-  auto job = [this, run](store::Transaction& transaction) -> Result<broker::CancelOutcome> {
-    DROVER_TRY(request_cancel(transaction.db(), run.id));
-    auto const outcome = services_.queue.cancel(transaction, run.id);
-    if (outcome && *outcome == broker::CancelOutcome::absent)
-      DROVER_TRY(cancel_waiting(transaction, services_.streams, run, *run.finished_at));
-    if (!outcome || *outcome != broker::CancelOutcome::removed) return outcome;
-    RunRecord after = run;
-    after.state = RunState::cancelled;
-    DROVER_TRY(finish_run(transaction, services_.streams, after, run.state));
-    return outcome;
+  auto job = [this, id](store::Transaction& transaction) {
+    return cancel_run(transaction, services_.streams, services_.queue, id, services_.clock.now());
   };
   auto const cancelled = co_await write_of_end(services_, std::move(job));
   if (!cancelled) co_return std::unexpected(cancelled.error());
   if (*cancelled == broker::CancelOutcome::claimed) {
-    auto const active = active_.find(run.id);
+    auto const active = active_.find(id);
     if (active != active_.end()) active->second->cancel();
   }
   co_return co_await services_.readers.run(
-      [id = run.id](store::Database& database) { return find_run(database, id); });
+      [id](store::Database& database) { return find_run(database, id); });
 }
 
 }  // namespace drover::worker

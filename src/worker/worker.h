@@ -42,7 +42,6 @@ class Worker {
   Task<void> claim_loop();
   Task<void> renew_loop();
   Task<void> supervise(broker::Claim claim);
-  Task<Result<RunRecord>> cancel_queued(RunRecord run);
   void spawn(Task<void> task, char const* name);
 
   Services const& services_;
