@@ -196,7 +196,7 @@ void Client::follow_once(Accepted const& run, Progress& progress) {
 
 }  // namespace
 
-ChaosClients::ChaosClients(Traffic traffic, Guarded<Book>& book) {
+ChaosClients::ChaosClients(Traffic const& traffic, Guarded<Book>& book) {
   for (int number = 0; number < traffic.clients; ++number)
     threads_.emplace_back([this, traffic, number, &book] {
       Client client{traffic, number, book, closing_};

@@ -30,7 +30,7 @@ struct Book {
 class ChaosClients {
  public:
   // `book` outlives the clients.
-  ChaosClients(Traffic traffic, Guarded<Book>& book);
+  ChaosClients(Traffic const& traffic, Guarded<Book>& book);
   ~ChaosClients();
   ChaosClients(ChaosClients const&) = delete;
   ChaosClients& operator=(ChaosClients const&) = delete;

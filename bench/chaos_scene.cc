@@ -94,7 +94,7 @@ Status ChaosScene::prepare(std::vector<std::string> const& variables) {
     if (!workspace) return std::unexpected(workspace.error());
     traffic.workspaces.push_back(*std::move(workspace));
   }
-  clients_.emplace(std::move(traffic), book_);
+  clients_.emplace(traffic, book_);
   return {};
 }
 
