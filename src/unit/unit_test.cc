@@ -439,7 +439,7 @@ TEST_F(UnitTest, AKilledUnitsSuccessorContinuesTheTurn) {
   server_->send(message("run-1", "go"));
   start_unit();
   server_->await("tool-call");
-  while (!os::exists(folder_ / "count"))
+  while (os::read_file(folder_ / "count").value_or("") != "x\n")
     std::this_thread::sleep_for(1ms);
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
