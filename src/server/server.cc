@@ -28,12 +28,12 @@
 #include "contract/invocation.h"
 #include "git/repository.h"
 #include "os/files.h"
+#include "os/task_group.h"
 #include "runtime/process_backend.h"
 #include "sandbox/probe.h"
 #include "schedule/scheduler.h"
 #include "schedule/schedules.h"
 #include "schedule/schema.h"
-#include "server/background.h"
 #include "server/loop_run.h"
 #include "server/settings.h"
 #include "worker/run_journal.h"
@@ -145,7 +145,7 @@ class Server {
   git::Library const git_{git::LibraryOptions{home_folder()}};
   boost::asio::io_context io_{1};
   StopSignals signals_{io_};
-  Background background_{io_};
+  os::TaskGroup background_{io_.get_executor(), "server"};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
   os::BlockingPool read_pool_;
