@@ -94,7 +94,12 @@ Loop::Ending Loop::begin(TurnRequest const& request, Turn& turn) {
   turn.reply = last_.text;
   // The process died between the last answer and its report.
   if (last_.answered) return outcome(turn, DoneReason::completed, {});
-  return {};
+  std::vector<CallRun> asked;
+  for (model::ToolCall const& call : last_.asked) {
+    ToolScope scope = make_scope(call);
+    asked.push_back({.call = &call, .reply = run_one(call, scope)});
+  }
+  return ask(turn, asked);
 }
 
 // A killed process left calls without results. Read-only ones of the same turn are made again.
@@ -254,6 +259,7 @@ Loop::Ending Loop::run_tools(Turn& turn, std::vector<model::ToolCall> const& cal
   for (CallRun const& run : runs)
     blocks.push_back(model::tool_result_block(run.call->id, run.reply.text, run.reply.outcome));
   builder_.append(model::Role::user, model::message_json(model::Role::user, blocks));
+  if (auto asked = ask(turn, runs)) return asked;
   for (CallRun const& run : runs) {
     if (!repeats_failure(run)) continue;
     return outcome(turn, DoneReason::model_error,
@@ -262,6 +268,20 @@ Loop::Ending Loop::run_tools(Turn& turn, std::vector<model::ToolCall> const& cal
   }
   if (interrupted()) return outcome(turn, DoneReason::interrupted, "the turn was interrupted");
   return {};
+}
+
+// Calls that put questions to the user end the turn.
+Loop::Ending Loop::ask(Turn const& turn, std::vector<CallRun> const& runs) {
+  std::string asked;
+  for (CallRun const& run : runs) {
+    for (Question const& question : run.reply.questions) {
+      ports_.sink->question(run.call->id, question);
+      if (!asked.empty()) asked += '\n';
+      asked += question.text;
+    }
+  }
+  if (asked.empty()) return {};
+  return outcome(turn, DoneReason::waiting_input, std::move(asked));
 }
 
 // Runs the calls [begin, end), records their results and tells of them, in call order.

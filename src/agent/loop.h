@@ -57,8 +57,8 @@ class Loop {
  private:
   using Ending = std::optional<TurnOutcome>;  // nullopt: go on
   struct CallRun {
-    model::ToolCall const* call;
-    ToolReply reply;
+    model::ToolCall const* call = nullptr;
+    ToolReply reply = {};
     Millis took{0};
     bool done = false;
   };
@@ -82,6 +82,7 @@ class Loop {
   [[nodiscard]] TurnOutcome after_failure(Turn const& turn, model::Failure const& failure);
   [[nodiscard]] Status keep_partial_answer(Turn const& turn);
 
+  [[nodiscard]] Ending ask(Turn const& turn, std::vector<CallRun> const& runs);
   [[nodiscard]] Ending run_tools(Turn& turn, std::vector<model::ToolCall> const& calls);
   [[nodiscard]] Status run_batch(std::vector<CallRun>& runs, std::size_t begin, std::size_t end);
   void run_beside(std::vector<CallRun>& runs, std::size_t begin, std::size_t end);

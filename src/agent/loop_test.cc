@@ -39,7 +39,7 @@ class LoopTest : public ::testing::Test {
     auto transcript = Transcript::open({folder_ / ".claude", "ses-1"}, clock_);
     EXPECT_TRUE(transcript) << transcript.error().message;
     Loop loop{options,
-              *make_tools({"Read", "Write", "Edit", "Bash", "Glob", "Grep"}),
+              *make_tools(tool_names()),
               *std::move(transcript),
               {&client, &ran.sink, &waiter_, &clock_, &random}};
     for (TurnRequest const& turn : turns)
@@ -112,6 +112,45 @@ TEST_F(LoopTest, FurtherMessagesContinueTheConversation) {
   auto const later = run(kScript, {{"run-3", "third", "", 50}});
   EXPECT_EQ(later.outcome.reply, "three");
   EXPECT_TRUE(later.requests[0].find("first") < later.requests[0].find("second"));
+}
+
+constexpr std::string_view kAskingScript = R"({"turns":[
+    {"text":"Two ways.","tool_calls":[
+      {"name":"Bash","input":{"command":"echo seen"}},
+      {"name":"AskUserQuestion","input":{"questions":[{"question":"Which one?","header":"Way",
+        "options":[{"label":"left","description":"the short one"},{"label":"right"}]}]}}]},
+    {"expect":{"tool_results":[{"contains":"seen"},{"contains":"next message","is_error":false}],
+               "last_user_text_contains":"left"},"text":"Went left."}]})";
+
+TEST_F(LoopTest, AQuestionEndsTheTurnAndTheNextMessageAnswersIt) {
+  auto const asked = run(kAskingScript, {{"run-1", "go", "", 50}});
+  EXPECT_EQ(asked.outcome.reason, DoneReason::waiting_input);
+  EXPECT_TRUE(asked.outcome.ok());
+  EXPECT_EQ(asked.outcome.detail, "Which one?");
+  EXPECT_EQ(asked.outcome.reply, "Two ways.");
+  EXPECT_EQ(asked.sink.types(), "text call call ok ok question done");
+  // In another process, later.
+  auto const answered = run(kAskingScript, {{"run-2", "left, please", "", 50}});
+  EXPECT_EQ(answered.outcome.reason, DoneReason::completed) << answered.outcome.detail;
+  EXPECT_EQ(answered.outcome.reply, "Went left.");
+}
+
+TEST_F(LoopTest, AKilledTurnThatHadAskedStillWaits) {
+  ASSERT_EQ(run(kAskingScript, {{"run-1", "go", "", 50}}).outcome.reason,
+            DoneReason::waiting_input);
+  cut_journal_behind("\"result\"");
+  auto const resumed = run(kAskingScript, {{"run-1", "go", "", 50}});
+  EXPECT_EQ(resumed.outcome.reason, DoneReason::waiting_input);
+  EXPECT_EQ(resumed.outcome.detail, "Which one?");
+  EXPECT_TRUE(resumed.requests.empty()) << "the model was called again";
+}
+
+TEST_F(LoopTest, AQuestionThatIsNoneIsTheModelsToMend) {
+  auto const ran = run(R"({"turns":[
+    {"tool_calls":[{"name":"AskUserQuestion","input":{"questions":[]}}]},
+    {"expect":{"tool_results":[{"is_error":true,"contains":"/questions"}]},"text":"Never mind."}]})",
+                       {{"run-1", "go", "", 50}});
+  EXPECT_EQ(ran.outcome.reason, DoneReason::completed) << ran.outcome.detail;
 }
 
 TEST_F(LoopTest, RetriesEveryPassingFaultAndDiscardsThePartialTurn) {

@@ -13,6 +13,7 @@ struct Name {
 };
 constexpr std::array kNames = {
     Name{DoneReason::completed, "completed"},
+    Name{DoneReason::waiting_input, "waiting_input"},
     Name{DoneReason::max_turns, "max_turns"},
     Name{DoneReason::budget_exhausted, "budget_exhausted"},
     Name{DoneReason::model_error, "model_error"},

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
 #include "model/failure.h"
@@ -34,6 +35,7 @@ class Waiter {
 
 enum class DoneReason : std::uint8_t {
   completed,
+  waiting_input,  // the model has asked the user
   max_turns,
   budget_exhausted,
   model_error,
@@ -48,9 +50,16 @@ enum class DoneReason : std::uint8_t {
 struct TurnOutcome {
   DoneReason reason = DoneReason::completed;
   std::string reply;   // the model's last text
-  std::string detail;  // one sentence, where not completed
+  std::string detail;  // one sentence, where not completed; of waiting_input, what was asked
   int turns = 0;       // model calls
-  [[nodiscard]] bool ok() const { return reason == DoneReason::completed; }
+  [[nodiscard]] bool ok() const {
+    return reason == DoneReason::completed || reason == DoneReason::waiting_input;
+  }
+};
+
+struct Question {
+  std::string text;
+  std::vector<std::string> options;  // to choose from; empty: an answer in one's own words
 };
 
 // Hears what happens in a turn, in order. Must not block for long.
@@ -70,6 +79,8 @@ class EventSink {
   // The partial answer shown since the last model call is void; the same call is made again.
   virtual void retry(int attempt, Millis wait, std::string_view reason) = 0;
   virtual void error(std::string_view message) = 0;
+  // Put to the user by the tool call of that id.
+  virtual void question(std::string_view call_id, Question const& question) = 0;
   // Exactly once a turn, last.
   virtual void done(TurnOutcome const& outcome) = 0;
 };

@@ -69,6 +69,9 @@ class RecordingSink final : public EventSink {
     add("retry", std::to_string(attempt));
   }
   void error(std::string_view message) override { add("error", message); }
+  void question(std::string_view /*call_id*/, Question const& question) override {
+    add("question", question.text);
+  }
   void done(TurnOutcome const& outcome) override { add("done", to_string(outcome.reason)); }
 
   struct Seen {

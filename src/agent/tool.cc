@@ -1,6 +1,7 @@
 #include "agent/tool.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <filesystem>
@@ -16,8 +17,10 @@ struct Maker {
   std::unique_ptr<Tool> (*make)();
 };
 constexpr std::array kMakers = {
-    Maker{"Read", make_read_tool}, Maker{"Write", make_write_tool}, Maker{"Edit", make_edit_tool},
-    Maker{"Bash", make_bash_tool}, Maker{"Glob", make_glob_tool},   Maker{"Grep", make_grep_tool},
+    Maker{"Read", make_read_tool},           Maker{"Write", make_write_tool},
+    Maker{"Edit", make_edit_tool},           Maker{"Bash", make_bash_tool},
+    Maker{"Glob", make_glob_tool},           Maker{"Grep", make_grep_tool},
+    Maker{"AskUserQuestion", make_ask_tool},
 };
 
 std::unique_ptr<Tool> make_one(std::string_view name) {
@@ -33,13 +36,21 @@ Result<Tools> make_tools(std::vector<std::string> const& names) {
   for (std::string const& name : names) {
     auto tool = make_one(name);
     if (tool == nullptr)
-      return fail(
-          ErrorCode::invalid_argument,
-          "there is no tool '{}'; the native runner has Read, Write, Edit, Bash, Glob, Grep",
-          printable(name));
+      return fail(ErrorCode::invalid_argument, "there is no tool '{}'; the native runner has {}",
+                  printable(name), fmt::join(tool_names(), ", "));
     tools.push_back(std::move(tool));
   }
   return tools;
+}
+
+std::vector<std::string> const& tool_names() {
+  static std::vector<std::string> const kNames = [] {
+    std::vector<std::string> names;
+    for (Maker const& maker : kMakers)
+      names.emplace_back(maker.name);
+    return names;
+  }();
+  return kNames;
 }
 
 std::string resolve_path(std::string_view path, std::string_view cwd) {

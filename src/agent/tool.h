@@ -30,13 +30,14 @@ struct ToolScope {
 
 struct ToolReply {
   model::ToolOutcome outcome = model::ToolOutcome::ok;
-  std::string text;  // bounded by the tool
+  std::string text;                      // bounded by the tool
+  std::vector<Question> questions = {};  // to the user; they end the turn
 };
 [[nodiscard]] inline ToolReply tool_ok(std::string text) {
-  return {model::ToolOutcome::ok, std::move(text)};
+  return {.outcome = model::ToolOutcome::ok, .text = std::move(text)};
 }
 [[nodiscard]] inline ToolReply tool_error(std::string text) {
-  return {model::ToolOutcome::error, std::move(text)};
+  return {.outcome = model::ToolOutcome::error, .text = std::move(text)};
 }
 
 // read_only: without effects, may run beside others and may be run again after a crash.
@@ -61,6 +62,10 @@ using Tools = std::vector<std::unique_ptr<Tool>>;
 [[nodiscard]] std::unique_ptr<Tool> make_bash_tool();
 [[nodiscard]] std::unique_ptr<Tool> make_glob_tool();
 [[nodiscard]] std::unique_ptr<Tool> make_grep_tool();
+[[nodiscard]] std::unique_ptr<Tool> make_ask_tool();
+
+// The names of all.
+[[nodiscard]] std::vector<std::string> const& tool_names();
 
 // `path` itself where absolute, else below the working folder; without "." and "..".
 [[nodiscard]] std::string resolve_path(std::string_view path, std::string_view cwd);

@@ -105,6 +105,7 @@ class HistoryReader {
     for (json::value const& block : blocks)
       take_block(block.get_object());
     history_.last.answered = history_.open_calls.empty();
+    history_.last.asked.clear();
     return {};
   }
 
@@ -139,6 +140,7 @@ class HistoryReader {
     if (open == nullptr || block == nullptr || !block->is_object() || block->get_object().empty())
       return fail(ErrorCode::data_corrupt, "a result belongs to no call");
     open->result = json::serialize(*block);
+    if (open->call.name == "AskUserQuestion") history_.last.asked.push_back(open->call);
     return {};
   }
 

@@ -43,6 +43,7 @@ class Transcript {
     int turns = 0;                       // model calls
     std::string text;                    // of the last answer
     bool answered = false;               // the last message is an answer without tool calls
+    std::vector<model::ToolCall> asked;  // calls of the last answer that put questions
     std::optional<TurnOutcome> outcome;  // the turn has ended
   };
   struct History {

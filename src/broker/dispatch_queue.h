@@ -254,6 +254,8 @@ class DispatchQueue {
                                                      RunId const& run) = 0;
 
   virtual void on_exit(ExitHandler handler) = 0;
+  // Whether an entry of that FIFO group is in the queue, claimed or not.
+  [[nodiscard]] virtual bool has_group(std::string const& group) const = 0;
   [[nodiscard]] virtual QueueStats stats() const = 0;
   [[nodiscard]] virtual std::vector<QueueTally> tallies() const = 0;
 };

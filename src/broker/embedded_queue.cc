@@ -130,6 +130,10 @@ bool EmbeddedQueue::stands(OfferedRun const& offered) const {
   return seen && seen->place == QueueCore::Place::ready && seen->entry->epoch == offered.after;
 }
 
+bool EmbeddedQueue::has_group(std::string const& group) const {
+  return hub_->core.has_group(group);
+}
+
 QueueStats EmbeddedQueue::stats() const {
   QueueStats stats = hub_->core.stats();
   stats.waiting_claimers = hub_->waiters.size();

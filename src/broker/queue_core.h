@@ -99,6 +99,7 @@ class QueueCore {
   [[nodiscard]] std::optional<Seen> find(RunId const& run) const;
   // Claimed entries with this concurrency key; "" for all.
   [[nodiscard]] std::int64_t claimed(std::string const& key) const { return ready_.claimed(key); }
+  [[nodiscard]] bool has_group(std::string const& group) const { return groups_.contains(group); }
   [[nodiscard]] QueueStats stats() const;
   [[nodiscard]] std::vector<QueueTally> tallies() const;
 

@@ -64,6 +64,16 @@ TEST_F(Core, AGroupGoesOneAtATimeInOrderEvenAgainstPriority) {
   EXPECT_EQ(claim(), "b");
 }
 
+TEST_F(Core, AGroupIsThereWhileAnEntryOfItIsClaimedOrNot) {
+  EXPECT_FALSE(core.has_group("ws-1"));
+  add(entry("a", {"ws-1"}));
+  EXPECT_TRUE(core.has_group("ws-1"));
+  EXPECT_EQ(claim(), "a");
+  EXPECT_TRUE(core.has_group("ws-1"));
+  done("a");
+  EXPECT_FALSE(core.has_group("ws-1"));
+}
+
 TEST_F(Core, AnEntryWaitsForAllOfItsGroups) {
   add(entry("a", {"ws-1"}));
   add(entry("b", {"ws-2"}));

@@ -28,11 +28,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr Millis kBlockGrace{2'000};
 
-std::string const& group() {
-  static std::string const name{kWorkerGroup};
-  return name;
-}
-
 std::string key_of(std::string const& stream, std::string const& id) {
   return stream + " " + id;
 }
@@ -108,7 +103,7 @@ Task<void> RedisClaimer::stop() {
   auto const handed = co_await hand_back(std::move(held));
   std::vector<Command> commands;
   for (std::string const& stream : grouped_)
-    commands.push_back({"XGROUP", "DELCONSUMER", stream, group(), options_.consumer});
+    commands.push_back({"XGROUP", "DELCONSUMER", stream, worker_group(), options_.consumer});
   auto const left = co_await client_.pipeline(std::move(commands));
   // Whoever is next reclaims what is still held in this name.
   if (!handed || !left) log::info("redis-claimer-left", {{"consumer", options_.consumer}});
@@ -152,14 +147,8 @@ Task<void> RedisClaimer::remove_done() {
     for (Held const& held : std::exchange(done_, {}))
       by_stream[held.stream].push_back(held.id);
     std::vector<Command> commands;
-    for (auto const& [stream, ids] : by_stream) {
-      Command ack{"XACK", stream, group()};
-      Command remove{"XDEL", stream};
-      ack.insert(ack.end(), ids.begin(), ids.end());
-      remove.insert(remove.end(), ids.begin(), ids.end());
-      commands.push_back(std::move(ack));
-      commands.push_back(std::move(remove));
-    }
+    for (auto const& [stream, ids] : by_stream)
+      append_removal(commands, stream, ids);
     auto const removed = co_await client_.pipeline(std::move(commands));
     // The entry is reclaimed then, refused, and removed again.
     if (!removed) log::debug("redis-offer-not-removed", {{"reason", removed.error().message}});
@@ -253,7 +242,7 @@ Task<Status> RedisClaimer::round() {
 Task<Status> RedisClaimer::make_groups(std::vector<std::string> streams) {
   std::vector<Command> commands;
   for (std::string const& stream : streams)
-    commands.push_back({"XGROUP", "CREATE", stream, group(), "0", "MKSTREAM"});
+    commands.push_back({"XGROUP", "CREATE", stream, worker_group(), "0", "MKSTREAM"});
   auto const replies = co_await client_.pipeline(std::move(commands));
   if (!replies) co_return std::unexpected(replies.error());
   for (Reply const& reply : *replies)
@@ -265,7 +254,7 @@ Task<Status> RedisClaimer::make_groups(std::vector<std::string> streams) {
 Task<Status> RedisClaimer::take(Work& work) {
   redis::Script::Call call;
   call.keys = work.streams;
-  call.arguments = {group(), options_.consumer,
+  call.arguments = {worker_group(), options_.consumer,
                     fmt::to_string(std::min(waiters_.size(), options_.takes_max)),
                     fmt::to_string(taken_)};
   std::vector<redis::Script::Call> calls;
@@ -300,8 +289,8 @@ Task<Status> RedisClaimer::wait_for_one(Work& work) {
     // What there was to stop it came while it was opened.
     if (stopping_ || !client_.is_connected()) stop_reading("Redis is away");
   }
-  Command read{"XREADGROUP", "GROUP", group(), options_.consumer,
-               "COUNT",      "1",     "BLOCK", fmt::to_string(options_.block.count()),
+  Command read{"XREADGROUP", "GROUP", worker_group(), options_.consumer,
+               "COUNT",      "1",     "BLOCK",        fmt::to_string(options_.block.count()),
                "STREAMS"};
   read.insert(read.end(), work.streams.begin(), work.streams.end());
   read.insert(read.end(), work.streams.size(), ">");
@@ -330,7 +319,7 @@ Task<Status> RedisClaimer::wait_for_one(Work& work) {
 Task<Status> RedisClaimer::reclaim(Work& work) {
   std::vector<Command> commands;
   for (std::string const& stream : work.streams)
-    commands.push_back({"XAUTOCLAIM", stream, group(), options_.consumer,
+    commands.push_back({"XAUTOCLAIM", stream, worker_group(), options_.consumer,
                         fmt::to_string(options_.reclaim_after.count()), "0", "COUNT",
                         fmt::to_string(std::min(waiters_.size(), options_.takes_max))});
   auto const replies = co_await client_.pipeline(std::move(commands));
@@ -356,7 +345,8 @@ Task<Status> RedisClaimer::reclaim(Work& work) {
 Task<Status> RedisClaimer::keep_held() {
   std::vector<Command> commands;
   for (auto const& [key, held] : held_)
-    commands.push_back({"XCLAIM", held.stream, group(), options_.consumer, "0", held.id, "JUSTID"});
+    commands.push_back(
+        {"XCLAIM", held.stream, worker_group(), options_.consumer, "0", held.id, "JUSTID"});
   auto const kept = co_await client_.pipeline(std::move(commands));
   if (!kept) co_return std::unexpected(kept.error());
   co_return Status{};
@@ -366,7 +356,7 @@ Task<Status> RedisClaimer::hand_back(std::vector<Held> held) {
   if (held.empty()) co_return Status{};
   std::vector<redis::Script::Call> calls;
   for (Held const& one : held)
-    calls.push_back({{one.stream}, {group(), one.id}});
+    calls.push_back({{one.stream}, {worker_group(), one.id}});
   auto const replies = co_await client_.run_all(hand_back_script(), std::move(calls));
   if (!replies) co_return std::unexpected(replies.error());
   for (Reply const& reply : *replies)

@@ -1,5 +1,8 @@
 #include "broker/redis_entries.h"
 
+#include <utility>
+
+#include "broker/offer.h"
 #include "redis/failure.h"
 
 namespace drover::broker {
@@ -15,6 +18,22 @@ std::vector<StreamEntry> entries_of(redis::Reply const& list) {
     entries.push_back(std::move(entry));
   }
   return entries;
+}
+
+std::string const& worker_group() {
+  static std::string const name{kWorkerGroup};
+  return name;
+}
+
+void append_removal(std::vector<redis::Command>& commands, std::string const& stream,
+                    std::vector<std::string> const& ids) {
+  if (ids.empty()) return;
+  redis::Command ack{"XACK", stream, worker_group()};
+  redis::Command remove{"XDEL", stream};
+  ack.insert(ack.end(), ids.begin(), ids.end());
+  remove.insert(remove.end(), ids.begin(), ids.end());
+  commands.push_back(std::move(ack));
+  commands.push_back(std::move(remove));
 }
 
 bool is_group_gone(redis::Reply const& reply) {

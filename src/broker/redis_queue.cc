@@ -116,6 +116,9 @@ Result<DeadLetter> RedisQueue::take_dead(store::Transaction& transaction, RunId 
 void RedisQueue::on_exit(ExitHandler handler) {
   queue_.on_exit(std::move(handler));
 }
+bool RedisQueue::has_group(std::string const& group) const {
+  return queue_.has_group(group);
+}
 QueueStats RedisQueue::stats() const {
   return queue_.stats();
 }

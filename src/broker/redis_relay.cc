@@ -18,22 +18,6 @@ using Steady = std::chrono::steady_clock;
 // More entries than this are not looked at in one go; what is behind them comes at the next.
 constexpr int kEntriesMax = 1000;
 
-std::string const& group() {
-  static std::string const name{kWorkerGroup};
-  return name;
-}
-
-void append_removal(std::vector<Command>& commands, std::string const& stream,
-                    std::vector<std::string> const& ids) {
-  if (ids.empty()) return;
-  Command ack{"XACK", stream, group()};
-  Command remove{"XDEL", stream};
-  ack.insert(ack.end(), ids.begin(), ids.end());
-  remove.insert(remove.end(), ids.begin(), ids.end());
-  commands.push_back(std::move(ack));
-  commands.push_back(std::move(remove));
-}
-
 Status first_error(std::vector<Reply> const& replies, std::string_view what) {
   for (Reply const& reply : replies)
     if (reply.is_error() && redis::error_kind(reply) != "BUSYGROUP")
@@ -81,7 +65,7 @@ Task<Status> RedisRelay::open_lanes(std::vector<Offer> const& offers) {
   if (fresh.empty()) co_return Status{};
   std::vector<Command> commands;
   for (OfferLane const& lane : fresh)
-    commands.push_back({"XGROUP", "CREATE", stream_of(lane), group(), "0", "MKSTREAM"});
+    commands.push_back({"XGROUP", "CREATE", stream_of(lane), worker_group(), "0", "MKSTREAM"});
   auto const replies = co_await client_.pipeline(std::move(commands));
   if (!replies) co_return std::unexpected(replies.error());
   auto const made = first_error(*replies, "make the group of workers");
@@ -122,7 +106,7 @@ Task<Status> RedisRelay::reconcile(std::vector<OfferLane> lanes) {
 Task<Status> RedisRelay::pass_on_stuck(std::vector<OfferLane> lanes) {
   std::vector<Command> commands;
   for (OfferLane const& lane : lanes)
-    commands.push_back({"XPENDING", stream_of(lane), group(), "IDLE",
+    commands.push_back({"XPENDING", stream_of(lane), worker_group(), "IDLE",
                         fmt::to_string(options_.stuck_after.count()), "-", "+",
                         fmt::to_string(kEntriesMax)});
   auto const replies = co_await client_.pipeline(std::move(commands));
@@ -135,7 +119,7 @@ Task<Status> RedisRelay::pass_on_stuck(std::vector<OfferLane> lanes) {
       co_return std::unexpected(redis::to_error((*replies)[i], "show who holds its offers"));
     for (Reply const& pending : (*replies)[i].items)
       if (!pending.items.empty())
-        calls.push_back({{stream_of(lanes[i])}, {group(), pending.items[0].text}});
+        calls.push_back({{stream_of(lanes[i])}, {worker_group(), pending.items[0].text}});
     if (!(*replies)[i].items.empty()) touched.push_back(lanes[i]);
   }
   if (calls.empty()) co_return Status{};

@@ -78,9 +78,11 @@ net::StreamStep Viewer::on_event(std::string_view data, json::object const& even
   }
   if (renderer_.tally().ended) end_ = event;
   if (!screen.write_error()) return net::StreamStep::stop;
-  // A script would wait for ever; a person can watch until somebody has decided.
+  // A script would wait for ever; a person can watch until somebody has decided. An answer is
+  // given by a command of its own.
   bool const waits = renderer_.tally().state == "waiting";
-  return waits && !attended() ? net::StreamStep::stop : net::StreamStep::more;
+  bool const asks = renderer_.tally().reason == "waiting_input";
+  return waits && (asks || !attended()) ? net::StreamStep::stop : net::StreamStep::more;
 }
 
 int Viewer::detach() {
@@ -103,6 +105,11 @@ int Viewer::detach() {
 
 int Viewer::waiting() {
   std::string const reason = renderer_.tally().reason;
+  if (reason == "waiting_input") {
+    if (view_.format == Format::text) context_.screen.print(renderer_.finish());
+    context_.screen.note(fmt::format("drover: answer with: drover send {} \"…\"", ref_.session));
+    return kExitWaiting;
+  }
   context_.screen.note(
       fmt::format("drover: {} waits for a human{}; go on watching with: drover attach {}", ref_.run,
                   reason.empty() ? "" : " (" + reason + ")", ref_.run));

@@ -277,7 +277,10 @@ std::string TranscriptRenderer::on_state(json::object const& event) {
   tally_.reason = flat_member(event, "reason");
   if (tally_.state != "waiting") return {};
   std::string line = "⏸ waiting";
-  if (!tally_.reason.empty()) line += " for " + tally_.reason;
+  if (tally_.reason == "waiting_input")
+    line += " for your answer";
+  else if (!tally_.reason.empty())
+    line += " for " + tally_.reason;
   return note(Paint::yellow, line);
 }
 
@@ -301,14 +304,23 @@ std::string TranscriptRenderer::on_other(std::string_view type, json::object con
   if (type == "approval-requested")
     return note(Paint::yellow,
                 "⏸ asks for an approval: " + flat_member(event, "title", flat_member(event, "id")));
-  if (type == "question")
-    return note(Paint::yellow, "? " + flat_member(event, "text", flat_member(event, "question")));
+  if (type == "question") return on_question(event);
   if (type == "policy-reverted") {
     auto const* const paths = event.if_contains("paths");
     return note(Paint::yellow,
                 "! reverted by policy: " + flat(paths == nullptr ? "" : json::serialize(*paths)));
   }
   return {};
+}
+
+std::string TranscriptRenderer::on_question(json::object const& event) {
+  std::string text = note(Paint::yellow, "? " + flat_member(event, "text"));
+  auto const* const options = event.if_contains("options");
+  if (options == nullptr || !options->is_array()) return text;
+  for (json::value const& option : options->get_array())
+    if (option.is_string())
+      text += note(Paint::yellow, "    - " + flat(std::string_view{option.get_string()}));
+  return text;
 }
 
 std::string TranscriptRenderer::on_event(json::object const& event) {

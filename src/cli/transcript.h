@@ -52,6 +52,7 @@ class TranscriptRenderer {
   std::string on_rejected(json::object const& event);
   std::string on_state(json::object const& event);
   std::string on_other(std::string_view type, json::object const& event);
+  std::string on_question(json::object const& event);
   void on_usage(json::object const& event);
 
   Style style_;

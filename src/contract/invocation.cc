@@ -44,6 +44,7 @@ Limits limits_of(json::object const& object) {
           .queue_s = optional_int(object, "queue_s"),
           .step_s = optional_int(object, "step_s"),
           .idle_s = optional_int(object, "idle_s"),
+          .wait_s = optional_int(object, "wait_s"),
           .cpu = optional_double(object, "cpu"),
           .memory_mb = optional_int(object, "memory_mb"),
           .pids = optional_int(object, "pids"),
@@ -281,6 +282,7 @@ json::value to_json(Limits const& limits) {
   put(out, "queue_s", limits.queue_s);
   put(out, "step_s", limits.step_s);
   put(out, "idle_s", limits.idle_s);
+  put(out, "wait_s", limits.wait_s);
   put(out, "cpu", limits.cpu);
   put(out, "memory_mb", limits.memory_mb);
   put(out, "pids", limits.pids);

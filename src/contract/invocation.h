@@ -80,6 +80,7 @@ struct Limits {
   std::optional<std::int64_t> queue_s;
   std::optional<std::int64_t> step_s;
   std::optional<std::int64_t> idle_s;
+  std::optional<std::int64_t> wait_s;  // for the answer to a question
   std::optional<double> cpu;
   std::optional<std::int64_t> memory_mb;
   std::optional<std::int64_t> pids;

@@ -15,8 +15,10 @@ constexpr std::array<Named<RunState>, 8> kStates = {{{RunState::queued, "queued"
                                                      {RunState::failed, "failed"},
                                                      {RunState::cancelled, "cancelled"}}};
 
-constexpr std::array<Named<RunReason>, 19> kReasons = {
+constexpr std::array<Named<RunReason>, 21> kReasons = {
     {{RunReason::completed, "completed"},
+     {RunReason::waiting_input, "waiting_input"},
+     {RunReason::input_timeout, "input_timeout"},
      {RunReason::max_turns, "max_turns"},
      {RunReason::budget_exhausted, "budget_exhausted"},
      {RunReason::timeout, "timeout"},
@@ -71,17 +73,18 @@ bool can_follow(RunState from, RunState to) {
     case RunState::running:
       return from == RunState::claimed || from == RunState::waiting;
     case RunState::waiting:
-      return from == RunState::running;
+      return from == RunState::running || from == RunState::committing;
     case RunState::committing:
       return from == RunState::running || from == RunState::waiting;
     case RunState::succeeded:
-      return from == RunState::committing;
+      return from == RunState::committing || from == RunState::waiting;
   }
   return false;
 }
 
-RunState terminal_state(RunReason reason) {
+RunState resting_state(RunReason reason) {
   if (reason == RunReason::completed) return RunState::succeeded;
+  if (reason == RunReason::waiting_input) return RunState::waiting;
   if (reason == RunReason::cancelled_by_user || reason == RunReason::interrupted)
     return RunState::cancelled;
   return RunState::failed;

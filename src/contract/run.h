@@ -3,7 +3,8 @@
 //
 //   queued → claimed → running ⇄ waiting → committing → succeeded | failed | cancelled
 //
-// A lost or retried attempt puts a run back to queued.
+// A lost or retried attempt puts a run back to queued. A turn that ends with a question to the user
+// is committed as any other; its run then waits for the answer and ends with it.
 #include <cstdint>
 #include <string_view>
 
@@ -24,6 +25,8 @@ enum class RunState : std::uint8_t {
 
 enum class RunReason : std::uint8_t {
   completed,
+  waiting_input,  // waiting: it has asked the user, and the session's next message is the answer
+  input_timeout,  // nobody answered
   max_turns,
   budget_exhausted,
   timeout,
@@ -52,7 +55,7 @@ enum class RunReason : std::uint8_t {
 [[nodiscard]] bool is_terminal(RunState state);
 // May a run go from the one state to the other?
 [[nodiscard]] bool can_follow(RunState from, RunState to);
-// The terminal state that goes with a reason.
-[[nodiscard]] RunState terminal_state(RunReason reason);
+// The state that a run with this reason comes to rest in: a terminal one, but for waiting_input.
+[[nodiscard]] RunState resting_state(RunReason reason);
 
 }  // namespace drover::contract

@@ -9,17 +9,10 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/freed.h"
 #include "git/oid.h"
 
 namespace drover::git {
-
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
 
 using RepositoryHandle = std::unique_ptr<git_repository, Freed<git_repository_free>>;
 using ReferenceHandle = std::unique_ptr<git_reference, Freed<git_reference_free>>;

@@ -39,6 +39,7 @@
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/unit_host.h"
+#include "worker/waiting.h"
 #include "worker/worker.h"
 
 namespace drover::server {
@@ -156,6 +157,7 @@ class Server {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
+  std::unique_ptr<worker::AnswerWatch> answers_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
@@ -335,6 +337,7 @@ Status Server::make_worker() {
       io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, queue, *workspaces_,
       *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
+  answers_ = std::make_unique<worker::AnswerWatch>(*services_);
   worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
   if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
   return {};
@@ -395,6 +398,7 @@ Status Server::announce() {
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
+  background_.spawn(answers_->run(), "answers");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -416,6 +420,7 @@ Task<void> Server::stop() {
   streams_->stop();
   reserve_->stop();
   retention_->stop();
+  answers_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

@@ -47,6 +47,9 @@ class UnitSink final : public agent::EventSink {
   void retry(int attempt, Millis wait, std::string_view reason) override {
     switchboard_->emit(retry_event(turn_id_, attempt, wait, reason));
   }
+  void question(std::string_view call_id, agent::Question const& question) override {
+    switchboard_->emit(question_event(turn_id_, call_id, question));
+  }
   void error(std::string_view message) override {
     switchboard_->emit(error_event(turn_id_, message));
   }

@@ -161,6 +161,20 @@ std::string error_event(std::string_view turn_id, std::string_view message) {
   return std::move(writer).str();
 }
 
+std::string question_event(std::string_view turn_id, std::string_view call_id,
+                           agent::Question const& question) {
+  JsonWriter writer = event("question", turn_id);
+  writer.string("id", call_id);
+  writer.string("text", question.text);
+  if (!question.options.empty()) {
+    json::array options;
+    for (std::string const& option : question.options)
+      options.emplace_back(option);
+    writer.raw("options", json::serialize(options));
+  }
+  return std::move(writer).str();
+}
+
 std::string done_event(std::string_view turn_id, std::string_view session,
                        agent::TurnOutcome const& outcome) {
   JsonWriter writer = event("done", turn_id);
@@ -169,7 +183,8 @@ std::string done_event(std::string_view turn_id, std::string_view session,
   writer.string("reply", agent::head_and_tail(outcome.reply, kReplyBytesMax));
   writer.string("sessionId", session);
   writer.integer("turns", outcome.turns);
-  if (!outcome.ok()) writer.string("detail", utf8_prefix(outcome.detail, kMessageBytesMax));
+  if (!outcome.detail.empty())
+    writer.string("detail", utf8_prefix(outcome.detail, kMessageBytesMax));
   return std::move(writer).str();
 }
 

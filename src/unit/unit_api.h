@@ -54,6 +54,8 @@ inline constexpr std::size_t kMessageBytesMax = std::size_t{4} << 10U;
                                             agent::EventSink::ToolResult const& result);
 [[nodiscard]] std::string retry_event(std::string_view turn_id, int attempt, Millis wait,
                                       std::string_view reason);
+[[nodiscard]] std::string question_event(std::string_view turn_id, std::string_view call_id,
+                                         agent::Question const& question);
 [[nodiscard]] std::string error_event(std::string_view turn_id, std::string_view message);
 [[nodiscard]] std::string done_event(std::string_view turn_id, std::string_view session,
                                      agent::TurnOutcome const& outcome);

@@ -17,6 +17,7 @@
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 #include "workspace/checkout.h"
 #include "workspace/private_paths.h"
 
@@ -25,9 +26,17 @@ namespace drover::worker {
 namespace {
 
 constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
-constexpr std::array<std::string_view, 6> kTools = {"Read", "Write", "Edit",
-                                                    "Bash", "Glob",  "Grep"};
+constexpr std::string_view kAskTool = "AskUserQuestion";
+constexpr std::array<std::string_view, 7> kTools = {"Read", "Write", "Edit",  "Bash",
+                                                    "Glob", "Grep",  kAskTool};
 constexpr std::string_view kTaskType = "background-agent";
+
+// Of a session that names none. Only a person can be asked.
+std::vector<std::string> usual_tools(contract::Launcher const& launcher) {
+  std::vector<std::string> tools{kTools.begin(), kTools.end()};
+  if (launcher.kind != contract::Launcher::Kind::user) std::erase(tools, kAskTool);
+  return tools;
+}
 
 Status check_prompt(std::string const& prompt) {
   if (prompt.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty");
@@ -205,23 +214,14 @@ Task<Result<std::optional<Dispatched>>> Dispatcher::replay_of(std::string key, s
   co_return Dispatched{std::move(**known), false};
 }
 
-Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants,
-                                          SessionId session) {
-  auto unfinished = co_await services_.readers.run(
-      [](store::Database& database) { return unfinished_runs(database); });
-  if (!unfinished) co_return std::unexpected(unfinished.error());
+Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants) {
   for (contract::WorkspaceGrant const& grant : grants) {
     auto const workspace = services_.workspaces.find(grant.id);
     if (!workspace) co_return std::unexpected(workspace.error());
     if (!writes_in_place(grant) || grant.checkout == contract::Checkout::allow_dirty) continue;
     // While another run works in the tree its changes are that run's; the tree is looked at again
     // when this one's turn has come.
-    bool const busy = std::ranges::any_of(*unfinished, [&](RunRecord const& run) {
-      return std::ranges::any_of(run.workspaces, [&](contract::WorkspaceGrant const& other) {
-        return other.id == grant.id && writes_in_place(other);
-      });
-    });
-    if (busy) continue;
+    if (services_.queue.has_group(workspace_group(grant.id))) continue;
     auto const status =
         co_await services_.pool.run([path = workspace->path]() -> Result<git::TreeStatus> {
           auto const repository = git::Repository::open(path);
@@ -288,7 +288,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.agent = AgentId::trusted("default");
     session.workspaces = invocation.workspaces;
     session.tools = invocation.tools.value_or(
-        plan.type.defaults.tools.value_or(std::vector<std::string>{kTools.begin(), kTools.end()}));
+        plan.type.defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -350,7 +350,7 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
             "can be held",
             plan.model),
         "use limits.max_turns, or a model of the price table");
-  auto const ready = co_await check_workspaces(plan.session.workspaces, plan.session.id);
+  auto const ready = co_await check_workspaces(plan.session.workspaces);
   if (!ready) co_return std::unexpected(ready.error());
 
   WallTime const now = services_.clock.now();
@@ -402,6 +402,7 @@ Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
   } else {
     DROVER_TRY(require_session(transaction.db(), prepared.session.id));
     DROVER_TRY(update_session(transaction.db(), prepared.session));
+    DROVER_TRY(answer_waiting(transaction, services_.streams, run, run.created_at));
   }
   DROVER_TRY(insert_run(transaction.db(), run));
   broker::QueueEntry entry = prepared.entry;

@@ -47,7 +47,7 @@ class Dispatcher {
   Status store(store::Transaction& transaction, Prepared& prepared);
   Task<Result<Dispatched>> accept(Plan plan);
   Task<Result<std::optional<Dispatched>>> replay_of(std::string key, std::string digest);
-  Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants, SessionId session);
+  Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants);
 
   Services const& services_;
 };

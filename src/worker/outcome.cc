@@ -36,8 +36,10 @@ RunReason reason_of(RunReason word) {
 Outcome after_done(TurnEnd const& end) {
   if (end.ok) {
     Outcome outcome;
-    outcome.state = RunState::succeeded;
-    outcome.reason = RunReason::completed;
+    bool const asks = end.reason == RunReason::waiting_input;
+    outcome.reason = asks ? RunReason::waiting_input : RunReason::completed;
+    outcome.state = contract::resting_state(outcome.reason);
+    if (asks) outcome.detail = end.detail;
     outcome.tree = TreeAction::commit;
     outcome.keep_unit = true;
     return outcome;

@@ -34,7 +34,7 @@ enum class TreeAction : std::uint8_t {
 };
 
 struct Outcome {
-  // terminal, or `queued` for another attempt.
+  // terminal; `waiting` for the user; or `queued` for another attempt.
   contract::RunState state = contract::RunState::failed;
   contract::RunReason reason = contract::RunReason::internal;
   TreeAction tree = TreeAction::leave;

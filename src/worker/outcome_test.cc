@@ -20,7 +20,7 @@ TurnEnd end_of(Kind kind) {
 TurnEnd done_with(RunReason reason) {
   TurnEnd end;
   end.reason = reason;
-  end.ok = reason == RunReason::completed;
+  end.ok = reason == RunReason::completed || reason == RunReason::waiting_input;
   return end;
 }
 
@@ -28,6 +28,17 @@ TEST(Outcome, ATurnDoneInOrderIsCommittedAndKeepsItsUnit) {
   Outcome const outcome = decide(done_with(RunReason::completed), 1, kAttemptsMax);
   EXPECT_EQ(outcome.state, RunState::succeeded);
   EXPECT_EQ(outcome.tree, TreeAction::commit);
+  EXPECT_TRUE(outcome.keep_unit);
+}
+
+TEST(Outcome, ATurnThatAsksIsCommittedAndWaits) {
+  TurnEnd end = done_with(RunReason::waiting_input);
+  end.detail = "Which one?";
+  Outcome const outcome = decide(end, 1, kAttemptsMax);
+  EXPECT_EQ(outcome.state, RunState::waiting);
+  EXPECT_EQ(outcome.reason, RunReason::waiting_input);
+  EXPECT_EQ(outcome.tree, TreeAction::commit);
+  EXPECT_EQ(outcome.detail, "Which one?");
   EXPECT_TRUE(outcome.keep_unit);
 }
 

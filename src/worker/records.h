@@ -62,6 +62,7 @@ struct RunRecord {
   contract::Phases phases;
   WallTime created_at;
   std::optional<WallTime> started_at;
+  std::optional<WallTime> answer_by;  // while it waits for its user
   std::optional<WallTime> finished_at;
 };
 

@@ -85,7 +85,7 @@ Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& st
   run.reason = expired ? contract::RunReason::queue_timeout : contract::RunReason::lost;
   run.detail = expired ? "no worker took it before its time in the queue was over"
                        : "each of its workers was lost; it is in the dead letters";
-  run.state = contract::terminal_state(*run.reason);
+  run.state = contract::resting_state(*run.reason);
   run.finished_at = now;
   run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
   std::vector<broker::EventDraft> more;

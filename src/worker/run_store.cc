@@ -25,7 +25,7 @@ constexpr std::string_view kSessionColumns =
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
     " idempotency_key, body_digest, epoch, attempts, turns, reply, commits, usage, cost_micro,"
-    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of";
+    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of, answer_by_ms";
 
 json::string text(std::string const& value) {
   return json::string{value};
@@ -205,6 +205,7 @@ Result<RunRecord> read_run(store::Statement const& row) {
   run.started_at = from_column(row, column++);
   run.finished_at = from_column(row, column++);
   if (!row.is_null(column)) run.replay_of = RunId::trusted(std::string{row.text(column)});
+  run.answer_by = from_column(row, ++column);
   return run;
 }
 
@@ -237,28 +238,31 @@ constexpr std::string_view kSummary =
 }  // namespace
 
 std::vector<store::Migration> run_migrations() {
-  return {{"worker", 1, "sessions and runs",
-           "CREATE TABLE sessions(number INTEGER PRIMARY KEY AUTOINCREMENT,"
-           " id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, launcher TEXT NOT NULL,"
-           " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
-           " tools TEXT NOT NULL, worktree TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
-           " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
-           "CREATE INDEX sessions_by_update ON sessions(updated_ms);"
-           "CREATE TABLE runs(id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),"
-           " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
-           " state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, prompt TEXT NOT NULL,"
-           " limits TEXT NOT NULL, idempotency_key TEXT, body_digest TEXT NOT NULL,"
-           " epoch INTEGER NOT NULL, attempts INTEGER NOT NULL, turns INTEGER NOT NULL,"
-           " reply TEXT NOT NULL, commits TEXT NOT NULL, usage TEXT NOT NULL,"
-           " cost_micro INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, phases TEXT NOT NULL,"
-           " created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER) STRICT;"
-           "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
-           " WHERE idempotency_key IS NOT NULL;"
-           "CREATE INDEX runs_by_session ON runs(session, id);"
-           "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
-          {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
-          {"worker", 3, "runs that replay a dead letter",
-           "ALTER TABLE runs ADD COLUMN replay_of TEXT"}};
+  return {
+      {"worker", 1, "sessions and runs",
+       "CREATE TABLE sessions(number INTEGER PRIMARY KEY AUTOINCREMENT,"
+       " id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, launcher TEXT NOT NULL,"
+       " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
+       " tools TEXT NOT NULL, worktree TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
+       " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
+       "CREATE INDEX sessions_by_update ON sessions(updated_ms);"
+       "CREATE TABLE runs(id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),"
+       " agent TEXT NOT NULL, model TEXT NOT NULL, workspaces TEXT NOT NULL,"
+       " state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, prompt TEXT NOT NULL,"
+       " limits TEXT NOT NULL, idempotency_key TEXT, body_digest TEXT NOT NULL,"
+       " epoch INTEGER NOT NULL, attempts INTEGER NOT NULL, turns INTEGER NOT NULL,"
+       " reply TEXT NOT NULL, commits TEXT NOT NULL, usage TEXT NOT NULL,"
+       " cost_micro INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, phases TEXT NOT NULL,"
+       " created_ms INTEGER NOT NULL, started_ms INTEGER, finished_ms INTEGER) STRICT;"
+       "CREATE UNIQUE INDEX runs_by_key ON runs(idempotency_key)"
+       " WHERE idempotency_key IS NOT NULL;"
+       "CREATE INDEX runs_by_session ON runs(session, id);"
+       "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
+      {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
+      {"worker", 3, "runs that replay a dead letter", "ALTER TABLE runs ADD COLUMN replay_of TEXT"},
+      {"worker", 4, "runs that wait for an answer",
+       "ALTER TABLE runs ADD COLUMN answer_by_ms INTEGER;"
+       "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
@@ -339,26 +343,27 @@ Status insert_run(store::Database& database, RunRecord const& run) {
   if (run.replay_of) replay_of = run.replay_of->str();
   if (!run.idempotency_key.empty()) key = run.idempotency_key;
   return database.run(
-      fmt::format("INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                  kRunColumns),
+      fmt::format(
+          "INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+          kRunColumns),
       run.id.str(), run.session.str(), run.agent.str(), run.model,
       json::serialize(print(run.workspaces)), contract::to_string(run.state), reason_text(run),
       run.detail, run.prompt, json::serialize(contract::to_json(run.limits)), key, run.body_digest,
       run.epoch, run.attempts, run.turns, run.reply, json::serialize(print(run.commits)),
       json::serialize(print(run.usage)), run.cost_microdollars, run.cancel_requested ? 1 : 0,
       contract::print(run.phases), to_unix_ms(run.created_at), to_ms(run.started_at),
-      to_ms(run.finished_at), replay_of);
+      to_ms(run.finished_at), replay_of, to_ms(run.answer_by));
 }
 
 Status update_run(store::Database& database, RunRecord const& run) {
   DROVER_TRY(database.run(
       "UPDATE runs SET state=?1, reason=?2, detail=?3, epoch=?4, attempts=?5, turns=?6, reply=?7,"
-      " commits=?8, usage=?9, cost_micro=?10, phases=?11, started_ms=?12, finished_ms=?13"
-      " WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
+      " commits=?8, usage=?9, cost_micro=?10, phases=?11, started_ms=?12, finished_ms=?13,"
+      " answer_by_ms=?15 WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
       contract::to_string(run.state), reason_text(run), run.detail, run.epoch, run.attempts,
       run.turns, run.reply, json::serialize(print(run.commits)), json::serialize(print(run.usage)),
       run.cost_microdollars, contract::print(run.phases), to_ms(run.started_at),
-      to_ms(run.finished_at), run.id.str()));
+      to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by)));
   if (database.changes() != 1)
     return fail(ErrorCode::conflict, "the run {} is fenced: epoch {} is over", run.id, run.epoch);
   return {};
@@ -406,6 +411,24 @@ Result<std::vector<RunRecord>> unfinished_runs(store::Database& database) {
       read_run);
 }
 
+Result<std::optional<RunId>> find_queued_run(store::Database& database, SessionId const& session) {
+  auto row = database.query(
+      "SELECT id FROM runs WHERE session=? AND state='queued' ORDER BY id LIMIT 1", session.str());
+  if (!row) return std::unexpected(row.error());
+  auto const found = row->step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return std::nullopt;
+  return RunId::trusted(std::string{row->text(0)});
+}
+
+Result<std::vector<RunRecord>> runs_to_answer_by(store::Database& database, WallTime now) {
+  return read_all<RunRecord>(
+      database.query(
+          fmt::format("SELECT {} FROM runs WHERE answer_by_ms<=? ORDER BY id", kRunColumns),
+          to_unix_ms(now)),
+      read_run);
+}
+
 json::object to_json(RunRecord const& run) {
   json::object object{{"id", text(run.id.str())},
                       {"session", text(run.session.str())},
@@ -418,6 +441,7 @@ json::object to_json(RunRecord const& run) {
                       {"prompt", utf8_prefix(run.prompt, kPromptShown)},
                       {"created_at", to_rfc3339(run.created_at)},
                       {"started_at", nullptr},
+                      {"answer_by", nullptr},
                       {"finished_at", nullptr},
                       {"epoch", run.epoch},
                       {"turns", run.turns},
@@ -428,6 +452,7 @@ json::object to_json(RunRecord const& run) {
                       {"replay_of", nullptr}};
   if (run.replay_of) object["replay_of"] = text(run.replay_of->str());
   if (run.started_at) object["started_at"] = to_rfc3339(*run.started_at);
+  if (run.answer_by) object["answer_by"] = to_rfc3339(*run.answer_by);
   if (run.finished_at) object["finished_at"] = to_rfc3339(*run.finished_at);
   if (run.reason) object["reason"] = contract::to_string(*run.reason);
   return object;

@@ -54,6 +54,12 @@ struct RunFilter {
                                                        RunFilter const& filter);
 // Runs that are not in a terminal state, oldest first: what a new server has to take up.
 [[nodiscard]] Result<std::vector<RunRecord>> unfinished_runs(store::Database& database);
+// The oldest run of the session that nobody has claimed yet.
+[[nodiscard]] Result<std::optional<RunId>> find_queued_run(store::Database& database,
+                                                           SessionId const& session);
+// Those whose answer_by is over.
+[[nodiscard]] Result<std::vector<RunRecord>> runs_to_answer_by(store::Database& database,
+                                                               WallTime now);
 
 // The public shapes of docs/http-api.md.
 [[nodiscard]] json::object to_json(RunRecord const& run);

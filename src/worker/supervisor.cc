@@ -15,6 +15,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
 
@@ -72,8 +73,10 @@ bool counts_as_attempt(RunReason reason) {
 Outcome outcome_of_committing(RunRecord const& run) {
   Outcome outcome;
   outcome.reason = run.reason.value_or(RunReason::completed);
-  outcome.state = contract::terminal_state(outcome.reason);
-  outcome.tree = outcome.state == RunState::succeeded ? TreeAction::commit : TreeAction::set_aside;
+  outcome.state = contract::resting_state(outcome.reason);
+  bool const ended_well =
+      outcome.state == RunState::succeeded || outcome.state == RunState::waiting;
+  outcome.tree = ended_well ? TreeAction::commit : TreeAction::set_aside;
   outcome.detail = run.detail;
   return outcome;
 }
@@ -275,7 +278,7 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   auto const limit = limit_of(outcome.reason);
   if (!limit.empty())
     events.push_back(draft(EventType::limit, contract::limit_draft(head_of(run_), limit)));
-  if (!contract::is_terminal(outcome.state)) {
+  if (outcome.state == RunState::queued) {
     co_await put_back(std::move(outcome), std::move(events));
     co_return;
   }
@@ -380,15 +383,21 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
   run_.state = outcome.state;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  run_.finished_at = now;
+  bool const waits = outcome.state == RunState::waiting;
+  if (waits)
+    run_.answer_by = now + (run_.limits.wait_s ? std::chrono::seconds{*run_.limits.wait_s}
+                                               : std::chrono::seconds{kAnswerWithin});
+  else
+    run_.finished_at = now;
   run_.phases.total_ms = ms_since(run_.created_at, now);
   session_.note.clear();
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);
   session_.updated_at = now;
-  auto const job = [this, run = run_, session = session_, from, claim = claim_,
-                    events](store::Transaction& transaction) -> Status {
-    DROVER_TRY(finish_run(transaction, services_.streams, run, from, events));
+  auto const job = [this, run = run_, session = session_, from, claim = claim_, events, waits,
+                    now](store::Transaction& transaction) -> Status {
+    DROVER_TRY(waits ? begin_waiting(transaction, services_.streams, run, from, events, now)
+                     : finish_run(transaction, services_.streams, run, from, events));
     DROVER_TRY(update_session(transaction.db(), session));
     if (!counts_as_attempt(*run.reason)) return services_.queue.ack(transaction, claim);
     return services_.queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
@@ -403,10 +412,10 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
     timer.expires_after(kRetryWrite);
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
-  log::info("run-ended", {{"run", run_.id},
-                          {"state", contract::to_string(run_.state)},
-                          {"reason", contract::to_string(*run_.reason)},
-                          {"ms", run_.phases.total_ms}});
+  log::info(waits ? "run-asks" : "run-ended", {{"run", run_.id},
+                                               {"state", contract::to_string(run_.state)},
+                                               {"reason", contract::to_string(*run_.reason)},
+                                               {"ms", run_.phases.total_ms}});
 }
 
 }  // namespace drover::worker

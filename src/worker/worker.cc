@@ -11,6 +11,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
 
@@ -220,6 +221,8 @@ Task<Result<RunRecord>> Worker::cancel_queued(RunRecord run) {
   auto job = [this, run](store::Transaction& transaction) -> Result<broker::CancelOutcome> {
     DROVER_TRY(request_cancel(transaction.db(), run.id));
     auto const outcome = services_.queue.cancel(transaction, run.id);
+    if (outcome && *outcome == broker::CancelOutcome::absent)
+      DROVER_TRY(cancel_waiting(transaction, services_.streams, run, *run.finished_at));
     if (!outcome || *outcome != broker::CancelOutcome::removed) return outcome;
     RunRecord after = run;
     after.state = RunState::cancelled;

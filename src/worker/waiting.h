@@ -1,0 +1,48 @@
+#pragma once
+// Runs that have asked their user. Such a run is out of the queue, its turn is committed, and it
+// holds no process but a unit that is still warm. It ends with the session's next message, when it
+// is cancelled, or at `answer_by`.
+#include <boost/asio/io_context.hpp>
+
+#include "broker/stream.h"
+#include "os/async_event.h"
+#include "store/writer.h"
+#include "worker/records.h"
+#include "worker/services.h"
+
+namespace drover::worker {
+
+// How long the answer may take where the run's limits do not say.
+inline constexpr std::chrono::days kAnswerWithin{7};
+
+// ---- inside a job of the writer
+
+// `run` is in the state waiting. A message that is queued in its session already is the answer.
+[[nodiscard]] Status begin_waiting(store::Transaction& transaction, broker::OutputStreams& streams,
+                                   RunRecord const& run, contract::RunState from,
+                                   std::vector<broker::EventDraft> const& events, WallTime now);
+// The message that became the run `answer` ends the session's run that waits for it.
+[[nodiscard]] Status answer_waiting(store::Transaction& transaction, broker::OutputStreams& streams,
+                                    RunRecord const& answer, WallTime now);
+// The user wants no answer given. A run that does not wait is left as it is.
+[[nodiscard]] Status cancel_waiting(store::Transaction& transaction, broker::OutputStreams& streams,
+                                    RunRecord const& run, WallTime now);
+// Ends those that nobody has answered in time. Returns how many.
+[[nodiscard]] Result<std::size_t> expire_waiting(store::Transaction& transaction,
+                                                 broker::OutputStreams& streams, WallTime now);
+
+// Calls expire_waiting() from time to time. On the event loop.
+class AnswerWatch {
+ public:
+  explicit AnswerWatch(Services const& services);
+  // At once and then every minute, until stop(). What fails is logged and tried again.
+  Task<void> run();
+  void stop();
+
+ private:
+  Services const& services_;
+  bool stopping_ = false;
+  os::AsyncEvent stopped_;
+};
+
+}  // namespace drover::worker
