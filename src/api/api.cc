@@ -11,15 +11,15 @@
 
 namespace drover::api {
 
-Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker,
-         schedule::Schedules& schedules)
-    : services_(services), dispatcher_(dispatcher), worker_(worker), schedules_(schedules) {
+Api::Api(worker::Services const& services, worker::Dispatcher& dispatcher,
+         worker::Workforce& workforce, schedule::Schedules& schedules)
+    : services_(services), dispatcher_(dispatcher), workforce_(workforce), schedules_(schedules) {
   add_routes();
 }
 
 // Private members are named here, where the class may name them.
 std::span<Api::Entry const> Api::table() {
-  static constexpr std::array<Entry, 45> kTable = {{
+  static constexpr std::array<Entry, 52> kTable = {{
       {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Api::create_run},
       {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Api::list_runs},
       {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Api::get_run},
@@ -91,6 +91,19 @@ std::span<Api::Entry const> Api::table() {
       {{"PUT", "/api/v1/hooks/{hook}", "replaceHook"}, Access::token, &Api::replace_hook},
       {{"DELETE", "/api/v1/hooks/{hook}", "deleteHook"}, Access::token, &Api::delete_hook},
       {{"POST", "/hooks/{hook}", "deliverHook"}, Access::signature, &Api::deliver_hook},
+      {{"GET", "/api/v1/workers", "listWorkers"}, Access::token, &Api::list_workers},
+      {{"PUT", "/api/v1/workers/{worker}", "joinWorker"}, Access::token, &Api::join_worker},
+      {{"DELETE", "/api/v1/workers/{worker}", "leaveWorker"}, Access::token, &Api::leave_worker},
+      {{"POST", "/api/v1/workers/{worker}/claim", "claimRuns"}, Access::token, &Api::claim_runs},
+      {{"POST", "/api/v1/workers/{worker}/heartbeat", "beatWorker"},
+       Access::token,
+       &Api::beat_worker},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/steps", "takeStep"},
+       Access::token,
+       &Api::take_step},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/messages", "callModel"},
+       Access::token,
+       &Api::call_model},
       {{"GET", "/api/v1/openapi.json", "getOpenApi"}, Access::token, &Api::get_openapi},
       {{"GET", "/healthz", "getHealth"}, Access::open, &Api::get_health},
       {{"GET", "/readyz", "getReadiness"}, Access::open, &Api::get_ready},

@@ -13,7 +13,7 @@
 #include "worker/dispatcher.h"
 #include "worker/run_store.h"
 #include "worker/services.h"
-#include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::api {
 
@@ -25,8 +25,8 @@ struct RouteName {
 
 class Api {
  public:
-  Api(worker::Services const& services, worker::Dispatcher& dispatcher, worker::Worker& worker,
-      schedule::Schedules& schedules);
+  Api(worker::Services const& services, worker::Dispatcher& dispatcher,
+      worker::Workforce& workforce, schedule::Schedules& schedules);
 
   // The Host names are known once the server listens.
   void set_policy(AuthPolicy policy) { policy_ = std::move(policy); }
@@ -87,6 +87,13 @@ class Api {
   Task<Status> replace_hook(Call call, net::HttpReply& reply);
   Task<Status> delete_hook(Call call, net::HttpReply& reply);
   Task<Status> deliver_hook(Call call, net::HttpReply& reply);
+  Task<Status> list_workers(Call call, net::HttpReply& reply);
+  Task<Status> join_worker(Call call, net::HttpReply& reply);
+  Task<Status> leave_worker(Call call, net::HttpReply& reply);
+  Task<Status> claim_runs(Call call, net::HttpReply& reply);
+  Task<Status> beat_worker(Call call, net::HttpReply& reply);
+  Task<Status> take_step(Call call, net::HttpReply& reply);
+  Task<Status> call_model(Call call, net::HttpReply& reply);
   Task<Status> get_broker(Call call, net::HttpReply& reply);
   Task<Status> get_openapi(Call call, net::HttpReply& reply);
   Task<Status> get_health(Call call, net::HttpReply& reply);
@@ -98,7 +105,7 @@ class Api {
 
   worker::Services const& services_;
   worker::Dispatcher& dispatcher_;
-  worker::Worker& worker_;
+  worker::Workforce& workforce_;
   schedule::Schedules& schedules_;
   broker::RedisBroker const* redis_ = nullptr;  // null: there is none
   AuthPolicy policy_;

@@ -64,7 +64,7 @@ Result<git::LandOutcome> land_on(std::string const& path, std::string const& bra
 
 json::object Api::session_json(worker::SessionSummary const& summary) const {
   json::object object = worker::to_json(summary);
-  bool const active = worker_.works_on(summary.session.id);
+  bool const active = workforce_.works_on(summary.session.id);
   object["state"] = summary.session.removed ? "removed" : active ? "active" : "parked";
   return object;
 }
@@ -108,7 +108,7 @@ Task<Status> Api::delete_session(Call call, net::HttpReply& reply) {
   auto const removal = removal_of(call.request);
   if (!removal) co_return std::unexpected(removal.error());
   auto const removed =
-      co_await worker::remove_session(services_, worker_, *std::move(id), *removal);
+      co_await worker::remove_session(services_, workforce_, *std::move(id), *removal);
   if (!removed) co_return removed;
   net::Headers none;
   co_return co_await reply.send(204, std::move(none), "");
@@ -130,7 +130,7 @@ Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
         ErrorCode::conflict,
         fmt::format("the session {} works in your checkout and has no branch to land", *id),
         "only sessions started with --worktree are landed");
-  if (worker_.works_on(*id))
+  if (workforce_.works_on(*id))
     co_return fail_next(ErrorCode::conflict, fmt::format("the session {} is at work", *id),
                         "wait until its run has ended, or cancel it");
   WorkspaceId workspace_id;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -37,10 +38,23 @@ struct UpCommand {
   std::uint16_t port = 0;
   std::string broker;  // a URL; empty: what DROVER_BROKER says
 };
+enum class OwnWorker : std::uint8_t { yes, no };
 struct ServeCommand {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string broker;
+  OwnWorker own_worker = OwnWorker::yes;
+};
+struct WorkerCommand {
+  std::string token;                    // empty: what DROVER_TOKEN or the state folder says
+  std::string name;                     // empty: a free number
+  std::string mode;                     // empty: what the environment says
+  std::vector<std::string> pools;       // empty: any
+  std::vector<std::string> task_types;  // empty: what the environment says
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::int64_t slots = 8;
+  Millis lease{90'000};
+  Millis drain{30'000};
 };
 struct DownCommand {};
 struct RunCommand {
@@ -197,13 +211,14 @@ struct RestoreCommand {
 };
 
 using Command =
-    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
-                 SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-                 CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
-                 WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand, QueueChangeCommand,
-                 DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
-                 ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
-                 ModelServeCommand, BackupCommand, RestoreCommand>;
+    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
+                 RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand,
+                 DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+                 WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, LandCommand, ModelServeCommand, BackupCommand,
+                 RestoreCommand>;
 
 struct CommandLine {
   Command command;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -30,17 +29,20 @@
 #include "os/files.h"
 #include "os/task_group.h"
 #include "runtime/process_backend.h"
-#include "sandbox/probe.h"
 #include "schedule/scheduler.h"
 #include "schedule/schedules.h"
 #include "schedule/schema.h"
 #include "server/loop_run.h"
+#include "server/machine.h"
 #include "server/settings.h"
+#include "worker/joined_workers.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/store_control.h"
 #include "worker/unit_host.h"
 #include "worker/waiting.h"
 #include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::server {
 
@@ -52,7 +54,8 @@ constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
 // Its streams are read from the start; those of others from when they are first offered.
 constexpr std::string_view kUsualTaskType = "background-agent";
-constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
+// A joined worker passes its units' model calls on.
+constexpr std::size_t kApiBodyBytesMax = std::size_t{32} << 20U;
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
 net::Reach schedule_reach() {
@@ -90,26 +93,6 @@ std::vector<store::Migration> all_migrations() {
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
-}
-
-Result<std::string> unit_program() {
-  auto folder = os::executable_folder();
-  if (!folder) return folder;
-  for (std::string_view const place : {"/drover-unit", "/../libexec/drover/drover-unit"}) {
-    auto path = os::real_path(*folder + std::string{place});
-    if (path) return path;
-  }
-  return fail_next(ErrorCode::unsupported,
-                   fmt::format("the program drover-unit is not beside drover in {}", *folder),
-                   "install both, or build both with ./dev build");
-}
-
-// Every connection is a descriptor; the usual soft limit of 1024 is not enough for 1000 readers.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
@@ -167,7 +150,10 @@ class Server {
   std::unique_ptr<runtime::ProcessBackend> runtime_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
-  std::unique_ptr<worker::Worker> worker_;
+  std::unique_ptr<worker::StoreControl> control_;
+  std::unique_ptr<worker::JoinedWorkers> joined_;
+  std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
+  std::unique_ptr<worker::Workforce> workforce_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
@@ -272,7 +258,7 @@ Status Server::connect_broker() {
       *streams_,
       *readers_,
       [this](std::string stream) { return unit_stream(std::move(stream)); },
-      [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
+      [this] { return workforce_ ? workforce_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
   options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
@@ -303,33 +289,14 @@ Status Server::make_worker() {
   models_ =
       std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, std::move(settings_.upstream));
 
-  auto launcher = sandbox::Launcher::create();
-  if (!launcher) return std::unexpected(launcher.error());
-  // Told now, with the fix, and not by each run that fails.
-  DROVER_TRY(sandbox::require_sandbox(**launcher));
-  for (sandbox::Layer const& limit : sandbox::missing_limits(**launcher)) {
-    log::warn("limit-not-enforced",
-              {{"limit", limit.name}, {"reason", limit.how}, {"fix", limit.fix}});
-    warnings_.push_back(json::string{fmt::format("the {} limit of runs is not enforced: {}; {}",
-                                                 limit.name, limit.how, limit.fix)});
-  }
-  runtime::ProcessBackendSettings settings;
-  settings.record_folder = options_.state_folder + "/workloads";
-  DROVER_TRY(os::make_folders(settings.record_folder, 0700));
-  runtime_ = std::make_unique<runtime::ProcessBackend>(io_.get_executor(), pool_, clock_,
-                                                       *std::move(launcher), settings);
-  // Units of a server that died are ended, and their runs are resumed from the session's files.
-  auto const reaped = runtime_->reap_orphans();
-  if (!reaped)
-    log::error("orphans-not-reaped", {{"reason", reaped.error().text()}});
-  else if (!reaped->empty())
-    log::info("orphans-reaped", {{"units", reaped->size()}});
-
-  auto unit = unit_program();
-  if (!unit) return std::unexpected(unit.error());
+  auto machine = make_machine(io_.get_executor(), pool_, clock_, options_.state_folder);
+  if (!machine) return std::unexpected(machine.error());
+  runtime_ = std::move(machine->runtime);
+  for (std::string const& warning : machine->warnings)
+    warnings_.push_back(json::string{warning});
   worker::WorkerOptions options;
   options.state_folder = options_.state_folder;
-  options.unit_program = *std::move(unit);
+  options.unit_program = machine->unit_program;
   if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
@@ -338,20 +305,34 @@ Status Server::make_worker() {
       *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   answers_ = std::make_unique<worker::AnswerWatch>(*services_);
-  worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
-  if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
+  control_ = std::make_unique<worker::StoreControl>(*services_);
+  joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_);
+  queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
+  if (options_.own_worker == OwnWorker::yes) {
+    worker::WorkerParts const parts{
+        io_, clock_, random_, pool_, *reserve_, *tokens_, *runtime_, *control_, services_->options};
+    worker_ = std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_));
+  }
+  workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
+  control_->on_move([this](SessionId session, WorkerId before) {
+    return workforce_->release_from(std::move(session), std::move(before));
+  });
+  if (redis_) {
+    if (worker_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
+    joined_->on_sessions_changed([this] { redis_->sessions_changed(); });
+  }
   return {};
 }
 
 void Server::make_scheduler() {
-  runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *worker_);
+  runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *workforce_);
   schedule::SchedulerOptions options;
   options.reach = schedule_reach();
   scheduler_ = std::make_unique<schedule::Scheduler>(
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *worker_, *schedules_);
+  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *workforce_, *schedules_);
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -381,8 +362,10 @@ Task<Status> Server::take_up() {
   auto const loaded = co_await queue_->load();
   if (!loaded) co_return std::unexpected(loaded.error());
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
-  auto const started = worker_->start();
-  if (!started) co_return started;
+  if (worker_) {
+    auto const started = worker_->start();
+    if (!started) co_return started;
+  }
   co_return co_await scheduler_->start();
 }
 
@@ -415,7 +398,7 @@ Task<void> Server::stop() {
   co_await scheduler_->stop();
   queue_->stop();
   if (redis_) redis_->close_claims();
-  co_await worker_->stop();
+  if (worker_) co_await worker_->stop();
   if (redis_) co_await redis_->stop();
   streams_->stop();
   reserve_->stop();

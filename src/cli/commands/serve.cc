@@ -12,7 +12,8 @@ int execute(Context const& context, ServeCommand const& command) {
   return context.entry.serve({.state_folder = *std::move(folder),
                               .host = command.host,
                               .port = command.port,
-                              .broker = command.broker});
+                              .broker = command.broker,
+                              .own_worker = command.own_worker == OwnWorker::yes});
 }
 
 }  // namespace drover::cli
