@@ -41,7 +41,8 @@ class World {
                                Millis deadline = Millis{20'000}) const;
   [[nodiscard]] std::unique_ptr<Program> start_drover(std::vector<std::string> arguments) const;
 
-  void serve();        // starts `drover serve` and waits until it serves
+  // Starts `drover serve`, with more arguments, and waits until it serves.
+  void serve(std::vector<std::string> const& arguments = {});
   void stop_server();  // SIGTERM; throws when it does not end with 0
   void kill_server();  // SIGKILL
   [[nodiscard]] pid_t server_pid() const { return server_->pid(); }
