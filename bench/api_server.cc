@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -23,6 +24,7 @@ namespace {
 constexpr Millis kStartWait{15'000};
 constexpr Millis kStopWait{60'000};
 constexpr Millis kLook{2};
+constexpr std::size_t kLogEnd = 2000;
 constexpr Millis kRunSilence{120'000};
 
 std::size_t entries(std::string const& folder) {
@@ -51,57 +53,17 @@ Status check_outcome(json::object const& event, std::string_view path) {
               string_or(event, "detail", ""));
 }
 
-}  // namespace
-
-ApiServer::ApiServer(std::string state_folder, os::Process process)
-    : state_folder_(std::move(state_folder)), process_(std::move(process)), http_(&interrupted()) {}
-
-ApiServer::~ApiServer() {
-  if (stopped_) return;
-  // Killing it would leave its units to a next server, which there will not be.
-  static_cast<void>(process_.signal(SIGTERM));
-  static_cast<void>(process_.wait(kStopWait));
-}
-
-Result<std::unique_ptr<ApiServer>> ApiServer::start(Scratch const& scratch) {
-  auto const folder = os::executable_folder();
-  if (!folder) return std::unexpected(folder.error());
-  std::string const state = scratch.path("state");
-  DROVER_TRY(os::make_folders(state, 0700));
-  DROVER_TRY(os::make_folders(scratch.path("home")));
-  std::string const log = scratch.path("server.log");
+Result<os::Process> spawn_logged(os::ProcessSpec spec, std::string const& log) {
   os::Fd const log_fd{::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
   if (!log_fd.valid()) return fail_errno("open the server's log", log);
-  os::ProcessSpec spec;
-  spec.argv = {*folder + "/drover", "serve"};
-  spec.env = plain_environment(scratch.path("home"));
-  spec.env.push_back("DROVER_STATE_DIR=" + state);
   spec.err = log_fd.get();
-  auto process = os::Process::spawn(spec);
-  if (!process) return std::unexpected(process.error());
-  std::unique_ptr<ApiServer> server{new ApiServer{state, *std::move(process)}};
-  if (auto const ready = server->wait_until_ready(); !ready) {
-    auto const said = os::read_file(log);
-    return fail(ready.error().code, "{}: {}", ready.error().message,
-                said ? printable(trim(*said), 2000) : "");
-  }
-  return server;
+  return os::Process::spawn(spec);
 }
 
-// The server writes the file once it listens.
-Status ApiServer::wait_until_ready() {
-  std::string const file = state_folder_ + "/server.json";
-  auto const deadline = std::chrono::steady_clock::now() + kStartWait;
-  while (!os::exists(file)) {
-    DROVER_TRY(check_interrupt());
-    auto const ended = process_.wait(Millis{0});
-    if (!ended) return std::unexpected(ended.error());
-    if (*ended) return fail(ErrorCode::unavailable, "drover serve ended at once");
-    if (std::chrono::steady_clock::now() > deadline)
-      return fail(ErrorCode::timeout, "drover serve is not ready after {} s",
-                  kStartWait.count() / 1000);
-    std::this_thread::sleep_for(kLook);
-  }
+}  // namespace
+
+Result<Address> address_in(std::string const& state_folder) {
+  std::string const file = state_folder + "/server.json";
   auto const text = os::read_file(file);
   if (!text) return std::unexpected(text.error());
   auto const value = parse_json(*text);
@@ -110,17 +72,111 @@ Status ApiServer::wait_until_ready() {
   if (!object) return std::unexpected(object.error());
   auto const url = object->string("url");
   auto const token = object->string("token");
-  if (!url || !token) return fail(ErrorCode::data_corrupt, "{} lacks url or token", file);
-  url_ = *url;
-  authorization_ = "Bearer " + *token;
+  auto const pid = object->integer("pid");
+  if (!url || !token || !pid)
+    return fail(ErrorCode::data_corrupt, "{} lacks url, token or pid", file);
+  return Address{*url, "Bearer " + *token, static_cast<pid_t>(*pid)};
+}
+
+ApiServer::ApiServer(std::string state_folder, std::string log, os::ProcessSpec spec,
+                     os::Process process)
+    : state_folder_(std::move(state_folder)),
+      log_(std::move(log)),
+      spec_(std::move(spec)),
+      process_(std::move(process)),
+      http_(&interrupted()) {}
+
+ApiServer::~ApiServer() {
+  if (stopped_) return;
+  // Killing it would leave its units to a next server, which there will not be.
+  static_cast<void>(process_.signal(SIGTERM));
+  static_cast<void>(process_.wait(kStopWait));
+}
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(Scratch const& scratch,
+                                                    std::vector<std::string> const& variables) {
+  auto const folder = os::executable_folder();
+  if (!folder) return std::unexpected(folder.error());
+  std::string const state = scratch.path("state");
+  DROVER_TRY(os::make_folders(state, 0700));
+  DROVER_TRY(os::make_folders(scratch.path("home")));
+  os::ProcessSpec spec;
+  spec.argv = {*folder + "/drover", "serve"};
+  spec.env = plain_environment(scratch.path("home"));
+  spec.env.push_back("DROVER_STATE_DIR=" + state);
+  spec.env.insert(spec.env.end(), variables.begin(), variables.end());
+  std::string const log = scratch.path("server.log");
+  auto process = spawn_logged(spec, log);
+  if (!process) return std::unexpected(process.error());
+  std::unique_ptr<ApiServer> server{
+      new ApiServer{state, log, std::move(spec), *std::move(process)}};
+  DROVER_TRY(server->wait_until_ready());
+  return server;
+}
+
+Status ApiServer::kill() {
+  DROVER_TRY(process_.signal(SIGKILL));
+  auto const ended = process_.wait(kStopWait);
+  if (!ended) return std::unexpected(ended.error());
+  if (!*ended) return fail(ErrorCode::timeout, "drover serve outlived SIGKILL");
+  stopped_ = true;
   return {};
+}
+
+Status ApiServer::launch() {
+  auto process = spawn_logged(spec_, log_);
+  if (!process) return std::unexpected(process.error());
+  process_ = *std::move(process);
+  stopped_ = false;
+  return {};
+}
+
+// The server writes the file once it listens; one that was killed has left its own there.
+Status ApiServer::wait_until_ready() {
+  auto const deadline = std::chrono::steady_clock::now() + kStartWait;
+  for (;;) {
+    DROVER_TRY(check_interrupt());
+    auto address = address_in(state_folder_);
+    if (address && address->pid == process_.pid()) {
+      address_ = *std::move(address);
+      return {};
+    }
+    auto const ended = process_.wait(Millis{0});
+    if (!ended) return std::unexpected(ended.error());
+    bool const late = std::chrono::steady_clock::now() > deadline;
+    if (*ended || late) return not_ready(*ended ? "ended at once" : "is not ready in time");
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+Status ApiServer::wait_until_it_takes_work(Millis wait) {
+  auto const deadline = std::chrono::steady_clock::now() + wait;
+  net::ClientRequest request;
+  request.url = address_.url + "/readyz";
+  for (;;) {
+    DROVER_TRY(check_interrupt());
+    auto const response = http_.request(request);
+    if (response && response->status == 200) return {};
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(ErrorCode::timeout, "drover serve takes no work after {} s: {}",
+                  wait.count() / 1000, response ? response->body : response.error().text());
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+Status ApiServer::not_ready(std::string_view how) {
+  stopped_ = process_.wait(Millis{0}).value_or(std::nullopt).has_value();
+  auto const said = os::read_file(log_);
+  std::string const end = said ? said->substr(said->size() - std::min(said->size(), kLogEnd)) : "";
+  return fail(ErrorCode::unavailable, "drover serve {}: {}", how, printable(trim(end), kLogEnd));
 }
 
 Result<json::object> ApiServer::post(std::string const& path, json::object const& body) {
   net::ClientRequest request;
   request.method = "POST";
-  request.url = url_ + path;
-  request.headers = {{"Authorization", authorization_}, {"Content-Type", "application/json"}};
+  request.url = address_.url + path;
+  request.headers = {{"Authorization", address_.authorization},
+                     {"Content-Type", "application/json"}};
   request.body = json::serialize(body);
   auto const response = http_.request(request);
   if (!response) return std::unexpected(response.error());
@@ -172,8 +228,8 @@ Result<RunTimes> ApiServer::follow(Dispatched const& run) {
   times.session = run.session;
   times.dispatched = run.at_ns;
   net::ClientRequest request;
-  request.url = url_ + run.events;
-  request.headers = {{"Authorization", authorization_}};
+  request.url = address_.url + run.events;
+  request.headers = {{"Authorization", address_.authorization}};
   request.timeouts.idle = kRunSilence;
   net::SseParser parser;
   Status outcome = fail(ErrorCode::upstream, "the events of {} ended early", run.events);

@@ -40,15 +40,28 @@ struct UnitTrace {
   std::vector<std::string> cgroups;
 };
 
+// Where a server is reached. A new one over the same state may have another port.
+struct Address {
+  std::string url;
+  std::string authorization;  // the header's value
+  pid_t pid = -1;
+};
+// As the server wrote it once it listened; not_found before. One that was killed leaves its own.
+[[nodiscard]] Result<Address> address_in(std::string const& state_folder);
+
 class ApiServer {
  public:
-  // State and home are made in `scratch`, which must outlive the server.
-  [[nodiscard]] static Result<std::unique_ptr<ApiServer>> start(Scratch const& scratch);
+  // State and home are made in `scratch`, which must outlive the server. `variables` are added to
+  // its environment.
+  [[nodiscard]] static Result<std::unique_ptr<ApiServer>> start(
+      Scratch const& scratch, std::vector<std::string> const& variables = {});
   ~ApiServer();
   ApiServer(ApiServer const&) = delete;
   ApiServer& operator=(ApiServer const&) = delete;
 
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
+  [[nodiscard]] std::string const& state_folder() const { return state_folder_; }
+  [[nodiscard]] std::string const& log() const { return log_; }
 
   // A workspace at `path`; the folder is made where it is missing, and a git repository of it.
   [[nodiscard]] Result<std::string> add_workspace(std::string const& path);
@@ -73,22 +86,30 @@ class ApiServer {
 
   // SIGTERM, and waits for its end.
   [[nodiscard]] Status stop();
+  // SIGKILL; its units are left to the next server.
+  [[nodiscard]] Status kill();
+  // The program again, over the same state. It may be killed before it is ready.
+  [[nodiscard]] Status launch();
+  [[nodiscard]] Status wait_until_ready();
+  // Until /readyz says so, which a server without room on its disk does not.
+  [[nodiscard]] Status wait_until_it_takes_work(Millis wait);
   // What is left of these units and of the server: processes, control groups, mounts, records and
   // sockets. Call after stop().
   [[nodiscard]] Result<std::size_t> leftovers(std::map<std::string, UnitTrace> const& units) const;
 
  private:
-  ApiServer(std::string state_folder, os::Process process);
-  [[nodiscard]] Status wait_until_ready();
+  ApiServer(std::string state_folder, std::string log, os::ProcessSpec spec, os::Process process);
+  [[nodiscard]] Status not_ready(std::string_view how);
   [[nodiscard]] Result<json::object> post(std::string const& path, json::object const& body);
   [[nodiscard]] Result<Dispatched> post_run(std::string const& path, json::object const& body);
 
   std::string state_folder_;
+  std::string log_;
+  os::ProcessSpec spec_;
   os::Process process_;
   bool stopped_ = false;
   net::BlockingHttp http_;
-  std::string url_;
-  std::string authorization_;
+  Address address_;
 };
 
 }  // namespace drover::bench

@@ -19,4 +19,8 @@ namespace drover::bench {
 // Recording what is due, and the steps of people, with 100 000 schedules in the store.
 [[nodiscard]] Status run_schedules(Report& report);
 
+// Runs dispatched without a pause while server, units, disk and Redis go away: nothing is lost and
+// nothing done twice, or it is an error.
+[[nodiscard]] Status run_chaos(Report& report);
+
 }  // namespace drover::bench

@@ -40,6 +40,15 @@ constexpr Goal kGoals[] = {
     {"events", "readers-1", "p50", 2},
     {"events", "readers-1000", "cpu_per_event", 10},
     {"commit", "10000-files", "p50", 30},
+    {"chaos", "kill-loop", "lost", 0},
+    {"chaos", "kill-loop", "doubled", 0},
+    {"chaos", "kill-loop", "orphans", 0},
+    {"chaos", "disk-full", "lost", 0},
+    {"chaos", "disk-full", "doubled", 0},
+    {"chaos", "disk-full", "orphans", 0},
+    {"chaos", "redis-away", "lost", 0},
+    {"chaos", "redis-away", "doubled", 0},
+    {"chaos", "redis-away", "orphans", 0},
 };
 
 std::optional<double> goal_of(std::string_view bench, Figure const& figure) {
@@ -67,7 +76,7 @@ double Samples::quantile(double share) const {
 }
 
 int Report::repetitions(int count) const {
-  return effort_ == Effort::thorough ? count : std::min(count, kQuickRepetitions);
+  return wishes_.effort == Effort::thorough ? count : std::min(count, kQuickRepetitions);
 }
 
 void Report::add(std::string_view name, std::string_view metric, std::string_view unit,

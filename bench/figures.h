@@ -2,6 +2,7 @@
 // What a benchmark found out: figures under their published names, as a table for people or as one
 // JSON object a line. Plain values, one thread.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,19 @@ enum class OutputForm : std::uint8_t { table, json_lines };
 // Thorough is what figures are published from; quick only shows that everything works.
 enum class Effort : std::uint8_t { thorough, quick };
 
+// What may be asked for beside the benchmark's name. Those that have no such thing ignore it.
+struct Wishes {
+  Effort effort = Effort::thorough;
+  std::optional<int> cycles = std::nullopt;
+  std::uint64_t seed = 1;
+};
+
 class Report {
  public:
-  Report(std::string bench, Effort effort) : bench_(std::move(bench)), effort_(effort) {}
+  Report(std::string bench, Wishes wishes) : bench_(std::move(bench)), wishes_(wishes) {}
+  Report(std::string bench, Effort effort) : Report(std::move(bench), Wishes{effort}) {}
+
+  [[nodiscard]] Wishes const& wishes() const { return wishes_; }
 
   // `count` repetitions, or a few where the effort is quick.
   [[nodiscard]] int repetitions(int count) const;
@@ -51,7 +62,7 @@ class Report {
   void print_table() const;
   void print_json_lines() const;
   std::string bench_;
-  Effort effort_;
+  Wishes wishes_;
   std::vector<Figure> figures_;
 };
 

@@ -44,6 +44,8 @@ class Scratch {
   ~Scratch();
   [[nodiscard]] std::string path(std::string const& name) const { return folder_ + "/" + name; }
   [[nodiscard]] std::string const& folder() const { return folder_; }
+  // Leaves it, for somebody to look at.
+  void keep() { folder_.clear(); }
 
  private:
   explicit Scratch(std::string folder) : folder_(std::move(folder)) {}

@@ -43,17 +43,37 @@ Result<RedisServer> RedisServer::start(Scratch const& scratch, std::string const
   spec.env = plain_environment(scratch.folder());
   auto process = os::Process::spawn(spec);
   if (!process) return std::unexpected(process.error());
-  auto const deadline = std::chrono::steady_clock::now() + kStartWait;
-  while (!RedisClient::connect(socket)) {
-    if (std::chrono::steady_clock::now() > deadline)
-      return fail(ErrorCode::upstream, "redis-server does not answer at {}", socket);
-    std::this_thread::sleep_for(kPollEvery);
-  }
-  RedisServer server{*std::move(process), socket};
+  RedisServer server{std::move(spec), *std::move(process), socket};
+  DROVER_TRY(server.wait_until_ready());
   auto client = RedisClient::connect(socket);
   if (!client) return std::unexpected(client.error());
   DROVER_TRY(client->run({{"XGROUP", "CREATE", "jobs", "workers", "0", "MKSTREAM"}}));
   return server;
+}
+
+Status RedisServer::wait_until_ready() const {
+  auto const deadline = std::chrono::steady_clock::now() + kStartWait;
+  while (!RedisClient::connect(socket_)) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(ErrorCode::upstream, "redis-server does not answer at {}", socket_);
+    std::this_thread::sleep_for(kPollEvery);
+  }
+  return {};
+}
+
+Status RedisServer::kill() {
+  DROVER_TRY(process_.signal(SIGKILL));
+  auto const ended = process_.wait(kStartWait);
+  if (!ended) return std::unexpected(ended.error());
+  if (!*ended) return fail(ErrorCode::timeout, "redis-server outlived SIGKILL");
+  return {};
+}
+
+Status RedisServer::launch() {
+  auto process = os::Process::spawn(spec_);
+  if (!process) return std::unexpected(process.error());
+  process_ = *std::move(process);
+  return wait_until_ready();
 }
 
 void RedisClient::Close::operator()(redisContext* context) const {

@@ -1,6 +1,8 @@
 #pragma once
 // A redis-server of one's own, on a socket in the scratch folder, and one connection to it: the
 // peer of `dispatch`. Blocking.
+#include <signal.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,9 +24,17 @@ class RedisServer {
   [[nodiscard]] std::string const& socket() const { return socket_; }
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
 
+  // For `chaos`: SIGKILL, the program again over what it left, SIGSTOP and SIGCONT.
+  [[nodiscard]] Status kill();
+  [[nodiscard]] Status launch();
+  [[nodiscard]] Status pause() { return process_.signal(SIGSTOP); }
+  [[nodiscard]] Status resume() { return process_.signal(SIGCONT); }
+
  private:
-  RedisServer(os::Process process, std::string socket)
-      : process_(std::move(process)), socket_(std::move(socket)) {}
+  RedisServer(os::ProcessSpec spec, os::Process process, std::string socket)
+      : spec_(std::move(spec)), process_(std::move(process)), socket_(std::move(socket)) {}
+  [[nodiscard]] Status wait_until_ready() const;
+  os::ProcessSpec spec_;
   os::Process process_;
   std::string socket_;
 };

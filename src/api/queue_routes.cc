@@ -1,17 +1,18 @@
+#include "api/queue_routes.h"
+
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 #include <tuple>
 #include <utility>
 
 #include <boost/json.hpp>
 
-#include "api/api.h"
+#include "api/dispatched_reply.h"
 #include "api/replies.h"
 #include "base/text.h"
 #include "broker/queue_rows.h"
-#include "contract/invocation.h"
-#include "worker/run_store.h"
 
 namespace drover::api {
 
@@ -74,17 +75,6 @@ json::object print_letter(broker::DeadLetter const& letter) {
           {"died_at", to_rfc3339(letter.died_at)}};
 }
 
-// The member "runs" of a body, which has no other.
-Result<json::array> runs_of(net::HttpRequest const& request) {
-  auto body = parse_json(request.body);
-  if (!body) return std::unexpected(body.error());
-  auto* const object = body->if_object();
-  if (object == nullptr || object->size() != 1 || !object->contains("runs") ||
-      !object->at("runs").is_array())
-    return fail(ErrorCode::invalid_argument, "/runs: the body is an object with one list, runs");
-  return std::move(object->at("runs").as_array());
-}
-
 Result<std::vector<RunId>> ids_of(json::array const& runs) {
   if (runs.empty() || runs.size() > kReplayMax)
     return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kReplayMax,
@@ -100,17 +90,31 @@ Result<std::vector<RunId>> ids_of(json::array const& runs) {
   return ids;
 }
 
-json::object print_dispatched(worker::Dispatched const& dispatched) {
-  worker::RunRecord const& run = dispatched.run;
-  return {{"run", text(run.id.str())},
-          {"session", text(run.session.str())},
-          {"state", contract::to_string(run.state)},
-          {"events", text(fmt::format("/api/v1/sessions/{}/runs/{}/events", run.session, run.id))}};
-}
-
 }  // namespace
 
-Task<Status> Api::list_queues(Call call, net::HttpReply& reply) {
+RouteTable<QueueRoutes> QueueRoutes::table() {
+  using Self = QueueRoutes;
+  static constexpr std::array<RouteEntry<Self>, 7> kTable = {{
+      {{"GET", "/api/v1/queues", "listQueues"}, Access::token, &Self::list_queues},
+      {{"POST", "/api/v1/queues/{queue}/pause", "pauseQueue"}, Access::token, &Self::pause_queue},
+      {{"POST", "/api/v1/queues/{queue}/resume", "resumeQueue"},
+       Access::token,
+       &Self::resume_queue},
+      {{"GET", "/api/v1/dead-letters", "listDeadLetters"}, Access::token, &Self::list_dead_letters},
+      {{"POST", "/api/v1/dead-letters/replay", "replayDeadLetters"},
+       Access::token,
+       &Self::replay_dead_letters},
+      {{"POST", "/api/v1/dead-letters/{run}/replay", "replayDeadLetter"},
+       Access::token,
+       &Self::replay_dead_letter},
+      {{"DELETE", "/api/v1/dead-letters/{run}", "discardDeadLetter"},
+       Access::token,
+       &Self::discard_dead_letter},
+  }};
+  return kTable;
+}
+
+Task<Status> QueueRoutes::list_queues(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {});
   if (!known) co_return known;
   auto const dead = co_await services_.readers.run(
@@ -122,7 +126,7 @@ Task<Status> Api::list_queues(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::pause_queue(Call call, net::HttpReply& reply) {
+Task<Status> QueueRoutes::pause_queue(Call call, net::HttpReply& reply) {
   auto const name = broker::QueueName::parse(call.path.find("queue")->second);
   if (!name) co_return std::unexpected(name.error());
   auto const done =
@@ -134,7 +138,7 @@ Task<Status> Api::pause_queue(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::resume_queue(Call call, net::HttpReply& reply) {
+Task<Status> QueueRoutes::resume_queue(Call call, net::HttpReply& reply) {
   auto const name = broker::QueueName::parse(call.path.find("queue")->second);
   if (!name) co_return std::unexpected(name.error());
   auto const done =
@@ -146,18 +150,17 @@ Task<Status> Api::resume_queue(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::list_dead_letters(Call call, net::HttpReply& reply) {
+Task<Status> QueueRoutes::list_dead_letters(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"task_type", "tenant", "limit", "before"});
   if (!known) co_return known;
   auto const limit = limit_of(call.request);
   if (!limit) co_return std::unexpected(limit.error());
-  auto const text_of = [&](std::string_view name) {
-    auto const found = call.request.query.find(name);
-    return found == call.request.query.end() ? std::string{} : found->second;
-  };
-  broker::DeadLetterFilter filter{text_of("task_type"), text_of("tenant"), text_of("before"),
-                                  *limit};
-  auto const letters = co_await services_.queue.dead_letters(std::move(filter));
+  broker::DeadLetterFilter const filter{query_text(call.request, "task_type"),
+                                        query_text(call.request, "tenant"),
+                                        query_text(call.request, "before"), *limit};
+  // Beside the writer: a look waits for no disk.
+  auto const letters = co_await services_.readers.run(
+      [filter](store::Database& database) { return broker::read_dead_letters(database, filter); });
   if (!letters) co_return std::unexpected(letters.error());
   json::array items;
   for (broker::DeadLetter const& letter : *letters)
@@ -168,18 +171,9 @@ Task<Status> Api::list_dead_letters(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::replay_dead_letter(Call call, net::HttpReply& reply) {
-  auto id = id_of<RunId>(call, "run");
-  if (!id) co_return std::unexpected(id.error());
-  auto const dispatched = co_await dispatcher_.replay(*std::move(id));
-  if (!dispatched) co_return std::unexpected(dispatched.error());
-  net::Headers headers{{"location", fmt::format("/api/v1/runs/{}", dispatched->run.id)}};
-  co_return co_await reply_json(reply, 202, print_dispatched(*dispatched), std::move(headers));
-}
-
 // Each for itself: one that cannot be replayed does not hold up the others.
-Task<Status> Api::replay_dead_letters(Call call, net::HttpReply& reply) {
-  auto const runs = runs_of(call.request);
+Task<Status> QueueRoutes::replay_dead_letters(Call call, net::HttpReply& reply) {
+  auto const runs = only_list(call.request, "runs");
   if (!runs) co_return std::unexpected(runs.error());
   auto const ids = ids_of(*runs);
   if (!ids) co_return std::unexpected(ids.error());
@@ -200,7 +194,15 @@ Task<Status> Api::replay_dead_letters(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::discard_dead_letter(Call call, net::HttpReply& reply) {
+Task<Status> QueueRoutes::replay_dead_letter(Call call, net::HttpReply& reply) {
+  auto id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const dispatched = co_await dispatcher_.replay(*std::move(id));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  co_return co_await reply_dispatched(reply, *dispatched);
+}
+
+Task<Status> QueueRoutes::discard_dead_letter(Call call, net::HttpReply& reply) {
   auto const id = id_of<RunId>(call, "run");
   if (!id) co_return std::unexpected(id.error());
   auto const taken =
@@ -209,43 +211,6 @@ Task<Status> Api::discard_dead_letter(Call call, net::HttpReply& reply) {
       });
   if (!taken) co_return std::unexpected(taken.error());
   co_return co_await reply_json(reply, 200, print_letter(*taken));
-}
-
-Task<Status> Api::run_now(Call call, net::HttpReply& reply) {
-  auto const id = id_of<RunId>(call, "run");
-  if (!id) co_return std::unexpected(id.error());
-  auto const done =
-      co_await services_.writer.run([this, id = *id](store::Transaction& transaction) {
-        return services_.queue.run_now(transaction, id);
-      });
-  if (!done) co_return done;
-  auto const run = co_await services_.readers.run(
-      [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
-  if (!run) co_return std::unexpected(run.error());
-  co_return co_await reply_json(reply, 202, worker::to_json(*run));
-}
-
-Task<Status> Api::create_runs(Call call, net::HttpReply& reply) {
-  auto const runs = runs_of(call.request);
-  if (!runs) co_return std::unexpected(runs.error());
-  std::vector<contract::Invocation> invocations;
-  for (std::size_t i = 0; i < runs->size(); ++i) {
-    auto invocation = contract::parse_invocation(json::serialize((*runs)[i]));
-    if (!invocation) {
-      Error error = invocation.error();
-      error.message =
-          fmt::format("/runs/{}{}{}", i, error.message.starts_with('/') ? "" : ": ", error.message);
-      co_return std::unexpected(std::move(error));
-    }
-    invocations.push_back(*std::move(invocation));
-  }
-  auto const dispatched = co_await dispatcher_.dispatch_many(std::move(invocations));
-  if (!dispatched) co_return std::unexpected(dispatched.error());
-  json::array items;
-  for (worker::Dispatched const& one : *dispatched)
-    items.push_back(print_dispatched(one));
-  json::object body{{"runs", std::move(items)}};
-  co_return co_await reply_json(reply, 202, std::move(body));
 }
 
 }  // namespace drover::api

@@ -38,6 +38,11 @@ Task<Status> reply_error(net::HttpReply& reply, Error error) {
                                 std::move(headers));
 }
 
+std::string query_text(net::HttpRequest const& request, std::string_view name) {
+  auto const found = request.query.find(name);
+  return found == request.query.end() ? std::string{} : found->second;
+}
+
 Result<std::int64_t> limit_of(net::HttpRequest const& request) {
   auto const found = request.query.find("limit");
   if (found == request.query.end()) return kLimitDefault;
@@ -68,6 +73,17 @@ Status only_query(net::HttpRequest const& request, std::initializer_list<std::st
       return fail(ErrorCode::invalid_argument, "there is no query parameter '{}' here",
                   printable(name, 40));
   return {};
+}
+
+Result<json::array> only_list(net::HttpRequest const& request, std::string_view name) {
+  auto body = parse_json(request.body);
+  if (!body) return std::unexpected(body.error());
+  auto* const object = body->if_object();
+  if (object == nullptr || object->size() != 1 || !object->contains(name) ||
+      !object->at(name).is_array())
+    return fail(ErrorCode::invalid_argument, "/{}: the body is an object with one list, {}", name,
+                name);
+  return std::move(object->at(name).as_array());
 }
 
 }  // namespace drover::api

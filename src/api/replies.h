@@ -23,6 +23,8 @@ Result<Id> id_of(Call const& call, std::string_view name) {
   return Id::parse(call.path.find(name)->second);
 }
 
+// `?name=`; empty where absent.
+[[nodiscard]] std::string query_text(net::HttpRequest const& request, std::string_view name);
 // `?limit=`: 1 to 200, 50 where absent.
 [[nodiscard]] Result<std::int64_t> limit_of(net::HttpRequest const& request);
 // The header Idempotency-Key stands for the member where the body has none; two different keys are
@@ -31,5 +33,7 @@ Result<Id> id_of(Call const& call, std::string_view name) {
 // Refuses query parameters that the route does not know.
 [[nodiscard]] Status only_query(net::HttpRequest const& request,
                                 std::initializer_list<std::string_view> known);
+// Of a body that is an object with this one member, a list.
+[[nodiscard]] Result<json::array> only_list(net::HttpRequest const& request, std::string_view name);
 
 }  // namespace drover::api

@@ -1,10 +1,14 @@
+#include "api/run_routes.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include <boost/json.hpp>
 
-#include "api/api.h"
+#include "api/dispatched_reply.h"
 #include "api/event_stream.h"
 #include "api/replies.h"
 #include "base/text.h"
@@ -18,20 +22,6 @@ namespace drover::api {
 namespace {
 
 constexpr std::size_t kDiffBytesMax = std::size_t{1} << 20U;
-
-std::string events_path(worker::RunRecord const& run) {
-  return fmt::format("/api/v1/sessions/{}/runs/{}/events", run.session, run.id);
-}
-
-Task<Status> reply_dispatched(net::HttpReply& reply, worker::Dispatched dispatched) {
-  worker::RunRecord const& run = dispatched.run;
-  net::Headers headers{{"location", fmt::format("/api/v1/runs/{}", run.id)}};
-  json::object body{{"run", json::string{run.id.str()}},
-                    {"session", json::string{run.session.str()}},
-                    {"state", contract::to_string(run.state)},
-                    {"events", json::string{events_path(run)}}};
-  co_return co_await reply_json(reply, 202, std::move(body), std::move(headers));
-}
 
 struct DiffSource {
   std::string path;
@@ -70,7 +60,24 @@ Result<DiffAnswer> diff_of(std::vector<DiffSource> const& sources) {
 
 }  // namespace
 
-Task<Status> Api::create_run(Call call, net::HttpReply& reply) {
+RouteTable<RunRoutes> RunRoutes::table() {
+  using Self = RunRoutes;
+  static constexpr std::array<RouteEntry<Self>, 8> kTable = {{
+      {{"POST", "/api/v1/runs", "dispatchRun"}, Access::token, &Self::create_run},
+      {{"GET", "/api/v1/runs", "listRuns"}, Access::token, &Self::list_runs},
+      {{"GET", "/api/v1/runs/{run}", "getRun"}, Access::token, &Self::get_run},
+      {{"GET", "/api/v1/runs/{run}/diff", "getRunDiff"}, Access::token, &Self::get_diff},
+      {{"POST", "/api/v1/runs/{run}/cancel", "cancelRun"}, Access::token, &Self::cancel_run},
+      {{"POST", "/api/v1/runs/bulk", "dispatchRuns"}, Access::token, &Self::create_runs},
+      {{"POST", "/api/v1/runs/{run}/run-now", "runNow"}, Access::token, &Self::run_now},
+      {{"GET", "/api/v1/sessions/{session}/runs/{run}/events", "streamEvents"},
+       Access::token,
+       &Self::stream_events},
+  }};
+  return kTable;
+}
+
+Task<Status> RunRoutes::create_run(Call call, net::HttpReply& reply) {
   auto invocation = contract::parse_invocation(call.request.body);
   if (!invocation) co_return std::unexpected(invocation.error());
   auto const key = take_key(call.request, invocation->idempotency_key);
@@ -80,28 +87,13 @@ Task<Status> Api::create_run(Call call, net::HttpReply& reply) {
   co_return co_await reply_dispatched(reply, *std::move(dispatched));
 }
 
-Task<Status> Api::send_message(Call call, net::HttpReply& reply) {
-  auto session = id_of<SessionId>(call, "session");
-  if (!session) co_return std::unexpected(session.error());
-  auto message = contract::parse_message(call.request.body);
-  if (!message) co_return std::unexpected(message.error());
-  auto const key = take_key(call.request, message->idempotency_key);
-  if (!key) co_return key;
-  auto dispatched = co_await dispatcher_.message(*std::move(session), *std::move(message));
-  if (!dispatched) co_return std::unexpected(dispatched.error());
-  co_return co_await reply_dispatched(reply, *std::move(dispatched));
-}
-
-Task<Status> Api::list_runs(Call call, net::HttpReply& reply) {
+Task<Status> RunRoutes::list_runs(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"session", "state", "limit", "before"});
   if (!known) co_return known;
   auto const limit = limit_of(call.request);
   if (!limit) co_return std::unexpected(limit.error());
-  auto const text = [&](std::string_view name) {
-    auto const found = call.request.query.find(name);
-    return found == call.request.query.end() ? std::string{} : found->second;
-  };
-  worker::RunFilter filter{text("session"), text("state"), text("before"), *limit};
+  worker::RunFilter filter{query_text(call.request, "session"), query_text(call.request, "state"),
+                           query_text(call.request, "before"), *limit};
   if (!filter.state.empty()) {
     auto const state = contract::parse_run_state(filter.state);
     if (!state) co_return std::unexpected(state.error());
@@ -118,7 +110,7 @@ Task<Status> Api::list_runs(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::get_run(Call call, net::HttpReply& reply) {
+Task<Status> RunRoutes::get_run(Call call, net::HttpReply& reply) {
   auto id = id_of<RunId>(call, "run");
   if (!id) co_return std::unexpected(id.error());
   auto const run = co_await services_.readers.run(
@@ -127,7 +119,7 @@ Task<Status> Api::get_run(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, worker::to_json(*run));
 }
 
-Task<Status> Api::get_diff(Call call, net::HttpReply& reply) {
+Task<Status> RunRoutes::get_diff(Call call, net::HttpReply& reply) {
   auto id = id_of<RunId>(call, "run");
   if (!id) co_return std::unexpected(id.error());
   auto const run = co_await services_.readers.run(
@@ -150,7 +142,7 @@ Task<Status> Api::get_diff(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::cancel_run(Call call, net::HttpReply& reply) {
+Task<Status> RunRoutes::cancel_run(Call call, net::HttpReply& reply) {
   auto id = id_of<RunId>(call, "run");
   if (!id) co_return std::unexpected(id.error());
   auto const run = co_await workforce_.cancel(*std::move(id));
@@ -158,7 +150,44 @@ Task<Status> Api::cancel_run(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 202, worker::to_json(*run));
 }
 
-Task<Status> Api::stream_events(Call call, net::HttpReply& reply) {
+Task<Status> RunRoutes::create_runs(Call call, net::HttpReply& reply) {
+  auto const runs = only_list(call.request, "runs");
+  if (!runs) co_return std::unexpected(runs.error());
+  std::vector<contract::Invocation> invocations;
+  for (std::size_t i = 0; i < runs->size(); ++i) {
+    auto invocation = contract::parse_invocation(json::serialize((*runs)[i]));
+    if (!invocation) {
+      Error error = invocation.error();
+      error.message =
+          fmt::format("/runs/{}{}{}", i, error.message.starts_with('/') ? "" : ": ", error.message);
+      co_return std::unexpected(std::move(error));
+    }
+    invocations.push_back(*std::move(invocation));
+  }
+  auto const dispatched = co_await dispatcher_.dispatch_many(std::move(invocations));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  json::array items;
+  for (worker::Dispatched const& one : *dispatched)
+    items.push_back(to_json(one));
+  json::object body{{"runs", std::move(items)}};
+  co_return co_await reply_json(reply, 202, std::move(body));
+}
+
+Task<Status> RunRoutes::run_now(Call call, net::HttpReply& reply) {
+  auto const id = id_of<RunId>(call, "run");
+  if (!id) co_return std::unexpected(id.error());
+  auto const done =
+      co_await services_.writer.run([this, id = *id](store::Transaction& transaction) {
+        return services_.queue.run_now(transaction, id);
+      });
+  if (!done) co_return done;
+  auto const run = co_await services_.readers.run(
+      [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
+  if (!run) co_return std::unexpected(run.error());
+  co_return co_await reply_json(reply, 202, worker::to_json(*run));
+}
+
+Task<Status> RunRoutes::stream_events(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"after", "follow"});
   if (!known) co_return known;
   auto const session = id_of<SessionId>(call, "session");

@@ -1,11 +1,13 @@
+#include "api/schedule_routes.h"
+
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <utility>
 
 #include <boost/json.hpp>
 
-#include "api/api.h"
 #include "api/replies.h"
 #include "base/text.h"
 
@@ -15,11 +17,6 @@ namespace {
 
 json::object view_json(schedule::ScheduleView const& view) {
   return schedule::to_json(view.record, view.status);
-}
-
-std::string query_text(net::HttpRequest const& request, std::string_view name) {
-  auto const found = request.query.find(name);
-  return found == request.query.end() ? std::string{} : found->second;
 }
 
 // The number of a firing, as lists name it; 0 where absent.
@@ -34,31 +31,37 @@ Result<std::int64_t> firing_before(net::HttpRequest const& request) {
   return id;
 }
 
-json::object event_json(schedule::RecordedEvent const& recorded) {
-  json::array firings;
-  for (auto const& started : recorded.firings) {
-    json::object firing;
-    firing["schedule"] = started.schedule.str();
-    firing["firing"] = started.firing;
-    firing["state"] = schedule::to_string(started.state);
-    firings.push_back(std::move(firing));
-  }
-  json::object body;
-  body["duplicate"] = recorded.duplicate;
-  body["firings"] = std::move(firings);
-  return body;
-}
-
-// With the secret when it is new: the only time that it is shown.
-json::object hook_json(schedule::Schedules::PutHook const& put) {
-  json::object body = schedule::to_json(put.hook);
-  if (put.secret_is_new) body["secret"] = put.hook.secret.reveal();
-  return body;
-}
-
 }  // namespace
 
-Task<Status> Api::create_schedule(Call call, net::HttpReply& reply) {
+RouteTable<ScheduleRoutes> ScheduleRoutes::table() {
+  using Self = ScheduleRoutes;
+  static constexpr std::array<RouteEntry<Self>, 9> kTable = {{
+      {{"POST", "/api/v1/schedules", "createSchedule"}, Access::token, &Self::create_schedule},
+      {{"GET", "/api/v1/schedules", "listSchedules"}, Access::token, &Self::list_schedules},
+      {{"GET", "/api/v1/schedules/{schedule}", "getSchedule"}, Access::token, &Self::get_schedule},
+      {{"PUT", "/api/v1/schedules/{schedule}", "replaceSchedule"},
+       Access::token,
+       &Self::replace_schedule},
+      {{"DELETE", "/api/v1/schedules/{schedule}", "cancelSchedule"},
+       Access::token,
+       &Self::cancel_schedule},
+      {{"POST", "/api/v1/schedules/{schedule}/pause", "pauseSchedule"},
+       Access::token,
+       &Self::pause_schedule},
+      {{"POST", "/api/v1/schedules/{schedule}/resume", "resumeSchedule"},
+       Access::token,
+       &Self::resume_schedule},
+      {{"POST", "/api/v1/schedules/{schedule}/run", "runSchedule"},
+       Access::token,
+       &Self::run_schedule},
+      {{"GET", "/api/v1/schedules/{schedule}/history", "listFirings"},
+       Access::token,
+       &Self::list_firings},
+  }};
+  return kTable;
+}
+
+Task<Status> ScheduleRoutes::create_schedule(Call call, net::HttpReply& reply) {
   auto job = contract::parse_schedule_job(call.request.body);
   if (!job) co_return std::unexpected(job.error());
   auto const key = take_key(call.request, job->idempotency_key);
@@ -70,7 +73,7 @@ Task<Status> Api::create_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, status, view_json(created->view), std::move(headers));
 }
 
-Task<Status> Api::list_schedules(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::list_schedules(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"limit", "before"});
   if (!known) co_return known;
   auto const limit = limit_of(call.request);
@@ -86,7 +89,7 @@ Task<Status> Api::list_schedules(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::get_schedule(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::get_schedule(Call call, net::HttpReply& reply) {
   auto const id = id_of<ScheduleId>(call, "schedule");
   if (!id) co_return std::unexpected(id.error());
   auto const view = co_await schedules_.get(*id);
@@ -94,7 +97,7 @@ Task<Status> Api::get_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, view_json(*view));
 }
 
-Task<Status> Api::replace_schedule(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::replace_schedule(Call call, net::HttpReply& reply) {
   auto const id = id_of<ScheduleId>(call, "schedule");
   if (!id) co_return std::unexpected(id.error());
   auto job = contract::parse_schedule_job(call.request.body);
@@ -104,7 +107,7 @@ Task<Status> Api::replace_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, view_json(*view));
 }
 
-Task<Status> Api::cancel_schedule(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::cancel_schedule(Call call, net::HttpReply& reply) {
   auto const id = id_of<ScheduleId>(call, "schedule");
   if (!id) co_return std::unexpected(id.error());
   auto const view = co_await schedules_.cancel(*id);
@@ -112,7 +115,7 @@ Task<Status> Api::cancel_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, view_json(*view));
 }
 
-Task<Status> Api::pause_schedule(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::pause_schedule(Call call, net::HttpReply& reply) {
   auto const id = id_of<ScheduleId>(call, "schedule");
   if (!id) co_return std::unexpected(id.error());
   auto const view = co_await schedules_.pause(*id);
@@ -120,7 +123,7 @@ Task<Status> Api::pause_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, view_json(*view));
 }
 
-Task<Status> Api::resume_schedule(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::resume_schedule(Call call, net::HttpReply& reply) {
   auto const id = id_of<ScheduleId>(call, "schedule");
   if (!id) co_return std::unexpected(id.error());
   auto const view = co_await schedules_.resume(*id);
@@ -128,7 +131,7 @@ Task<Status> Api::resume_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, view_json(*view));
 }
 
-Task<Status> Api::run_schedule(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::run_schedule(Call call, net::HttpReply& reply) {
   auto const id = id_of<ScheduleId>(call, "schedule");
   if (!id) co_return std::unexpected(id.error());
   std::optional<std::string> key;
@@ -139,7 +142,7 @@ Task<Status> Api::run_schedule(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 202, schedule::to_json(*firing, *id));
 }
 
-Task<Status> Api::list_firings(Call call, net::HttpReply& reply) {
+Task<Status> ScheduleRoutes::list_firings(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"limit", "before"});
   if (!known) co_return known;
   auto const id = id_of<ScheduleId>(call, "schedule");
@@ -157,75 +160,6 @@ Task<Status> Api::list_firings(Call call, net::HttpReply& reply) {
   if (static_cast<std::int64_t>(firings->size()) == *limit)
     body["next"] = fmt::format("{}", firings->back().id);
   co_return co_await reply_json(reply, 200, std::move(body));
-}
-
-Task<Status> Api::accept_event(Call call, net::HttpReply& reply) {
-  auto event = contract::parse_incoming_event(call.request.body);
-  if (!event) co_return std::unexpected(event.error());
-  auto const recorded = co_await schedules_.accept(*std::move(event));
-  if (!recorded) co_return std::unexpected(recorded.error());
-  int const status = recorded->duplicate ? 200 : 202;
-  co_return co_await reply_json(reply, status, event_json(*recorded));
-}
-
-Task<Status> Api::create_hook(Call call, net::HttpReply& reply) {
-  auto hook = contract::parse_hook(call.request.body);
-  if (!hook) co_return std::unexpected(hook.error());
-  auto const put = co_await schedules_.create_hook(*std::move(hook));
-  if (!put) co_return std::unexpected(put.error());
-  net::Headers headers{{"location", "/api/v1/hooks/" + put->hook.hook.name}};
-  co_return co_await reply_json(reply, 201, hook_json(*put), std::move(headers));
-}
-
-Task<Status> Api::replace_hook(Call call, net::HttpReply& reply) {
-  auto const known = only_query(call.request, {"renew_secret"});
-  if (!known) co_return known;
-  using Change = schedule::Schedules::SecretChange;
-  std::string const renew = query_text(call.request, "renew_secret");
-  if (!renew.empty() && renew != "true" && renew != "false")
-    co_return fail(ErrorCode::invalid_argument, "renew_secret is true or false");
-  auto hook = contract::parse_hook(call.request.body);
-  if (!hook) co_return std::unexpected(hook.error());
-  if (hook->name != call.path.at("hook"))
-    co_return fail(ErrorCode::invalid_argument, "/name: expected the name of the path");
-  auto const put = co_await schedules_.replace_hook(*std::move(hook),
-                                                    renew == "true" ? Change::renew : Change::keep);
-  if (!put) co_return std::unexpected(put.error());
-  co_return co_await reply_json(reply, 200, hook_json(*put));
-}
-
-Task<Status> Api::list_hooks(Call call, net::HttpReply& reply) {
-  auto const known = only_query(call.request, {});
-  if (!known) co_return known;
-  auto const hooks = co_await schedules_.list_hooks();
-  if (!hooks) co_return std::unexpected(hooks.error());
-  json::array items;
-  for (schedule::HookRecord const& hook : *hooks)
-    items.push_back(schedule::to_json(hook));
-  json::object body{{"hooks", std::move(items)}};
-  co_return co_await reply_json(reply, 200, std::move(body));
-}
-
-Task<Status> Api::get_hook(Call call, net::HttpReply& reply) {
-  auto const hook = co_await schedules_.get_hook(call.path.at("hook"));
-  if (!hook) co_return std::unexpected(hook.error());
-  co_return co_await reply_json(reply, 200, schedule::to_json(*hook));
-}
-
-Task<Status> Api::delete_hook(Call call, net::HttpReply& reply) {
-  auto const deleted = co_await schedules_.delete_hook(call.path.at("hook"));
-  if (!deleted) co_return deleted;
-  net::Headers none;
-  co_return co_await reply.send(204, std::move(none), "");
-}
-
-Task<Status> Api::deliver_hook(Call call, net::HttpReply& reply) {
-  auto const recorded = co_await schedules_.deliver(
-      call.path.at("hook"), std::move(call.request.headers), std::move(call.request.body));
-  if (!recorded) co_return std::unexpected(recorded.error());
-  // To who sent it: no more than that it was taken. Which schedules it started is not theirs.
-  json::object body{{"duplicate", recorded->duplicate}};
-  co_return co_await reply_json(reply, recorded->duplicate ? 200 : 202, std::move(body));
 }
 
 }  // namespace drover::api

@@ -1,14 +1,16 @@
+#include "api/session_routes.h"
+
 #include <fmt/format.h>
 
+#include <array>
 #include <utility>
 
 #include <boost/json.hpp>
 
-#include "api/api.h"
+#include "api/dispatched_reply.h"
 #include "api/replies.h"
 #include "base/text.h"
 #include "git/land.h"
-#include "worker/run_store.h"
 #include "worker/session_removal.h"
 #include "workspace/private_paths.h"
 
@@ -62,20 +64,37 @@ Result<git::LandOutcome> land_on(std::string const& path, std::string const& bra
 
 }  // namespace
 
-json::object Api::session_json(worker::SessionSummary const& summary) const {
+RouteTable<SessionRoutes> SessionRoutes::table() {
+  using Self = SessionRoutes;
+  static constexpr std::array<RouteEntry<Self>, 5> kTable = {{
+      {{"GET", "/api/v1/sessions", "listSessions"}, Access::token, &Self::list_sessions},
+      {{"GET", "/api/v1/sessions/{session}", "getSession"}, Access::token, &Self::get_session},
+      {{"DELETE", "/api/v1/sessions/{session}", "deleteSession"},
+       Access::token,
+       &Self::delete_session},
+      {{"POST", "/api/v1/sessions/{session}/messages", "sendMessage"},
+       Access::token,
+       &Self::send_message},
+      {{"POST", "/api/v1/sessions/{session}/land", "landSession"},
+       Access::token,
+       &Self::land_session},
+  }};
+  return kTable;
+}
+
+json::object SessionRoutes::session_json(worker::SessionSummary const& summary) const {
   json::object object = worker::to_json(summary);
   bool const active = workforce_.works_on(summary.session.id);
   object["state"] = summary.session.removed ? "removed" : active ? "active" : "parked";
   return object;
 }
 
-Task<Status> Api::list_sessions(Call call, net::HttpReply& reply) {
+Task<Status> SessionRoutes::list_sessions(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"limit", "before"});
   if (!known) co_return known;
   auto const limit = limit_of(call.request);
   if (!limit) co_return std::unexpected(limit.error());
-  auto const found = call.request.query.find("before");
-  std::string before = found == call.request.query.end() ? std::string{} : found->second;
+  std::string before = query_text(call.request, "before");
   auto const sessions =
       co_await services_.readers.run([before, count = *limit](store::Database& database) {
         return worker::list_sessions(database, before, count);
@@ -90,7 +109,7 @@ Task<Status> Api::list_sessions(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::get_session(Call call, net::HttpReply& reply) {
+Task<Status> SessionRoutes::get_session(Call call, net::HttpReply& reply) {
   auto const id = id_of<SessionId>(call, "session");
   if (!id) co_return std::unexpected(id.error());
   auto const summary = co_await services_.readers.run([wanted = *id](store::Database& database) {
@@ -100,7 +119,7 @@ Task<Status> Api::get_session(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, session_json(*summary));
 }
 
-Task<Status> Api::delete_session(Call call, net::HttpReply& reply) {
+Task<Status> SessionRoutes::delete_session(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"force"});
   if (!known) co_return known;
   auto id = id_of<SessionId>(call, "session");
@@ -114,7 +133,19 @@ Task<Status> Api::delete_session(Call call, net::HttpReply& reply) {
   co_return co_await reply.send(204, std::move(none), "");
 }
 
-Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
+Task<Status> SessionRoutes::send_message(Call call, net::HttpReply& reply) {
+  auto session = id_of<SessionId>(call, "session");
+  if (!session) co_return std::unexpected(session.error());
+  auto message = contract::parse_message(call.request.body);
+  if (!message) co_return std::unexpected(message.error());
+  auto const key = take_key(call.request, message->idempotency_key);
+  if (!key) co_return key;
+  auto dispatched = co_await dispatcher_.message(*std::move(session), *std::move(message));
+  if (!dispatched) co_return std::unexpected(dispatched.error());
+  co_return co_await reply_dispatched(reply, *std::move(dispatched));
+}
+
+Task<Status> SessionRoutes::land_session(Call call, net::HttpReply& reply) {
   auto const id = id_of<SessionId>(call, "session");
   if (!id) co_return std::unexpected(id.error());
   auto const strategy = strategy_of(call.request.body);
@@ -138,7 +169,7 @@ Task<Status> Api::land_session(Call call, net::HttpReply& reply) {
     if (grant.checkout == contract::Checkout::worktree) workspace_id = grant.id;
   auto const workspace = services_.workspaces.find(workspace_id);
   if (!workspace) co_return std::unexpected(workspace.error());
-  auto const landed = co_await services_.pool.run(
+  auto const landed = co_await services_.sync_pool.run(
       [path = workspace->path, branch = session->branch, how = *strategy, name = id->str(),
        now = services_.clock.now()] { return land_on(path, branch, how, name, now); });
   if (!landed) co_return std::unexpected(landed.error());

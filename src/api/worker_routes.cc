@@ -1,15 +1,15 @@
+#include "api/worker_routes.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
 #include <boost/json.hpp>
 
-#include "api/api.h"
 #include "api/replies.h"
 #include "base/text.h"
-#include "worker/joined_workers.h"
 #include "worker/placement.h"
 #include "worker/wire.h"
 
@@ -206,45 +206,65 @@ json::object print(worker::WorkerView const& view) {
 
 }  // namespace
 
-Task<Status> Api::list_workers(Call, net::HttpReply& reply) {
+RouteTable<WorkerRoutes> WorkerRoutes::table() {
+  using Self = WorkerRoutes;
+  static constexpr std::array<RouteEntry<Self>, 7> kTable = {{
+      {{"GET", "/api/v1/workers", "listWorkers"}, Access::token, &Self::list_workers},
+      {{"PUT", "/api/v1/workers/{worker}", "joinWorker"}, Access::token, &Self::join_worker},
+      {{"DELETE", "/api/v1/workers/{worker}", "leaveWorker"}, Access::token, &Self::leave_worker},
+      {{"POST", "/api/v1/workers/{worker}/claim", "claimRuns"}, Access::token, &Self::claim_runs},
+      {{"POST", "/api/v1/workers/{worker}/heartbeat", "beatWorker"},
+       Access::token,
+       &Self::beat_worker},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/steps", "takeStep"},
+       Access::token,
+       &Self::take_step},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/messages", "callModel"},
+       Access::token,
+       &Self::call_model},
+  }};
+  return kTable;
+}
+
+Task<Status> WorkerRoutes::list_workers(Call, net::HttpReply& reply) {
   json::array workers;
-  for (worker::WorkerView const& view : workforce_.joined().list())
+  for (worker::WorkerView const& view : joined_.list())
     workers.push_back(print(view));
   json::object body{{"workers", std::move(workers)}};
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::join_worker(Call call, net::HttpReply& reply) {
+Task<Status> WorkerRoutes::join_worker(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
   auto const body = parse_json(call.request.body);
   if (!body) co_return std::unexpected(body.error());
   auto card = card_of(*id, *body);
   if (!card) co_return std::unexpected(card.error());
-  auto const joined = workforce_.joined().join(*std::move(card));
+  auto const joined = joined_.join(*std::move(card));
   if (!joined) co_return joined;
   json::object answer{{"id", text(id->str())},
                       {"session_folder", text(worker::session_root(services_.options))}};
   co_return co_await reply_json(reply, 200, std::move(answer));
 }
 
-Task<Status> Api::leave_worker(Call call, net::HttpReply& reply) {
+Task<Status> WorkerRoutes::leave_worker(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
-  auto const left = co_await workforce_.joined().leave(*std::move(id));
+  auto const left = co_await joined_.leave(*std::move(id));
   if (!left) co_return left;
   net::Headers none;
   co_return co_await reply.send(204, std::move(none), "");
 }
 
-Task<Status> Api::claim_runs(Call call, net::HttpReply& reply) {
+Task<Status> WorkerRoutes::claim_runs(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
   auto const body = parse_json(call.request.body);
   if (!body) co_return std::unexpected(body.error());
   auto wish = wish_of(*std::move(id), *body);
   if (!wish) co_return std::unexpected(wish.error());
-  auto const assignments = co_await workforce_.joined().claim(*std::move(wish));
+  auto const assignments = co_await joined_.claim(*std::move(wish));
   if (!assignments) co_return std::unexpected(assignments.error());
   json::array items;
   std::vector<worker::ClaimName> claims;
@@ -257,12 +277,12 @@ Task<Status> Api::claim_runs(Call call, net::HttpReply& reply) {
   bool const gone = reply.peer_gone();
   if (!gone) sent = co_await reply_json(reply, 200, std::move(answer));
   // Whoever asked does not know that these are its own.
-  if (!sent) co_await workforce_.joined().give_back(std::move(claims));
+  if (!sent) co_await joined_.give_back(std::move(claims));
   if (gone) co_return sent;
   co_return Status{};
 }
 
-Task<Status> Api::beat_worker(Call call, net::HttpReply& reply) {
+Task<Status> WorkerRoutes::beat_worker(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
   auto const body = parse_json(call.request.body);
@@ -270,16 +290,16 @@ Task<Status> Api::beat_worker(Call call, net::HttpReply& reply) {
   auto beat = beat_of(*body);
   if (!beat) co_return std::unexpected(beat.error());
   if (beat->released) {
-    auto const confirmed = workforce_.joined().confirm_release(*id, *beat->released);
+    auto const confirmed = joined_.confirm_release(*id, *beat->released);
     if (!confirmed) co_return confirmed;
   }
-  auto const orders = co_await workforce_.joined().beat(*std::move(id), std::move(beat->claims),
-                                                        beat->seen, beat->wait);
+  auto const orders =
+      co_await joined_.beat(*std::move(id), std::move(beat->claims), beat->seen, beat->wait);
   if (!orders) co_return std::unexpected(orders.error());
   co_return co_await reply_json(reply, 200, worker::print(*orders));
 }
 
-Task<Status> Api::take_step(Call call, net::HttpReply& reply) {
+Task<Status> WorkerRoutes::take_step(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
   auto run = id_of<RunId>(call, "run");
@@ -288,14 +308,13 @@ Task<Status> Api::take_step(Call call, net::HttpReply& reply) {
   if (!body) co_return std::unexpected(body.error());
   auto step = worker::parse_step(*body, *run);
   if (!step) co_return std::unexpected(step.error());
-  auto const taken =
-      co_await workforce_.joined().take_step(*std::move(id), *std::move(run), *std::move(step));
+  auto const taken = co_await joined_.take_step(*std::move(id), *std::move(run), *std::move(step));
   if (!taken) co_return taken;
   json::object answer;
   co_return co_await reply_json(reply, 200, std::move(answer));
 }
 
-Task<Status> Api::call_model(Call call, net::HttpReply& reply) {
+Task<Status> WorkerRoutes::call_model(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
   auto run = id_of<RunId>(call, "run");
@@ -303,8 +322,8 @@ Task<Status> Api::call_model(Call call, net::HttpReply& reply) {
   auto const epoch = epoch_of(call.request);
   if (!epoch) co_return std::unexpected(epoch.error());
   worker::ClaimName claim{.run = *std::move(run), .epoch = *epoch};
-  co_return co_await workforce_.joined().serve_model(*std::move(id), std::move(claim),
-                                                     std::move(call.request), reply);
+  co_return co_await joined_.serve_model(*std::move(id), std::move(claim), std::move(call.request),
+                                         reply);
 }
 
 }  // namespace drover::api

@@ -1,10 +1,12 @@
+#include "api/workspace_routes.h"
+
 #include <fmt/format.h>
 
+#include <array>
 #include <utility>
 
 #include <boost/json.hpp>
 
-#include "api/api.h"
 #include "api/replies.h"
 #include "base/text.h"
 #include "git/repository.h"
@@ -54,7 +56,22 @@ Result<NewWorkspace> read_new_workspace(std::string const& body) {
 
 }  // namespace
 
-Task<Result<json::object>> Api::describe(workspace::Workspace workspace) {
+RouteTable<WorkspaceRoutes> WorkspaceRoutes::table() {
+  using Self = WorkspaceRoutes;
+  static constexpr std::array<RouteEntry<Self>, 4> kTable = {{
+      {{"GET", "/api/v1/workspaces", "listWorkspaces"}, Access::token, &Self::list_workspaces},
+      {{"POST", "/api/v1/workspaces", "createWorkspace"}, Access::token, &Self::create_workspace},
+      {{"GET", "/api/v1/workspaces/{workspace}", "getWorkspace"},
+       Access::token,
+       &Self::get_workspace},
+      {{"DELETE", "/api/v1/workspaces/{workspace}", "deleteWorkspace"},
+       Access::token,
+       &Self::delete_workspace},
+  }};
+  return kTable;
+}
+
+Task<Result<json::object>> WorkspaceRoutes::describe(workspace::Workspace workspace) {
   auto const state = co_await services_.pool.run(
       [path = workspace.path] { return git::inspect(path, workspace::private_paths()); });
   json::object object{{"id", json::string{workspace.id.str()}},
@@ -83,7 +100,7 @@ Task<Result<json::object>> Api::describe(workspace::Workspace workspace) {
   co_return object;
 }
 
-Task<Status> Api::list_workspaces(Call call, net::HttpReply& reply) {
+Task<Status> WorkspaceRoutes::list_workspaces(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {});
   if (!known) co_return known;
   json::array items;
@@ -96,7 +113,7 @@ Task<Status> Api::list_workspaces(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> Api::create_workspace(Call call, net::HttpReply& reply) {
+Task<Status> WorkspaceRoutes::create_workspace(Call call, net::HttpReply& reply) {
   auto wanted = read_new_workspace(call.request.body);
   if (!wanted) co_return std::unexpected(wanted.error());
   auto const room = services_.reserve.room();
@@ -111,7 +128,7 @@ Task<Status> Api::create_workspace(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, status, *std::move(body), std::move(headers));
 }
 
-Task<Status> Api::get_workspace(Call call, net::HttpReply& reply) {
+Task<Status> WorkspaceRoutes::get_workspace(Call call, net::HttpReply& reply) {
   auto const id = id_of<WorkspaceId>(call, "workspace");
   if (!id) co_return std::unexpected(id.error());
   auto const workspace = services_.workspaces.find(*id);
@@ -121,7 +138,7 @@ Task<Status> Api::get_workspace(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, *std::move(body));
 }
 
-Task<Status> Api::delete_workspace(Call call, net::HttpReply& reply) {
+Task<Status> WorkspaceRoutes::delete_workspace(Call call, net::HttpReply& reply) {
   auto const id = id_of<WorkspaceId>(call, "workspace");
   if (!id) co_return std::unexpected(id.error());
   auto const unfinished = co_await services_.readers.run(

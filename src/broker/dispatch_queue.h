@@ -70,7 +70,7 @@ struct QueueEntry {
 
 // One bad entry is refused at the door with what is wrong: names of 1 to 200 printable ASCII
 // characters, at most kGroupsMax groups and kKeysMax keys.
-inline constexpr std::size_t kGroupsMax = 32;
+inline constexpr std::size_t kGroupsMax = 40;  // a session's, 32 workspaces', and of its own
 inline constexpr std::size_t kKeysMax = 8;
 inline constexpr Millis kDedupLifeMax{366LL * 24 * 3600 * 1000};
 [[nodiscard]] Status check_entry(QueueEntry const& entry);

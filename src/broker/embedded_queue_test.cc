@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 #include <memory>
 #include <random>
@@ -244,6 +245,39 @@ TEST_F(Queue, AnExpiredLeaseIsFenced) {
     EXPECT_NE(refused.error().message.find("fenced"), std::string::npos);
   }
   EXPECT_TRUE(ack(*newer));
+}
+
+// Five seconds in one sync on a lease of one: renewing needs no disk.
+TEST_F(Queue, ALeaseIsKeptWhileTheDiskTakesLongerThanIt) {
+  std::vector<std::string> expired;
+  queue->on_expired([&](ExpiredLease const& lease) { expired.push_back(lease.run.str()); });
+  ASSERT_TRUE(enqueue(entry("a")));
+  auto wanted = request();
+  wanted.lease = Millis{1000};
+  auto const held = claim(std::move(wanted));
+  ASSERT_TRUE(held);
+  std::promise<void> synced;
+  bool written = false;
+  auto job = [this, &synced, claim = *held](store::Transaction& tx) {
+    synced.get_future().wait();
+    return queue->ack(tx, claim);
+  };
+  boost::asio::co_spawn(
+      engine->loop, engine->writer.run(std::move(job)),
+      [&](std::exception_ptr const&, Status const& done) { written = done.has_value(); });
+  for (int i = 0; i < 10; ++i) {
+    engine->run_for(Millis{1});
+    clock.advance(Millis{500});
+    EXPECT_TRUE(queue->renew(*held, Millis{1000}));
+    queue->tick();
+  }
+  EXPECT_FALSE(written);
+  synced.set_value();
+  engine->loop.restart();
+  while (!written && engine->loop.run_one() > 0) {
+  }
+  EXPECT_TRUE(written);
+  EXPECT_TRUE(expired.empty());
 }
 
 TEST_F(Queue, ARunWhoseLeaseExpiredCanBeCancelled) {

@@ -119,6 +119,15 @@ Result<json::object> ApiClient::post(std::string_view path, json::object const& 
   return object_of(*response);
 }
 
+Result<json::object> ApiClient::put(std::string_view path, json::object const& body) {
+  auto request = make("PUT", fmt::format("{}{}", kApi, path));
+  request.headers.add("Content-Type", "application/json");
+  request.body = json::serialize(body);
+  auto const response = http_->request(request);
+  if (!response) return std::unexpected(unreachable(response.error()));
+  return object_of(*response);
+}
+
 Status ApiClient::remove(std::string_view path) {
   auto const response = http_->request(make("DELETE", fmt::format("{}{}", kApi, path)));
   if (!response) return std::unexpected(unreachable(response.error()));

@@ -38,6 +38,7 @@ class ApiClient {
   // `idempotency_key` empty: none is sent.
   [[nodiscard]] Result<json::object> post(std::string_view path, json::object const& body,
                                           std::string_view idempotency_key = "");
+  [[nodiscard]] Result<json::object> put(std::string_view path, json::object const& body);
   [[nodiscard]] Status remove(std::string_view path);
   // /readyz, within `deadline`: ok, or why not.
   [[nodiscard]] Status ready(Millis deadline);

@@ -21,6 +21,9 @@ constexpr std::int64_t kTurnsMax = 100'000;
 constexpr double kBudgetUsdMax = 1e6;
 constexpr std::int64_t kListLimitMax = 1000;
 constexpr Millis kTimeoutMax = std::chrono::hours{24 * 30};
+constexpr Millis kQueueTimeMax = std::chrono::hours{24 * 365};
+constexpr std::int64_t kPriorityMax = 100;
+constexpr std::int64_t kKeyShareMax = 1'000'000;
 constexpr std::size_t kHelpColumn = 26;
 
 constexpr std::string_view kOverview =
@@ -40,6 +43,7 @@ Work
   sessions     list or remove sessions
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
+  task-types   list, show, put or remove types of work
   queues       show what waits; pause and resume
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
@@ -103,6 +107,13 @@ constexpr std::string_view kWorkspacesExamples = R"(Examples:
   drover workspaces add ~/src/app
   drover workspaces rm app        forgets it; no file is touched)";
 
+constexpr std::string_view kTaskTypesExamples = R"(Examples:
+  drover task-types
+  drover task-types show pr-review > review.json
+  drover task-types apply -f review.json
+  drover task-types rm pr-review    a built-in type of that name holds again
+  drover run --task pr-review --payload '{"base": "main"}')";
+
 constexpr std::string_view kQueuesExamples = R"(Examples:
   drover queues
   drover queues pause all               what runs goes on; nothing new starts
@@ -137,10 +148,10 @@ Never let two servers work on the same workspaces: stop the old one for good fir
 // What the options leave behind; each subcommand binds the members it has.
 struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
-      limit, after, folder, id, strategy, script, host = "127.0.0.1", port, file, cron, timezone,
-                                                  at, event, misfire, overlap, jitter, count,
-                                                  broker, token, mode, slots, lease, drain;
-  std::vector<std::string> workspaces, runs, pools, task_types, labels;
+      limit, after, folder, id, strategy, script,
+      host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
+      broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain;
+  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
        init = false, no_diff = false, follow = false, foreground = false, force = false,
        paused = false, verify = false, replace = false, no_worker = false;
@@ -175,12 +186,13 @@ Result<std::uint16_t> port_of(std::string const& text) {
   return static_cast<std::uint16_t>(port->value_or(0));
 }
 
-Result<std::optional<Millis>> timeout_of(std::string const& text) {
+Result<std::optional<Millis>> duration_of(std::string_view option, std::string const& text,
+                                          Millis most) {
   if (text.empty()) return std::nullopt;
   auto const duration = parse_duration(text);
-  if (!duration || *duration <= Millis{0} || *duration > kTimeoutMax)
+  if (!duration || *duration <= Millis{0} || *duration > most)
     return fail(ErrorCode::invalid_argument,
-                "--timeout takes a duration such as 90s, 15m or 2h, and '{}' is none",
+                "{} takes a duration such as 90s, 15m or 2h, and '{}' is none", option,
                 printable(text, 40));
   return *duration;
 }
@@ -201,7 +213,7 @@ Status read_limits(Raw const& raw, Dispatch& command) {
   if (!turns) return std::unexpected(turns.error());
   auto const budget = number_between<double>("--max-budget-usd", raw.budget, 0, kBudgetUsdMax);
   if (!budget) return std::unexpected(budget.error());
-  auto const timeout = timeout_of(raw.timeout);
+  auto const timeout = duration_of("--timeout", raw.timeout, kTimeoutMax);
   if (!timeout) return std::unexpected(timeout.error());
   command.max_turns = *turns;
   command.max_budget_usd = *budget;
@@ -215,9 +227,79 @@ Status read_limits(Raw const& raw, Dispatch& command) {
   return {};
 }
 
+// A level's name, or the number that the API takes.
+Result<std::optional<std::int64_t>> priority_of(std::string const& text) {
+  if (text.empty()) return std::nullopt;
+  for (auto const& [name, priority] :
+       {std::pair{"critical", 10}, {"high", 1}, {"normal", 0}, {"low", -1}})
+    if (text == name) return priority;
+  auto number = number_between<std::int64_t>("--priority", text, -kPriorityMax, kPriorityMax);
+  if (number) return number;
+  return fail(ErrorCode::invalid_argument,
+              "--priority takes critical, high, normal, low or a number from {} to {}, and '{}' is "
+              "none",
+              -kPriorityMax, kPriorityMax, printable(text, 40));
+}
+
+// What stands behind the last colon, if it is of the kind that `fits`; a name may have colons.
+template <class Fits>
+std::pair<std::string, std::string> split_suffix(std::string const& text, Fits fits) {
+  auto const colon = text.rfind(':');
+  if (colon == std::string::npos || colon + 1 == text.size() || !fits(text.substr(colon + 1)))
+    return {text, {}};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+Result<std::vector<KeyShare>> keys_of(std::vector<std::string> const& texts) {
+  std::vector<KeyShare> keys;
+  for (std::string const& text : texts) {
+    auto const [name, most] = split_suffix(
+        text, [](std::string const& end) { return std::ranges::all_of(end, is_digit); });
+    auto const max = number_between<std::int64_t>("--key NAME:MAX", most, 1, kKeyShareMax);
+    if (!max) return std::unexpected(max.error());
+    keys.push_back({name, max->value_or(1)});
+  }
+  return keys;
+}
+
+Result<QueueWishes> queue_wishes_of(Raw const& raw) {
+  QueueWishes wishes;
+  auto const priority = priority_of(raw.priority);
+  if (!priority) return std::unexpected(priority.error());
+  wishes.priority = *priority;
+  auto const delay = duration_of("--delay", raw.delay, kQueueTimeMax);
+  if (!delay) return std::unexpected(delay.error());
+  wishes.delay = *delay;
+  if (wishes.delay && !raw.at.empty())
+    return fail(ErrorCode::invalid_argument, "--delay and --at exclude each other");
+  if (!raw.at.empty())
+    if (auto const at = parse_rfc3339(raw.at); !at) return std::unexpected(at.error());
+  wishes.at = raw.at;
+  wishes.tenant = raw.tenant;
+  auto keys = keys_of(raw.keys);
+  if (!keys) return std::unexpected(keys.error());
+  wishes.keys = *std::move(keys);
+  // A bare number may well be part of the key: pr:123.
+  auto const [key, life] = split_suffix(raw.dedup, [](std::string const& end) {
+    return !is_digit(end.back()) && parse_duration(end).has_value();
+  });
+  wishes.dedup_key = key;
+  auto const lives = duration_of("--dedup KEY:LIFE", life, kQueueTimeMax);
+  if (!lives) return std::unexpected(lives.error());
+  wishes.dedup_life = *lives;
+  return wishes;
+}
+
 Result<Command> make_run(Raw const& raw) {
   RunCommand command;
   DROVER_TRY(read_limits(raw, command));
+  auto wishes = queue_wishes_of(raw);
+  if (!wishes) return std::unexpected(wishes.error());
+  command.queue = *std::move(wishes);
   DROVER_TRY(check_id<SessionId>(raw.session));
   DROVER_TRY(check_id<AgentId>(raw.agent));
   if (raw.worktree && raw.allow_dirty)
@@ -227,6 +309,13 @@ Result<Command> make_run(Raw const& raw) {
   if (raw.read_only && (raw.worktree || raw.allow_dirty))
     return fail(ErrorCode::invalid_argument,
                 "--ro grants no writing, so --worktree and --allow-dirty have no use with it");
+  if (raw.prompt.empty() && raw.task_type.empty())
+    return fail_next(ErrorCode::invalid_argument, "run needs a prompt in quotes, or - for stdin",
+                     "see drover run --help");
+  if (!raw.payload.empty() && raw.task_type.empty())
+    return fail(ErrorCode::invalid_argument, "--payload goes with --task, which says what it is");
+  command.task_type = raw.task_type;
+  command.payload = raw.payload;
   command.workspaces = raw.workspaces;
   command.session = raw.session;
   command.agent = raw.agent;
@@ -446,6 +535,14 @@ Result<Command> make_workspace_remove(Raw const& raw) {
   return WorkspaceRemoveCommand{*workspace};
 }
 
+Result<Command> make_task_type_show(Raw const& raw) {
+  return TaskTypeShowCommand{raw.task_type, format_of(raw)};
+}
+
+Result<Command> make_task_type_apply(Raw const& raw) {
+  return TaskTypeApplyCommand{raw.file, format_of(raw)};
+}
+
 Result<Command> make_queue_change(QueueChange change, Raw const& raw) {
   if (raw.target.empty())
     return fail(ErrorCode::invalid_argument, "no queue is named: all, pool:NAME or type:NAME");
@@ -479,6 +576,7 @@ class Parser {
     add_work();
     add_reading();
     add_sessions();
+    add_task_types();
     add_queues();
     add_schedules();
     add_server();
@@ -506,9 +604,11 @@ class Parser {
     sub->add_flag("--json", raw_.json, what);
   }
   void dispatch_options(CLI::App* sub);
+  void queue_options(CLI::App* sub);
   void add_work();
   void add_reading();
   void add_sessions();
+  void add_task_types();
   void add_queues();
   void add_schedules();
   void add_server();
@@ -536,15 +636,37 @@ void Parser::dispatch_options(CLI::App* sub) {
   json(sub, "one JSON event a line");
 }
 
+void Parser::queue_options(CLI::App* sub) {
+  sub->add_option("--priority", raw_.priority, "critical, high, normal or low, or -100 to 100")
+      ->type_name("LEVEL");
+  sub->add_option("--delay", raw_.delay, "start no earlier than in: 30s, 15m, 2h")
+      ->type_name("TIME");
+  sub->add_option("--at", raw_.at, "start no earlier than: 2026-12-01T09:00:00+01:00")
+      ->type_name("TIME");
+  sub->add_option("--key", raw_.keys, "with others of this key, MAX at once (default 1)")
+      ->type_name("NAME[:MAX]")
+      ->take_all()
+      ->allow_extra_args(false);
+  sub->add_option("--tenant", raw_.tenant, "whose share of the workers it takes (default: yours)")
+      ->type_name("NAME");
+  sub->add_option("--dedup", raw_.dedup,
+                  "start nothing while KEY lives (default 24h) from an "
+                  "earlier run; that one is followed")
+      ->type_name("KEY[:LIFE]");
+}
+
 void Parser::add_work() {
   auto* const run = add(app_, "run", "Runs a prompt in a folder and follows it.", make_run);
-  run->add_option("prompt", raw_.prompt, "what to do; - reads it from stdin")
-      ->type_name("")
-      ->required();
+  run->add_option("prompt", raw_.prompt, "what to do; - reads it from stdin")->type_name("");
+  run->add_option("--task", raw_.task_type, "the type of work; its own prompt may be enough")
+      ->type_name("TYPE");
+  run->add_option("--payload", raw_.payload, "what the type takes: JSON, or @FILE")
+      ->type_name("JSON");
   run->add_option("-w,--workspace", raw_.workspaces, "folder or workspace id (default .)")
       ->type_name("DIR")
       ->expected(1)
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);  // the prompt may follow
   run->add_option("--session", raw_.session, "continue this session")->type_name("ID");
   run->add_option("--agent", raw_.agent, "the agent to run")->type_name("NAME");
   run->add_flag("--ro", raw_.read_only, "grant reading only");
@@ -552,6 +674,7 @@ void Parser::add_work() {
   run->add_flag("--allow-dirty", raw_.allow_dirty, "commit your uncommitted changes first");
   run->add_flag("--init", raw_.init, "make the folder a git repository if it is none");
   dispatch_options(run);
+  queue_options(run);
   run->footer(std::string{kRunExamples});
 
   auto* const send =
@@ -630,6 +753,32 @@ void Parser::add_sessions() {
       add(*workspaces, "rm", "Forgets a workspace; touches no file.", make_workspace_remove);
   removed->add_option("workspace", raw_.id, "its id")->type_name("")->required();
   workspaces->footer(std::string{kWorkspacesExamples});  // last: subcommands would inherit it
+}
+
+void Parser::add_task_types() {
+  auto const list = [](Raw const& raw) {
+    return Result<Command>{TaskTypesCommand{format_of(raw)}};
+  };
+  auto* const types =
+      add(app_, "task-types", "Lists, shows, puts and removes types of work.", list);
+  json(types);
+  types->require_subcommand(0, 1);
+  json(add(*types, "list", "Lists them by name.", list));
+  auto* const show = add(*types, "show", "Prints a type as JSON, to read or to edit and apply.",
+                         make_task_type_show);
+  show->add_option("type", raw_.task_type, "its name")->type_name("")->required();
+  json(show);
+  auto* const apply =
+      add(*types, "apply", "Puts a type, new or in place of an earlier one.", make_task_type_apply);
+  apply->add_option("-f,--file", raw_.file, "the type, in TOML or JSON; - is JSON from stdin")
+      ->type_name("FILE")
+      ->required();
+  json(apply);
+  auto* const removed = add(*types, "rm", "Removes a type that was applied.", [](Raw const& raw) {
+    return Result<Command>{TaskTypeRemoveCommand{raw.task_type}};
+  });
+  removed->add_option("type", raw_.task_type, "its name")->type_name("")->required();
+  types->footer(std::string{kTaskTypesExamples});  // last: subcommands would inherit it
 }
 
 void Parser::add_queues() {

@@ -26,6 +26,22 @@ enum class ShowDiff : std::uint8_t { yes, no };
 enum class BackupAct : std::uint8_t { write, verify };
 enum class OldState : std::uint8_t { keep, move_aside };
 
+struct KeyShare {
+  std::string key;
+  std::int64_t max = 1;
+  friend bool operator==(KeyShare const&, KeyShare const&) = default;
+};
+// What a run asks of the queue; what is not set its task type says.
+struct QueueWishes {
+  std::optional<std::int64_t> priority;
+  std::optional<Millis> delay;
+  std::string at;  // RFC 3339
+  std::string tenant;
+  std::vector<KeyShare> keys;
+  std::string dedup_key;
+  std::optional<Millis> dedup_life;
+};
+
 // Text for stdout: --help, and `drover` alone.
 struct HelpCommand {
   std::string text;
@@ -58,11 +74,14 @@ struct WorkerCommand {
 };
 struct DownCommand {};
 struct RunCommand {
-  std::string prompt;                   // "-": read from stdin
+  std::string prompt;                   // "-": read from stdin; may be empty with a task type
   std::vector<std::string> workspaces;  // folders or ids; empty: the current folder
   std::string session;                  // empty: a new one
   std::string model;
   std::string agent;
+  std::string task_type;
+  std::string payload;  // of the task type: JSON, or @FILE
+  QueueWishes queue;
   std::string idempotency_key;
   std::optional<std::int64_t> max_turns;
   std::optional<double> max_budget_usd;
@@ -135,6 +154,20 @@ struct WorkspaceAddCommand {
 };
 struct WorkspaceRemoveCommand {
   WorkspaceId workspace;
+};
+struct TaskTypesCommand {
+  Format format = Format::text;
+};
+struct TaskTypeShowCommand {
+  std::string name;
+  Format format = Format::text;
+};
+struct TaskTypeApplyCommand {
+  std::string file;  // TOML or JSON, by its name; "-": JSON from stdin
+  Format format = Format::text;
+};
+struct TaskTypeRemoveCommand {
+  std::string name;
 };
 struct QueuesCommand {
   Format format = Format::text;
@@ -214,7 +247,8 @@ using Command =
     std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
                  RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand,
                  DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
-                 WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, QueuesCommand,
+                 WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand,
+                 TaskTypeShowCommand, TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand,
                  QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
                  ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
                  ScheduleNextCommand, LandCommand, ModelServeCommand, BackupCommand,

@@ -88,6 +88,41 @@ TEST(CommandLine, AWorkspaceOptionDoesNotSwallowThePrompt) {
   EXPECT_EQ(command<RunCommand>({"run", "-"}).prompt, "-");
 }
 
+TEST(CommandLine, ATaskTypeMayStandForThePrompt) {
+  auto const run = command<RunCommand>({"run", "--task", "pr-review", "--payload", "@p.json"});
+  EXPECT_EQ(run.task_type, "pr-review");
+  EXPECT_EQ(run.payload, "@p.json");
+  EXPECT_EQ(run.prompt, "");
+  EXPECT_FALSE(parse({"run", "--payload", "{}", "go"})) << "a payload of what?";
+  EXPECT_FALSE(parse({"run", "-w", "dir"})) << "neither a prompt nor a type";
+}
+
+TEST(CommandLine, WhatARunAsksOfTheQueue) {
+  auto const wishes =
+      command<RunCommand>({"run", "--priority", "high", "--delay", "90s", "--key", "github:4",
+                           "--key", "db:main", "--tenant", "team-a", "--dedup", "pr:123:2h", "go"})
+          .queue;
+  EXPECT_EQ(wishes.priority, 1);
+  EXPECT_EQ(wishes.delay, std::chrono::seconds{90});
+  std::vector<KeyShare> const keys = {{"github", 4}, {"db:main", 1}};
+  EXPECT_EQ(wishes.keys, keys);
+  EXPECT_EQ(wishes.tenant, "team-a");
+  EXPECT_EQ(wishes.dedup_key, "pr:123");
+  EXPECT_EQ(wishes.dedup_life, std::chrono::hours{2});
+  EXPECT_EQ(command<RunCommand>({"run", "--dedup", "pr:123", "go"}).queue.dedup_key, "pr:123");
+  EXPECT_EQ(command<RunCommand>({"run", "--priority", "0", "go"}).queue.priority, 0);
+  for (auto const& bad : std::vector<std::vector<std::string>>{{"--priority", "urgent"},
+                                                               {"--priority", "101"},
+                                                               {"--delay", "soon"},
+                                                               {"--at", "tomorrow"},
+                                                               {"--key", "github:0"}}) {
+    std::vector<std::string> arguments{"run", "go"};
+    arguments.insert(arguments.end(), bad.begin(), bad.end());
+    EXPECT_FALSE(parse_command_line(arguments)) << bad[0] << ' ' << bad[1];
+  }
+  EXPECT_FALSE(parse({"run", "--delay", "1m", "--at", "2999-01-01T00:00:00Z", "go"}));
+}
+
 TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<UpCommand>({"up", "--foreground", "--port", "80"}).port, 80);
   EXPECT_EQ(command<ServeCommand>({"serve", "--host", "::1"}).host, "::1");
@@ -109,6 +144,10 @@ TEST(CommandLine, EveryCommandParses) {
   (void)command<WorkspacesCommand>({"workspaces"});
   EXPECT_EQ(command<WorkspaceAddCommand>({"workspaces", "add", "d", "--id", "x"}).id, "x");
   EXPECT_EQ(command<WorkspaceRemoveCommand>({"workspaces", "rm", "x"}).workspace.str(), "x");
+  (void)command<TaskTypesCommand>({"task-types"});
+  EXPECT_EQ(command<TaskTypeShowCommand>({"task-types", "show", "chat"}).name, "chat");
+  EXPECT_EQ(command<TaskTypeApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file, "a.toml");
+  EXPECT_EQ(command<TaskTypeRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
   EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "pool:x"}).queue, "pool:x");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "all"}).change, QueueChange::resume);
@@ -206,9 +245,9 @@ TEST(CommandLine, ComplaintsAreOneHarmlessLine) {
 TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
-  for (char const* const name :
-       {"up", "serve", "run", "ps", "attach", "logs", "events", "diff", "cancel", "send",
-        "sessions", "workspaces", "land", "down", "backup", "restore", "model serve", "version"}) {
+  for (char const* const name : {"up", "serve", "run", "ps", "attach", "logs", "events", "diff",
+                                 "cancel", "send", "sessions", "workspaces", "task-types", "land",
+                                 "down", "backup", "restore", "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))

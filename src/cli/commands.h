@@ -25,6 +25,10 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, TaskTypesCommand const& command);
+[[nodiscard]] int execute(Context const& context, TaskTypeShowCommand const& command);
+[[nodiscard]] int execute(Context const& context, TaskTypeApplyCommand const& command);
+[[nodiscard]] int execute(Context const& context, TaskTypeRemoveCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueuesCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);
 [[nodiscard]] int execute(Context const& context, DeadLettersCommand const& command);

@@ -15,14 +15,17 @@ namespace {
 
 constexpr std::string_view kScripted = "scripted:";
 
+// Whole seconds; a part of one is rounded up, so that no limit becomes 0.
+std::int64_t seconds_of(Millis time) {
+  return std::chrono::ceil<std::chrono::seconds>(time).count();
+}
+
 template <class Dispatch>
 json::object limits_of(Dispatch const& command) {
   json::object limits;
   if (command.max_turns) limits["max_turns"] = *command.max_turns;
   if (command.max_budget_usd) limits["max_budget_usd"] = *command.max_budget_usd;
-  // Whole seconds; a part of one is rounded up, so that no limit becomes 0.
-  if (command.timeout)
-    limits["timeout_s"] = std::chrono::ceil<std::chrono::seconds>(*command.timeout).count();
+  if (command.timeout) limits["timeout_s"] = seconds_of(*command.timeout);
   return limits;
 }
 
@@ -33,6 +36,22 @@ json::object grant_of(GrantedWorkspace const& workspace) {
   if (workspace.checkout == Checkout::worktree) grant["checkout"] = "worktree";
   if (workspace.checkout == Checkout::allow_dirty) grant["checkout"] = "allow_dirty";
   return grant;
+}
+
+void put_wishes(json::object& invocation, QueueWishes const& wishes) {
+  if (wishes.priority) invocation["priority"] = *wishes.priority;
+  if (wishes.delay) invocation["delay_s"] = seconds_of(*wishes.delay);
+  if (!wishes.at.empty()) invocation["delay_until"] = wishes.at;
+  if (!wishes.tenant.empty()) invocation["tenant"] = wishes.tenant;
+  json::array keys;
+  for (KeyShare const& share : wishes.keys)
+    keys.push_back(json::object{{"key", json::string{share.key}}, {"max", share.max}});
+  if (!keys.empty()) invocation["concurrency"] = std::move(keys);
+  if (wishes.dedup_key.empty()) return;
+  json::object dedup;
+  dedup["key"] = wishes.dedup_key;
+  if (wishes.dedup_life) dedup["life_s"] = seconds_of(*wishes.dedup_life);
+  invocation["dedup"] = std::move(dedup);
 }
 
 std::size_t first_bad_byte(std::string_view text) {
@@ -88,6 +107,18 @@ Result<std::string> resolve_model(std::string const& model) {
   return fmt::format("{}{}", kScripted, *path);
 }
 
+Result<std::string> read_payload(std::string const& argument) {
+  if (argument.empty()) return argument;
+  bool const is_file = argument.starts_with('@');
+  auto text = is_file ? os::read_file(argument.substr(1), kPayloadBytesMax) : argument;
+  if (!text) return fail(ErrorCode::invalid_argument, "--payload: {}", text.error().message);
+  if (auto const value = parse_json(*text); !value)
+    return fail_next(ErrorCode::invalid_argument,
+                     fmt::format("--payload is no JSON: {}", value.error().message),
+                     is_file ? "" : "give JSON, or @FILE for a file that holds it");
+  return text;
+}
+
 std::string subject_of(Environment const& environment) {
   passwd const* const user = ::getpwuid(::geteuid());
   if (user != nullptr && user->pw_name != nullptr) return make_slug(user->pw_name);
@@ -107,13 +138,16 @@ json::object make_invocation(RunCommand const& command,
   invocation["workspaces"] = std::move(grants);
   invocation["trigger"] = "message";
   json::object entrypoint;
-  entrypoint["inline"] = command.prompt;
+  if (!command.prompt.empty()) entrypoint["inline"] = command.prompt;
   json::object start;
   start["entrypoint"] = std::move(entrypoint);
   invocation["start"] = std::move(start);
   if (!command.session.empty()) invocation["session"] = command.session;
   if (!command.agent.empty()) invocation["agent"] = command.agent;
   if (!command.model.empty()) invocation["model"] = command.model;
+  if (!command.task_type.empty()) invocation["task_type"] = command.task_type;
+  put_wishes(invocation, command.queue);
+  if (!command.payload.empty()) invocation["payload"] = parse_json(command.payload).value();
   if (auto limits = limits_of(command); !limits.empty()) invocation["limits"] = std::move(limits);
   return invocation;
 }

@@ -49,6 +49,19 @@ TEST(Dispatch, IllFormedTextNamesWhereItIs) {
   EXPECT_EQ(bad.error().message, "the prompt is not valid UTF-8 near byte 19");
 }
 
+TEST(Dispatch, APayloadIsJsonHereOrInAFile) {
+  EXPECT_EQ(*read_payload(R"({"base": "main"})"), R"({"base": "main"})");
+  std::string const file = testing::TempDir() + "/payload.json";
+  std::ofstream{file} << "[1, 2]";
+  EXPECT_EQ(*read_payload("@" + file), "[1, 2]");
+  for (std::string const& bad : {std::string{"base: main"}, "@" + file + ".none"}) {
+    auto const refused = read_payload(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(exit_code(refused.error().code), 2);
+    EXPECT_TRUE(refused.error().message.contains("--payload")) << refused.error().message;
+  }
+}
+
 TEST(Dispatch, AScriptedModelGetsAnAbsolutePath) {
   std::string const folder = testing::TempDir() + "/dispatch_models";
   std::filesystem::create_directories(folder);
@@ -81,6 +94,14 @@ TEST(Dispatch, TheInvocationIsUnitV1) {
   command.max_turns = 3;
   command.max_budget_usd = 0.5;
   command.timeout = Millis{1'001};
+  command.task_type = "pr-review";
+  command.payload = R"({"base": "main"})";
+  command.queue.priority = 10;
+  command.queue.delay = Millis{1'500};
+  command.queue.tenant = "team-a";
+  command.queue.keys = {{"github", 4}};
+  command.queue.dedup_key = "pr:1";
+  command.queue.dedup_life = std::chrono::hours{1};
   auto const full =
       make_invocation(command,
                       {{WorkspaceId::trusted("a"), Access::read_only, Checkout::in_place},
@@ -89,12 +110,18 @@ TEST(Dispatch, TheInvocationIsUnitV1) {
                       "ann");
   // The server reads it with these very rules.
   auto const parsed = contract::parse_invocation(json::serialize(full));
-  EXPECT_TRUE(parsed) << parsed.error().text();
+  ASSERT_TRUE(parsed) << parsed.error().text();
   EXPECT_EQ(full.at("workspaces"),
             json::parse(R"([{"id":"a","mode":"ro"},{"id":"b","mode":"rw","checkout":"worktree"},
                             {"id":"c","mode":"rw","checkout":"allow_dirty"}])"));
   EXPECT_EQ(full.at("limits"),
             json::parse(R"({"max_turns":3,"max_budget_usd":0.5,"timeout_s":2})"));
+  EXPECT_EQ(parsed->priority, 10);
+  EXPECT_EQ(parsed->delay, std::chrono::seconds{2});
+  EXPECT_EQ(parsed->tenant, "team-a");
+  EXPECT_EQ(parsed->concurrency.at(0).max, 4);
+  EXPECT_EQ(parsed->dedup->life, std::chrono::hours{1});
+  EXPECT_EQ(full.at("payload"), json::parse(R"({"base": "main"})"));
   EXPECT_EQ(full.at("session"), "ses-1");
   EXPECT_EQ(full.at("agent"), "dev");
   EXPECT_EQ(full.at("model"), "m");

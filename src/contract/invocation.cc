@@ -106,6 +106,58 @@ Result<std::vector<WorkspaceGrant>> grants_of(json::array const& items) {
   return grants;
 }
 
+std::vector<ConcurrencyShare> shares_of(json::object const& object) {
+  std::vector<ConcurrencyShare> shares;
+  auto const* items = object.if_contains("concurrency");
+  if (items == nullptr) return shares;
+  for (auto const& item : items->get_array())
+    shares.push_back({text_at(item.get_object(), "key"),
+                      int_at(item.get_object(), "max", ConcurrencyShare{}.max)});
+  return shares;
+}
+
+// What a schema cannot say of them.
+Status check_shares(Invocation const& invocation) {
+  std::set<std::string_view> seen;
+  if (invocation.concurrency_key) seen.insert(*invocation.concurrency_key);
+  for (std::size_t i = 0; i < invocation.concurrency.size(); ++i)
+    if (!seen.insert(invocation.concurrency[i].key).second)
+      return fail(ErrorCode::invalid_argument,
+                  "/concurrency/{}/key: expected a key that is not named already, found \"{}\"", i,
+                  invocation.concurrency[i].key);
+  if (seen.size() > kConcurrencyKeysMax)
+    return fail(ErrorCode::invalid_argument,
+                "/concurrency: expected at most {} keys, concurrency_key among them",
+                kConcurrencyKeysMax);
+  return {};
+}
+
+Dedup dedup_of(json::object const& object) {
+  Dedup dedup;
+  dedup.key = text_at(object, "key");
+  dedup.life = std::chrono::seconds{int_at(object, "life_s", dedup.life.count())};
+  return dedup;
+}
+
+// What the invocation asks of the queue.
+Status read_queue_members(json::object const& object, Invocation& out) {
+  out.tenant = optional_text(object, "tenant");
+  if (auto const priority = optional_int(object, "priority"))
+    out.priority = static_cast<int>(*priority);
+  out.fifo_group = optional_text(object, "fifo_group");
+  out.concurrency_key = optional_text(object, "concurrency_key");
+  out.concurrency = shares_of(object);
+  DROVER_TRY(check_shares(out));
+  if (auto const* dedup = object.if_contains("dedup")) out.dedup = dedup_of(dedup->get_object());
+  if (auto const* retry = object.if_contains("retry"))
+    out.retry = task_retry_of(retry->get_object());
+  out.delay_until = optional_time(object, "delay_until");
+  if (auto const delay = optional_int(object, "delay_s")) out.delay = std::chrono::seconds{*delay};
+  if (out.delay && out.delay_until)
+    return fail(ErrorCode::invalid_argument, "/delay_s: expected no delay beside delay_until");
+  return {};
+}
+
 template <class T>
 std::optional<T> optional_id(json::object const& object, std::string_view key) {
   auto text = optional_text(object, key);
@@ -166,6 +218,26 @@ json::array grants_json(std::vector<WorkspaceGrant> const& grants) {
     out.emplace_back(std::move(item));
   }
   return out;
+}
+
+void put_queue_members(json::object& out, Invocation const& invocation) {
+  put(out, "tenant", invocation.tenant);
+  put(out, "priority", invocation.priority);
+  put(out, "fifo_group", invocation.fifo_group);
+  put(out, "concurrency_key", invocation.concurrency_key);
+  json::array shares;
+  for (ConcurrencyShare const& share : invocation.concurrency)
+    shares.push_back(json::object{{"key", json::string{share.key}}, {"max", share.max}});
+  if (!shares.empty()) out["concurrency"] = std::move(shares);
+  if (invocation.dedup) {
+    json::object dedup;
+    dedup["key"] = invocation.dedup->key;
+    dedup["life_s"] = invocation.dedup->life.count();
+    out["dedup"] = std::move(dedup);
+  }
+  if (invocation.retry) out["retry"] = to_json(*invocation.retry);
+  put_time(out, "delay_until", invocation.delay_until);
+  if (invocation.delay) out["delay_s"] = invocation.delay->count();
 }
 
 // Members sorted at every depth.
@@ -242,6 +314,10 @@ Result<Invocation> parse_invocation(json::value const& value) {
   out.workspaces = *std::move(grants);
   out.trigger = *value_of(kTriggers, text_at(object, "trigger"));
   out.start = start_of(object.at("start").get_object());
+  if (auto const* entrypoint = std::get_if<Entrypoint>(&out.start);
+      entrypoint != nullptr && entrypoint->prompt().empty() && !object.contains("task_type"))
+    return fail(ErrorCode::invalid_argument,
+                "/start/entrypoint: expected inline, path, or a task type that says what to do");
   if (object.contains("tools")) out.tools = texts_at(object, "tools");
   if (auto const* context = object.if_contains("context"))
     out.context = context_of(context->get_object());
@@ -251,10 +327,7 @@ Result<Invocation> parse_invocation(json::value const& value) {
   out.task_type = optional_text(object, "task_type");
   if (auto const* payload = object.if_contains("payload")) out.payload = *payload;
   out.idempotency_key = optional_text(object, "idempotency_key");
-  out.priority = static_cast<int>(int_at(object, "priority"));
-  out.fifo_group = optional_text(object, "fifo_group");
-  out.concurrency_key = optional_text(object, "concurrency_key");
-  out.delay_until = optional_time(object, "delay_until");
+  DROVER_TRY(read_queue_members(object, out));
   out.limits = limits_in(object);
   return out;
 }
@@ -314,10 +387,7 @@ json::value to_json(Invocation const& invocation, Tokens tokens) {
   put(out, "task_type", invocation.task_type);
   put(out, "payload", invocation.payload);
   put(out, "idempotency_key", invocation.idempotency_key);
-  if (invocation.priority != 0) out["priority"] = invocation.priority;
-  put(out, "fifo_group", invocation.fifo_group);
-  put(out, "concurrency_key", invocation.concurrency_key);
-  put_time(out, "delay_until", invocation.delay_until);
+  put_queue_members(out, invocation);
   if (invocation.limits != Limits{}) out["limits"] = to_json(invocation.limits);
   return out;
 }

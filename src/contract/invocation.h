@@ -2,6 +2,7 @@
 // unit.v1: the dispatch of one piece of work, as a typed value. parse_invocation() checks the text
 // against the published schema first, then what a schema cannot say.
 // Plain values; thread-safe as such.
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "contract/task_retry.h"
 
 namespace drover::contract {
 
@@ -42,7 +44,7 @@ struct WorkspaceGrant {
   Checkout checkout = Checkout::in_place;
 };
 
-// A first turn; at least one of the two is there.
+// A first turn; at least one of the two is there, or a task type.
 struct Entrypoint {
   std::optional<std::string> inline_prompt;
   std::optional<std::string> path;
@@ -89,6 +91,22 @@ struct Limits {
   friend bool operator==(Limits const&, Limits const&) = default;
 };
 
+// In one invocation.
+inline constexpr std::size_t kConcurrencyKeysMax = 8;
+
+// So many runs with the key may be claimed at once.
+struct ConcurrencyShare {
+  std::string key;
+  std::int64_t max = 1;
+  friend bool operator==(ConcurrencyShare const&, ConcurrencyShare const&) = default;
+};
+
+// While it lives, another invocation with the key starts nothing.
+struct Dedup {
+  std::string key;
+  std::chrono::seconds life{std::chrono::hours{24}};
+};
+
 struct Invocation {
   Identity identity;
   std::string runner;  // as given; see canonical_runner()
@@ -103,10 +121,16 @@ struct Invocation {
   std::optional<std::string> task_type;
   std::optional<json::value> payload;
   std::optional<std::string> idempotency_key;
-  int priority = 0;  // higher is claimed first
+  std::optional<std::string> tenant;  // absent: the session's, of a new one the subject's
+  std::optional<int> priority;        // higher is claimed first; absent: the task type's
   std::optional<std::string> fifo_group;
-  std::optional<std::string> concurrency_key;
+  std::optional<std::string> concurrency_key;  // a key in `concurrency` with a limit of 1
+  std::vector<ConcurrencyShare> concurrency;
+  std::optional<Dedup> dedup;
+  std::optional<TaskRetry> retry;  // in place of the task type's
+  // At most one of the two.
   std::optional<WallTime> delay_until;
+  std::optional<std::chrono::seconds> delay;
   Limits limits;
 };
 

@@ -79,6 +79,37 @@ TEST(Invocation, OneWorkspaceCannotBeGrantedTwice) {
   EXPECT_EQ(error_pointer(error), "/workspaces/1/id");
 }
 
+TEST(Invocation, AnEmptyEntrypointNeedsATaskTypeThatSaysWhatToDo) {
+  auto const refused = parse_invocation(with({{"start", R"({"entrypoint": {}})"}}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(error_pointer(refused.error()), "/start/entrypoint");
+  EXPECT_TRUE(parse_invocation(
+      with({{"start", R"({"entrypoint": {}})"}, {"task_type", R"("pr-review")"}})));
+}
+
+TEST(Invocation, WhatItAsksOfTheQueueIsCheckedBeyondItsSchema) {
+  auto const place = [](std::initializer_list<std::pair<char const*, char const*>> members) {
+    auto const refused = parse_invocation(with(members));
+    return refused ? std::string{"taken"} : std::string{error_pointer(refused.error())};
+  };
+  EXPECT_EQ(place({{"delay_s", "1"}, {"delay_until", R"("2999-01-01T00:00:00Z")"}}), "/delay_s");
+  EXPECT_EQ(place({{"concurrency", R"([{"key": "a"}, {"key": "a", "max": 2}])"}}),
+            "/concurrency/1/key");
+  EXPECT_EQ(place({{"concurrency_key", R"("a")"}, {"concurrency", R"([{"key": "a"}])"}}),
+            "/concurrency/0/key");
+  std::string const eight =
+      R"([{"key": "1"}, {"key": "2"}, {"key": "3"}, {"key": "4"}, {"key": "5"}, {"key": "6"},
+          {"key": "7"}, {"key": "8"}])";
+  EXPECT_EQ(place({{"concurrency", eight.c_str()}}), "taken");
+  EXPECT_EQ(place({{"concurrency", eight.c_str()}, {"concurrency_key", R"("9")"}}), "/concurrency");
+}
+
+// A priority of 0 is one: it stands before the task type's.
+TEST(Invocation, APriorityOfZeroIsNotTheSameAsNone) {
+  EXPECT_EQ(parsed(with({{"priority", "0"}})).priority, 0);
+  EXPECT_FALSE(parsed(with({})).priority);
+}
+
 TEST(Invocation, TextThatIsNoJsonIsAnInvalidArgument) {
   for (auto const* text : {"", "{", "\xFF", "{\"a\":1,\"a\":2}"})
     EXPECT_EQ(parse_invocation(std::string_view{text}).error().code, ErrorCode::invalid_argument);
@@ -120,7 +151,7 @@ TEST(Invocation, FingerprintIsThatOfTheWorkAlone) {
   EXPECT_EQ(
       base,
       fingerprint(parsed(json_of(
-          R"({"start":{"entrypoint":{"inline":"x"}},"trigger":"message","priority":0,)"
+          R"({"start":{"entrypoint":{"inline":"x"}},"trigger":"message",)"
           R"("workspaces":[{"checkout":"in_place","mode":"rw","id":"demo"}],"runner":"native",)"
           R"("identity":{"launcher":"user:dev","token":"t","subject":"dev"},"idempotency_key":"k"})"))));
   EXPECT_EQ(fingerprint(parsed(with({{"payload", R"({"a":1,"b":{"c":1,"d":2}})"}}))),

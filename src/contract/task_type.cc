@@ -1,6 +1,5 @@
 #include "contract/task_type.h"
 
-#include <cmath>
 #include <utility>
 
 #include "contract/built_in_task_types.h"
@@ -15,35 +14,10 @@ constexpr std::array<Named<TaskPriority>, 4> kPriorities = {{{TaskPriority::crit
                                                              {TaskPriority::high, "high"},
                                                              {TaskPriority::normal, "normal"},
                                                              {TaskPriority::low, "low"}}};
-constexpr std::array<Named<TaskBackoff>, 3> kBackoffs = {{{TaskBackoff::fixed, "fixed"},
-                                                          {TaskBackoff::exponential, "exponential"},
-                                                          {TaskBackoff::list, "list"}}};
-
-Millis millis_of(double seconds) {
-  return Millis{std::llround(seconds * 1000)};
-}
-double seconds_of(Millis time) {
-  return static_cast<double>(time.count()) / 1000;
-}
-
 TaskTimeouts timeouts_of(json::object const& object) {
   return {.queue_s = optional_int(object, "queue_s"),
           .run_s = optional_int(object, "run_s"),
           .step_s = optional_int(object, "step_s")};
-}
-
-TaskRetry retry_of(json::object const& object) {
-  TaskRetry retry;
-  retry.attempts_max = int_at(object, "attempts_max", retry.attempts_max);
-  if (auto const backoff = value_of(kBackoffs, text_at(object, "backoff")))
-    retry.backoff = *backoff;
-  if (auto const delay = optional_double(object, "delay_s")) retry.delay = millis_of(*delay);
-  if (auto const most = optional_double(object, "delay_max_s")) retry.delay_max = millis_of(*most);
-  if (auto const* delays = object.if_contains("delays_s"))
-    for (json::value const& delay : delays->get_array())
-      retry.delays.push_back(millis_of(delay.to_number<double>()));
-  retry.full_jitter = text_at(object, "jitter") != "none";
-  return retry;
 }
 
 Result<TaskDefaults> defaults_of(json::object const& object) {
@@ -69,25 +43,6 @@ json::object to_json(TaskTimeouts const& timeouts) {
   put(out, "queue_s", timeouts.queue_s);
   put(out, "run_s", timeouts.run_s);
   put(out, "step_s", timeouts.step_s);
-  return out;
-}
-
-json::object to_json(TaskRetry const& retry) {
-  TaskRetry const usual;
-  json::object out;
-  if (retry.attempts_max != usual.attempts_max) out["attempts_max"] = retry.attempts_max;
-  if (retry.backoff != usual.backoff) out["backoff"] = to_string(retry.backoff);
-  if (retry.delay != usual.delay) put(out, "delay_s", std::optional{seconds_of(retry.delay)});
-  if (retry.delay_max != usual.delay_max)
-    put(out, "delay_max_s", std::optional{seconds_of(retry.delay_max)});
-  json::object delay;
-  json::array delays;
-  for (Millis const one : retry.delays) {
-    put(delay, "s", std::optional{seconds_of(one)});
-    delays.push_back(delay["s"]);
-  }
-  if (!delays.empty()) out["delays_s"] = std::move(delays);
-  if (!retry.full_jitter) out["jitter"] = "none";
   return out;
 }
 
@@ -128,7 +83,8 @@ Result<TaskType> parse_task_type(json::value const& value) {
   type.priority = value_of(kPriorities, text_at(object, "priority")).value_or(TaskPriority::normal);
   if (auto const* timeouts = object.if_contains("timeouts"))
     type.timeouts = timeouts_of(timeouts->get_object());
-  if (auto const* retry = object.if_contains("retry")) type.retry = retry_of(retry->get_object());
+  if (auto const* retry = object.if_contains("retry"))
+    type.retry = task_retry_of(retry->get_object());
   if (auto const* defaults = object.if_contains("defaults")) {
     auto parsed = defaults_of(defaults->get_object());
     if (!parsed) return std::unexpected(std::move(parsed).error());
@@ -150,7 +106,7 @@ json::value to_json(TaskType const& type) {
   if (!type.prompt.empty()) out["prompt"] = type.prompt;
   put(out, "payload", type.payload);
   if (type.payload_required) out["payload_required"] = true;
-  if (type.pool != "default") out["pool"] = type.pool;
+  if (type.pool != kDefaultPool) out["pool"] = type.pool;
   if (type.interactive) out["interactive"] = true;
   if (type.priority != TaskPriority::normal) out["priority"] = to_string(type.priority);
   put_object(out, "timeouts", to_json(type.timeouts));
@@ -190,10 +146,6 @@ std::string task_prompt(TaskType const& type, std::string_view prompt, json::val
 std::string_view to_string(TaskPriority priority) {
   return name_of(kPriorities, priority);
 }
-std::string_view to_string(TaskBackoff backoff) {
-  return name_of(kBackoffs, backoff);
-}
-
 std::vector<TaskType> const& built_in_task_types() {
   static std::vector<TaskType> const kTypes = [] {
     std::vector<TaskType> types;

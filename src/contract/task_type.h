@@ -13,25 +13,21 @@
 #include "base/schema.h"
 #include "base/time.h"
 #include "contract/invocation.h"
+#include "contract/task_retry.h"
 
 namespace drover::contract {
 
+// Of an invocation that names none.
+inline constexpr std::string_view kDefaultTaskType = "background-agent";
+// Of a type that names none.
+inline constexpr std::string_view kDefaultPool = "default";
+
 enum class TaskPriority : std::uint8_t { critical, high, normal, low };
-enum class TaskBackoff : std::uint8_t { fixed, exponential, list };
 
 struct TaskTimeouts {
   std::optional<std::int64_t> queue_s;  // longest wait for a worker
   std::optional<std::int64_t> run_s;    // of a run whose invocation names no limit
   std::optional<std::int64_t> step_s;   // longest time without an event of the unit
-};
-
-struct TaskRetry {
-  std::int64_t attempts_max = 3;  // the first one counts
-  TaskBackoff backoff = TaskBackoff::exponential;
-  Millis delay{1'000};
-  Millis delay_max{15 * 60'000};
-  std::vector<Millis> delays;  // of TaskBackoff::list
-  bool full_jitter = true;
 };
 
 // For what an invocation leaves out.
@@ -50,7 +46,7 @@ struct TaskType {
   std::optional<json::value> payload;
   std::optional<Schema> payload_schema;  // `payload`, compiled
   bool payload_required = false;
-  std::string pool = "default";
+  std::string pool{kDefaultPool};
   bool interactive = false;
   TaskPriority priority = TaskPriority::normal;
   TaskTimeouts timeouts;
@@ -72,7 +68,6 @@ struct TaskType {
                                       json::value const* payload);
 
 [[nodiscard]] std::string_view to_string(TaskPriority priority);
-[[nodiscard]] std::string_view to_string(TaskBackoff backoff);
 
 // The types that every server has (contracts/task-types), by name.
 [[nodiscard]] std::vector<TaskType> const& built_in_task_types();

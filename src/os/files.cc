@@ -10,11 +10,16 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "base/text.h"
+#include "base/time.h"
+#include "os/process.h"
 
 namespace drover::os {
 
@@ -84,6 +89,24 @@ Status write_file_atomic(std::string const& path, std::string_view bytes, mode_t
   Fd const folder{::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!folder.valid() || ::fsync(folder.get()) != 0) return fail_errno("sync the folder of", path);
   return {};
+}
+
+namespace {
+
+// Cut to its new size last, so that its blocks are never given away meanwhile.
+Status overwrite(int fd, std::string_view bytes, std::string_view name) {
+  if (::lseek(fd, 0, SEEK_SET) < 0) return fail_errno("write", name);
+  DROVER_TRY(write_all(fd, bytes, name));
+  if (::ftruncate(fd, static_cast<off_t>(bytes.size())) != 0) return fail_errno("cut", name);
+  return {};
+}
+
+}  // namespace
+
+Status overwrite_file(std::string const& path, std::string_view bytes) {
+  Fd const fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!fd.valid()) return fail_errno("open", path);
+  return overwrite(fd.get(), bytes, path);
 }
 
 Result<Fd> open_beneath(int folder_fd, std::string const& relative, int flags, mode_t mode) {
@@ -157,18 +180,38 @@ Result<std::string> executable_folder() {
   return folder_of(*path);
 }
 
+namespace {
+
+constexpr Millis kHeirsWait{5'000};
+constexpr Millis kHeirsLook{5};
+
+// Whether the process that wrote its pid has ended. A child of its that has not called execve yet
+// shares the lock and goes on holding it for a moment.
+bool has_ended(std::string_view holder) {
+  pid_t pid = 0;
+  auto const [end, error] = std::from_chars(holder.data(), holder.data() + holder.size(), pid);
+  if (error != std::errc{} || end != holder.data() + holder.size()) return false;
+  auto const process = open_process(pid);
+  if (!process) return process.error().code == ErrorCode::not_found;
+  return wait_gone(process->get(), Millis{0}).value_or(false);
+}
+
+}  // namespace
+
 Result<FileLock> FileLock::acquire(std::string const& path) {
   Fd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
   if (!fd.valid()) return fail_errno("open the lock", path);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  auto const deadline = std::chrono::steady_clock::now() + kHeirsWait;
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail_errno("lock", path);
-    auto const holder = read_all(fd.get(), path, 64);
-    return fail(ErrorCode::conflict, "{} is held by process {}", path,
-                holder ? trim(*holder) : std::string_view{"?"});
+    auto const holder = read_file(path, 64);
+    std::string_view const pid = holder ? trim(*holder) : std::string_view{"?"};
+    if (!has_ended(pid) || std::chrono::steady_clock::now() > deadline)
+      return fail(ErrorCode::conflict, "{} is held by process {}", path, pid);
+    std::this_thread::sleep_for(kHeirsLook);
   }
   std::string const pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd.get(), 0) != 0) return fail_errno("write the lock", path);
-  DROVER_TRY(write_all(fd.get(), pid, path));
+  DROVER_TRY(overwrite(fd.get(), pid, path));
   return FileLock{std::move(fd)};
 }
 

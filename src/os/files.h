@@ -26,6 +26,10 @@ namespace drover::os {
 [[nodiscard]] Status write_file_atomic(std::string const& path, std::string_view bytes,
                                        mode_t mode = 0644);
 
+// Over the bytes of a file that is there, in place, and so also on a full disk while `bytes` need
+// no further block. Not atomic, not synced.
+[[nodiscard]] Status overwrite_file(std::string const& path, std::string_view bytes);
+
 // openat2 with RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS: a hostile tree cannot lead out of
 // `folder_fd`. Adds O_CLOEXEC | O_NONBLOCK | O_NOCTTY.
 [[nodiscard]] Result<Fd> open_beneath(int folder_fd, std::string const& relative, int flags,
@@ -46,7 +50,8 @@ namespace drover::os {
 // An exclusive flock on a file that holds its owner's pid; released with the object or the process.
 class FileLock {
  public:
-  // conflict, naming the holder's pid, when another process has it.
+  // conflict, naming the holder's pid, when another process has it. Of one that was killed its
+  // unfinished children may have it for a moment: that is waited for, up to 5 s.
   [[nodiscard]] static Result<FileLock> acquire(std::string const& path);
 
  private:

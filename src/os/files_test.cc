@@ -2,10 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
+
+#include "base/time.h"
 
 namespace drover::os {
 namespace {
@@ -74,6 +79,46 @@ TEST_F(Files, ASecondLockNamesTheHolder) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::conflict);
   EXPECT_NE(second.error().message.find(std::to_string(getpid())), std::string::npos);
+}
+
+TEST_F(Files, OverwritingLeavesNothingOfALongerTextAndMakesNoFile) {
+  std::string const path = folder_ + "/place";
+  EXPECT_EQ(overwrite_file(path, "x").error().code, ErrorCode::not_found);
+  ASSERT_TRUE(write_file_atomic(path, "something long", 0600));
+  ASSERT_TRUE(overwrite_file(path, "short"));
+  EXPECT_EQ(read_file(path).value(), "short");
+}
+
+// What a server's sandbox is between clone3 and execve when the server is killed.
+TEST_F(Files, ALockOutlivesItsDeadHolderOnlyUntilThatOnesChildHasEnded) {
+  std::string const path = folder_ + "/lock";
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  pid_t const holder = fork();
+  if (holder == 0) {
+    auto const lock = FileLock::acquire(path);
+    if (!lock) _exit(1);
+    if (fork() == 0) {
+      char byte = 0;
+      close(ends[1]);
+      (void)!read(ends[0], &byte, 1);  // until the test closes the pipe
+      _exit(0);
+    }
+    _exit(0);
+  }
+  close(ends[0]);
+  int status = -1;
+  ASSERT_EQ(waitpid(holder, &status, 0), holder);
+  ASSERT_EQ(status, 0);
+  // The child has it: nobody else can.
+  Fd const probe{open(path.c_str(), O_RDWR | O_CLOEXEC)};
+  ASSERT_EQ(flock(probe.get(), LOCK_EX | LOCK_NB), -1);
+  std::jthread const ends_child{[end = ends[1]] {
+    std::this_thread::sleep_for(Millis{50});
+    close(end);
+  }};
+  auto const mine = FileLock::acquire(path);
+  EXPECT_TRUE(mine) << mine.error().text();
 }
 
 TEST_F(Files, RemoveTreeDoesNotFollowLinks) {

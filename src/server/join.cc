@@ -31,6 +31,7 @@ namespace drover::server {
 namespace {
 
 constexpr std::size_t kPoolThreads = 4;
+constexpr std::size_t kSyncThreads = 4;
 constexpr int kFoldersMax = 100;
 
 std::string host_name() {
@@ -75,7 +76,7 @@ Result<OwnFolder> own_folder(JoinOptions const& options) {
 class JoinedProcess {
  public:
   JoinedProcess(JoinOptions const& options, worker::WorkerMode mode)
-      : options_(options), mode_(mode), pool_(kPoolThreads) {}
+      : options_(options), mode_(mode), pool_(kPoolThreads), sync_pool_(kSyncThreads) {}
 
   Status start();
   void run() {
@@ -99,6 +100,7 @@ class JoinedProcess {
   StopSignals signals_{io_};
   os::TaskGroup background_{io_.get_executor(), "worker-process"};
   os::BlockingPool pool_;
+  os::BlockingPool sync_pool_;
   std::optional<OwnFolder> folder_;
   worker::WorkerOptions worker_options_;
   std::unique_ptr<store::DiskReserve> reserve_;
@@ -177,8 +179,8 @@ Status JoinedProcess::make_worker() {
   worker_options_.lease = options_.lease;
   worker_options_.joined = true;
   worker_options_.session_folder = joined->session_folder;
-  worker::WorkerParts const parts{io_,      clock_,    random_,   pool_,          *reserve_,
-                                  *tokens_, *runtime_, *control_, worker_options_};
+  worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
+                                  *reserve_, *tokens_, *runtime_, *control_, worker_options_};
   worker_ = std::make_unique<worker::Worker>(parts, std::move(id), std::move(duty));
   return {};
 }

@@ -25,6 +25,7 @@
 #include "broker/retention.h"
 #include "broker/schema.h"
 #include "contract/invocation.h"
+#include "contract/task_type.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "os/task_group.h"
@@ -49,11 +50,12 @@ namespace drover::server {
 namespace {
 
 constexpr std::size_t kPoolThreads = 4;
+// Of their own, so that on a slow disk a commit delays commits, and no start, kill or look at a
+// tree.
+constexpr std::size_t kSyncThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-// Its streams are read from the start; those of others from when they are first offered.
-constexpr std::string_view kUsualTaskType = "background-agent";
 // A joined worker passes its units' model calls on.
 constexpr std::size_t kApiBodyBytesMax = std::size_t{32} << 20U;
 
@@ -86,6 +88,15 @@ Result<Secret> load_or_create_token(std::string const& path, Random& random) {
   return Secret{token};
 }
 
+// Where the server is reached. On a disk without any room it goes over that of a server that was
+// killed, for this one is to serve what is stored.
+Status write_place(std::string const& path, std::string const& text) {
+  auto written = os::write_file_atomic(path, text, 0600);
+  if (written || written.error().code != ErrorCode::no_space) return written;
+  auto const over = os::overwrite_file(path, text);
+  return over ? Status{} : written;
+}
+
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
@@ -101,7 +112,10 @@ std::vector<store::Migration> all_migrations() {
 class Server {
  public:
   explicit Server(ServeOptions const& options)
-      : options_(options), pool_(kPoolThreads), read_pool_(kReadThreads) {}
+      : options_(options),
+        pool_(kPoolThreads),
+        sync_pool_(kSyncThreads),
+        read_pool_(kReadThreads) {}
 
   Status start();
   void run() {
@@ -132,6 +146,7 @@ class Server {
   os::TaskGroup background_{io_.get_executor(), "server"};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
+  os::BlockingPool sync_pool_;
   os::BlockingPool read_pool_;
   Secret token_;
   json::array warnings_;  // what is weaker here than it should be, for whoever starts the server
@@ -216,7 +231,7 @@ Status Server::open_store() {
   queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
-  workspaces_ = std::make_unique<workspace::Registry>(*writer_, pool_, clock_);
+  workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
@@ -260,7 +275,8 @@ Status Server::connect_broker() {
       [this](std::string stream) { return unit_stream(std::move(stream)); },
       [this] { return workforce_ ? workforce_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
-  options.types.emplace_back(kUsualTaskType, broker::kDefaultPool);
+  // Its streams are read from the start; those of others from when they are first offered.
+  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};
@@ -301,16 +317,16 @@ Status Server::make_worker() {
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
-      io_, clock_, random_, pool_, *writer_, *readers_, *reserve_, *streams_, queue, *workspaces_,
-      *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
+      io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
+      *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   answers_ = std::make_unique<worker::AnswerWatch>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
   if (options_.own_worker == OwnWorker::yes) {
-    worker::WorkerParts const parts{
-        io_, clock_, random_, pool_, *reserve_, *tokens_, *runtime_, *control_, services_->options};
+    worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
+                                    *reserve_, *tokens_, *runtime_, *control_, services_->options};
     worker_ = std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_));
   }
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
@@ -332,7 +348,8 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(*services_, *dispatcher_, *workforce_, *schedules_);
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -386,8 +403,7 @@ Status Server::announce() {
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
                           {"pid", static_cast<std::int64_t>(::getpid())}};
-  DROVER_TRY(os::write_file_atomic(options_.state_folder + "/server.json",
-                                   json::serialize(file) + "\n", 0600));
+  DROVER_TRY(write_place(options_.state_folder + "/server.json", json::serialize(file) + "\n"));
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});

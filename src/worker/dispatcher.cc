@@ -5,14 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
 #include <boost/json.hpp>
 
 #include "base/digest.h"
 #include "base/text.h"
-#include "broker/priority.h"
 #include "git/repository.h"
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
@@ -29,7 +27,6 @@ constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
 constexpr std::string_view kAskTool = "AskUserQuestion";
 constexpr std::array<std::string_view, 7> kTools = {"Read", "Write", "Edit",  "Bash",
                                                     "Glob", "Grep",  kAskTool};
-constexpr std::string_view kTaskType = "background-agent";
 
 // Of a session that names none. Only a person can be asked.
 std::vector<std::string> usual_tools(contract::Launcher const& launcher) {
@@ -99,7 +96,9 @@ std::string workspace_group(WorkspaceId const& id) {
 }
 
 // Who shares the workers fairly with others. A subject may hold what a queue's name may not.
-std::string tenant_of(std::string const& subject) {
+std::string tenant_of(SessionRecord const& session) {
+  if (!session.tenant.empty()) return session.tenant;
+  std::string const& subject = session.subject;
   bool const plain = subject.size() <= 100 &&
                      std::ranges::all_of(subject, [](char c) { return c > ' ' && c < '\x7f'; });
   return plain ? subject : "subject:" + sha256_hex(subject);
@@ -110,6 +109,7 @@ broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry co
   broker::QueueEntry entry = fresh;
   entry.task_type = dead.task_type;
   entry.pool = dead.pool;
+  entry.tenant = dead.tenant;
   entry.priority = dead.priority;
   entry.fifo_groups = dead.fifo_groups;
   entry.keys = dead.keys;
@@ -124,47 +124,6 @@ Error at_place(Error error, std::size_t place) {
   return error;
 }
 
-// What the invocation leaves out, its task type says.
-contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type) {
-  contract::Limits const& usual = type.defaults.limits;
-  auto const fill = [](auto& limit, auto const& first, auto const& second) {
-    if (!limit) limit = first ? first : second;
-  };
-  fill(limits.queue_s, type.timeouts.queue_s, usual.queue_s);
-  fill(limits.timeout_s, type.timeouts.run_s, usual.timeout_s);
-  fill(limits.step_s, type.timeouts.step_s, usual.step_s);
-  fill(limits.max_turns, usual.max_turns, limits.max_turns);
-  fill(limits.max_budget_usd, usual.max_budget_usd, limits.max_budget_usd);
-  fill(limits.idle_s, usual.idle_s, limits.idle_s);
-  fill(limits.cpu, usual.cpu, limits.cpu);
-  fill(limits.memory_mb, usual.memory_mb, limits.memory_mb);
-  fill(limits.pids, usual.pids, limits.pids);
-  fill(limits.disk_mb, usual.disk_mb, limits.disk_mb);
-  return limits;
-}
-
-// The contract's enums are the queue's, in the same order.
-static_assert(static_cast<int>(contract::TaskPriority::low) ==
-              static_cast<int>(broker::PriorityLevel::low));
-static_assert(static_cast<int>(contract::TaskBackoff::list) ==
-              static_cast<int>(broker::Backoff::list));
-
-int priority_of(contract::TaskType const& type) {
-  auto const level = static_cast<broker::PriorityLevel>(type.priority);
-  return static_cast<int>(broker::priority_of(level));
-}
-
-broker::RetryPolicy retry_policy_of(contract::TaskRetry const& retry) {
-  broker::RetryPolicy policy;
-  policy.attempts_max = retry.attempts_max;
-  policy.backoff = static_cast<broker::Backoff>(retry.backoff);
-  policy.delay = retry.delay;
-  policy.delay_max = retry.delay_max;
-  policy.delays = retry.delays;
-  policy.jitter = retry.full_jitter ? broker::Jitter::full : broker::Jitter::none;
-  return policy;
-}
-
 bool writes_in_place(contract::WorkspaceGrant const& grant) {
   return grant.mode == contract::WorkspaceMode::rw &&
          grant.checkout != contract::Checkout::worktree;
@@ -173,18 +132,12 @@ bool writes_in_place(contract::WorkspaceGrant const& grant) {
 }  // namespace
 
 struct Dispatcher::Plan {
-  contract::TaskType type;
+  RunTerms terms;
   SessionRecord session;
   bool new_session = false;
-  std::string prompt;
   std::string model;
-  contract::Limits limits;
   std::string key;
   std::string digest;
-  int priority = 0;
-  std::optional<std::string> fifo_group;
-  std::optional<std::string> concurrency_key;
-  std::optional<WallTime> delay_until;
   std::optional<RunId> replay_of;
   std::optional<Dispatched> known;  // its idempotency key was: there is nothing left to do
 };
@@ -211,7 +164,7 @@ Task<Result<std::optional<Dispatched>>> Dispatcher::replay_of(std::string key, s
                                     "was another",
                                     printable(key, 80), (*known)->id),
                         "use a new key for a new request");
-  co_return Dispatched{std::move(**known), false};
+  co_return Dispatched{std::move(**known), Dispatched::Kind::repeated};
 }
 
 Task<Status> Dispatcher::check_workspaces(std::vector<contract::WorkspaceGrant> grants) {
@@ -259,19 +212,11 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     co_return plan;
   }
 
-  auto type = task_type(invocation.task_type.value_or(std::string{kTaskType}));
+  auto type = task_type(invocation.task_type.value_or(std::string{contract::kDefaultTaskType}));
   if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
-  json::value const* const payload = invocation.payload ? &*invocation.payload : nullptr;
-  auto const fits = contract::check_payload(plan.type, payload);
-  if (!fits) co_return std::unexpected(fits.error());
-  plan.prompt = contract::task_prompt(
-      plan.type, std::get<contract::Entrypoint>(invocation.start).prompt(), payload);
-  plan.limits = with_defaults(invocation.limits, plan.type);
-  plan.priority = invocation.priority == 0 ? priority_of(plan.type) : invocation.priority;
-  plan.fifo_group = invocation.fifo_group;
-  plan.concurrency_key = invocation.concurrency_key;
-  plan.delay_until = invocation.delay_until;
+  auto terms = terms_of(*type, invocation, services_.clock.now());
+  if (!terms) co_return std::unexpected(terms.error());
+  plan.terms = *std::move(terms);
   if (invocation.session) {
     auto session =
         co_await services_.readers.run([id = *invocation.session](store::Database& database) {
@@ -285,10 +230,11 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.id = SessionId::create(services_.clock, services_.random);
     session.subject = invocation.identity.subject;
     session.launcher = invocation.identity.launcher.text();
+    session.tenant = invocation.tenant.value_or("");
     session.agent = AgentId::trusted("default");
     session.workspaces = invocation.workspaces;
     session.tools = invocation.tools.value_or(
-        plan.type.defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
+        type->defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -297,7 +243,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     }
   }
   plan.model = invocation.model.value_or(plan.session.model);
-  if (plan.model.empty()) plan.model = plan.type.defaults.model.value_or("");
+  if (plan.model.empty()) plan.model = type->defaults.model.value_or("");
   if (plan.model.empty()) plan.model = services_.options.default_model;
   co_return plan;
 }
@@ -322,19 +268,17 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
   if (*replay) co_return std::move(**replay);
-  auto type = task_type(kTaskType);
+  auto type = task_type(contract::kDefaultTaskType);
   if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
-  plan.prompt = std::move(message.prompt);
-  plan.limits = with_defaults(message.limits, plan.type);
   plan.model = message.model.value_or(plan.session.model);
+  plan.terms = terms_of(*type, std::move(message), services_.clock.now());
   co_return co_await accept(std::move(plan));
 }
 
 Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   auto const room = services_.reserve.room();
   if (!room) co_return std::unexpected(room.error());
-  auto const prompt = check_prompt(plan.prompt);
+  auto const prompt = check_prompt(plan.terms.prompt);
   if (!prompt) co_return std::unexpected(prompt.error());
   if (plan.model.empty())
     co_return fail_next(ErrorCode::invalid_argument,
@@ -342,7 +286,7 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
                         "give --model anthropic/<name> or --model scripted:<file>");
   auto const model = co_await services_.models.prepare(plan.model);
   if (!model) co_return std::unexpected(model.error());
-  if (plan.limits.max_budget_usd && !model->price)
+  if (plan.terms.limits.max_budget_usd && !model->price)
     co_return fail_next(
         ErrorCode::invalid_argument,
         fmt::format(
@@ -353,15 +297,15 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   auto const ready = co_await check_workspaces(plan.session.workspaces);
   if (!ready) co_return std::unexpected(ready.error());
 
-  WallTime const now = services_.clock.now();
+  WallTime const now = plan.terms.entry.enqueued_at;
   RunRecord run;
   run.id = RunId::create(services_.clock, services_.random);
   run.session = plan.session.id;
   run.agent = plan.session.agent;
   run.model = plan.model;
   run.workspaces = plan.session.workspaces;
-  run.prompt = plan.prompt;
-  run.limits = plan.limits;
+  run.prompt = plan.terms.prompt;
+  run.limits = plan.terms.limits;
   run.idempotency_key = plan.key;
   run.body_digest = plan.digest;
   run.created_at = now;
@@ -369,20 +313,12 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   plan.session.model = plan.model;
   plan.session.updated_at = now;
 
-  broker::QueueEntry entry;
+  broker::QueueEntry entry = std::move(plan.terms.entry);
   entry.run = run.id;
-  entry.task_type = plan.type.name;
-  entry.pool = plan.type.pool;
-  entry.tenant = tenant_of(plan.session.subject);
-  entry.retry = retry_policy_of(plan.type.retry);
-  entry.priority = plan.priority;
+  if (entry.tenant.empty()) entry.tenant = tenant_of(plan.session);
   entry.fifo_groups.push_back(session_group(run.session));
   for (contract::WorkspaceGrant const& grant : run.workspaces)
     if (writes_in_place(grant)) entry.fifo_groups.push_back(workspace_group(grant.id));
-  if (plan.fifo_group) entry.fifo_groups.push_back("user:" + *plan.fifo_group);
-  if (plan.concurrency_key) entry.keys.push_back({*plan.concurrency_key, 1});
-  entry.enqueued_at = now;
-  entry.not_before = plan.delay_until.value_or(now);
   if (run.limits.queue_s)
     entry.expires_at = entry.not_before + std::chrono::seconds{*run.limits.queue_s};
 
@@ -395,8 +331,22 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
 }
 
 // Inside a job of the writer.
-Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
+Result<Dispatched> Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
   RunRecord const& run = prepared.run;
+  broker::QueueEntry entry = prepared.entry;
+  if (run.replay_of) {
+    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
+    if (!letter) return std::unexpected(letter.error());
+    entry = renewed(letter->entry, prepared.entry);
+  }
+  // First, for of a duplicate nothing is written.
+  auto const enqueued = services_.queue.enqueue(transaction, entry);
+  if (!enqueued) return std::unexpected(enqueued.error());
+  if (!enqueued->added) {
+    auto first = find_run(transaction.db(), enqueued->run);
+    if (!first) return std::unexpected(first.error());
+    return Dispatched{*std::move(first), Dispatched::Kind::duplicate};
+  }
   if (prepared.new_session) {
     DROVER_TRY(insert_session(transaction.db(), prepared.session));
   } else {
@@ -405,15 +355,9 @@ Status Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
     DROVER_TRY(answer_waiting(transaction, services_.streams, run, run.created_at));
   }
   DROVER_TRY(insert_run(transaction.db(), run));
-  broker::QueueEntry entry = prepared.entry;
-  if (run.replay_of) {
-    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
-    if (!letter) return std::unexpected(letter.error());
-    entry = renewed(letter->entry, prepared.entry);
-  }
-  DROVER_TRY(services_.queue.enqueue(transaction, entry));
-  return append_events(transaction, services_.streams, run,
-                       {state_event(run, contract::RunState::queued)});
+  DROVER_TRY(append_events(transaction, services_.streams, run,
+                           {state_event(run, contract::RunState::queued)}));
+  return Dispatched{run, Dispatched::Kind::created};
 }
 
 Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
@@ -421,17 +365,15 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   std::string const digest = plan.digest;
   auto prepared = co_await prepare(std::move(plan));
   if (!prepared) co_return std::unexpected(prepared.error());
-  auto const stored = co_await services_.writer.run(
-      [this, one = *prepared](store::Transaction& transaction) mutable {
+  auto stored = co_await services_.writer.run(
+      [this, one = *std::move(prepared)](store::Transaction& transaction) mutable {
         return store(transaction, one);
       });
-  if (!stored) {
-    // Two requests with one key at the same time: the other one won.
-    auto replay = co_await replay_of(key, digest);
-    if (replay && *replay) co_return std::move(**replay);
-    co_return std::unexpected(stored.error());
-  }
-  co_return Dispatched{std::move(prepared->run), true};
+  if (stored) co_return stored;
+  // Two requests with one key at the same time: the other one won.
+  auto replay = co_await replay_of(key, digest);
+  if (replay && *replay) co_return std::move(**replay);
+  co_return stored;
 }
 
 Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
@@ -439,28 +381,29 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
   if (all.empty() || all.size() > kBulkMax)
     co_return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kBulkMax,
                    all.size());
-  std::vector<Dispatched> dispatched;
-  std::vector<Prepared> fresh;
+  std::vector<Dispatched> dispatched(all.size());
+  std::vector<std::pair<std::size_t, Prepared>> fresh;  // with its place
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto plan = co_await plan_of(std::move(all[i]));
     if (!plan) co_return std::unexpected(at_place(plan.error(), i));
     if (plan->known) {
-      dispatched.push_back(std::move(*plan->known));
+      dispatched[i] = std::move(*plan->known);
       continue;
     }
     auto prepared = co_await prepare(*std::move(plan));
     if (!prepared) co_return std::unexpected(at_place(prepared.error(), i));
-    dispatched.push_back({prepared->run, true});
-    fresh.push_back(*std::move(prepared));
+    fresh.emplace_back(i, *std::move(prepared));
   }
-  auto const stored = co_await services_.writer.run(
-      [this, fresh = std::move(fresh)](store::Transaction& transaction) mutable -> Status {
-        for (Prepared& one : fresh)
-          DROVER_TRY(store(transaction, one));
-        return {};
-      });
-  if (!stored) co_return std::unexpected(stored.error());
-  co_return dispatched;
+  auto job = [this, fresh = std::move(fresh), dispatched = std::move(dispatched)](
+                 store::Transaction& transaction) mutable -> Result<std::vector<Dispatched>> {
+    for (auto& [place, one] : fresh) {
+      auto stored = store(transaction, one);
+      if (!stored) return std::unexpected(at_place(stored.error(), place));
+      dispatched[place] = *std::move(stored);
+    }
+    return std::move(dispatched);
+  };
+  co_return co_await services_.writer.run(std::move(job));
 }
 
 Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
@@ -476,14 +419,13 @@ Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
     return Found{*std::move(old), *std::move(session)};
   });
   if (!found) co_return std::unexpected(found.error());
+  // What else it asks of the queue its dead letter says.
   Plan plan;
-  auto type = task_type(kTaskType);
-  if (!type) co_return std::unexpected(type.error());
-  plan.type = *std::move(type);
   plan.session = std::move(found->session);
-  plan.prompt = found->run.prompt;
-  plan.limits = found->run.limits;
   plan.model = found->run.model;
+  plan.terms.prompt = found->run.prompt;
+  plan.terms.limits = found->run.limits;
+  plan.terms.entry.enqueued_at = plan.terms.entry.not_before = services_.clock.now();
   plan.replay_of = run;
   co_return co_await accept(std::move(plan));
 }

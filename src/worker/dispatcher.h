@@ -11,13 +11,19 @@
 #include "contract/invocation.h"
 #include "contract/turn.h"
 #include "worker/records.h"
+#include "worker/run_terms.h"
 #include "worker/services.h"
 
 namespace drover::worker {
 
 struct Dispatched {
+  enum class Kind : std::uint8_t {
+    created,
+    repeated,   // the idempotency key had this very request before
+    duplicate,  // the deduplication key lives, and has this run
+  };
   RunRecord run;
-  bool created = false;  // false: the idempotency key had this very request before
+  Kind kind = Kind::created;
 };
 
 inline constexpr std::size_t kBulkMax = 1000;
@@ -32,7 +38,8 @@ class Dispatcher {
   // A further message to a session, under the session's own grants.
   Task<Result<Dispatched>> message(SessionId session, contract::Message message);
   // All of them or none: what cannot be dispatched is named in the error by its place, "/runs/3".
-  // Those whose idempotency key is known already count as dispatched. 1 to kBulkMax.
+  // Those whose idempotency or deduplication key is known already count as dispatched. 1 to
+  // kBulkMax.
   Task<Result<std::vector<Dispatched>>> dispatch_many(std::vector<contract::Invocation> all);
   // The dead letter of `run` as a new run of the same session, with a link to the old one, whose
   // one terminal event stands. not_found when it has no dead letter.
@@ -44,7 +51,7 @@ class Dispatcher {
   [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
   Task<Result<Prepared>> prepare(Plan plan);
-  Status store(store::Transaction& transaction, Prepared& prepared);
+  Result<Dispatched> store(store::Transaction& transaction, Prepared& prepared);
   Task<Result<Dispatched>> accept(Plan plan);
   Task<Result<std::optional<Dispatched>>> replay_of(std::string key, std::string digest);
   Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants);

@@ -21,7 +21,7 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms, s.removed_ms";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
@@ -107,6 +107,7 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.created_at = from_unix_ms(row.integer(11));
   session.updated_at = from_unix_ms(row.integer(12));
   session.removed = !row.is_null(13);
+  session.tenant = row.text(14);
   return session;
 }
 
@@ -181,7 +182,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(14), std::string{row.text(15)}};
+  return SessionSummary{*std::move(session), row.integer(15), std::string{row.text(16)}};
 }
 
 constexpr std::string_view kSummary =
@@ -213,7 +214,9 @@ std::vector<store::Migration> run_migrations() {
        "CREATE INDEX runs_unfinished ON runs(id) WHERE finished_ms IS NULL"},
       {"worker", 2, "removed sessions", "ALTER TABLE sessions ADD COLUMN removed_ms INTEGER"},
       {"worker", 3, "runs that replay a dead letter", "ALTER TABLE runs ADD COLUMN replay_of TEXT"},
-      {"worker", 4, "runs that wait for an answer",
+      {"worker", 4, "the tenant of a session",
+       "ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"},
+      {"worker", 5, "runs that wait for an answer",
        "ALTER TABLE runs ADD COLUMN answer_by_ms INTEGER;"
        "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"}};
 }
@@ -221,11 +224,11 @@ std::vector<store::Migration> run_migrations() {
 Status insert_session(store::Database& database, SessionRecord& session) {
   DROVER_TRY(database.run(
       "INSERT INTO sessions(id, subject, launcher, agent, model, workspaces, tools, worktree,"
-      " branch, note, created_ms, updated_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+      " branch, note, created_ms, updated_ms, tenant) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
       session.id.str(), session.subject, session.launcher, session.agent.str(), session.model,
       json::serialize(print(session.workspaces)), fmt::format("{}", fmt::join(session.tools, ",")),
       session.worktree, session.branch, session.note, to_unix_ms(session.created_at),
-      to_unix_ms(session.updated_at)));
+      to_unix_ms(session.updated_at), session.tenant));
   session.number = database.last_insert_id();
   return {};
 }

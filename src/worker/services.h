@@ -42,6 +42,7 @@ struct Services {
   Clock const& clock;
   Random& random;
   os::BlockingPool& pool;
+  os::BlockingPool& sync_pool;  // for what waits for the disk: checkouts, commits, landing
   store::Writer& writer;
   store::Readers& readers;
   store::DiskReserve& reserve;

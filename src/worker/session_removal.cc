@@ -59,7 +59,7 @@ Task<Status> remove_session(Services const& services, Workforce& workforce, Sess
       });
   if (!marked) co_return marked;
   co_await workforce.release(id);
-  auto const removed = co_await services.pool.run(
+  auto const removed = co_await services.sync_pool.run(
       [place = *tree, folder = fmt::format("{}/sessions/{}", services.options.state_folder, id)] {
         if (place) {
           if (auto done = workspace::remove(*place); !done) return done;

@@ -152,15 +152,16 @@ Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
     request.resumed = resumed_ || run_.state == RunState::committing;
     requests.push_back(std::move(request));
   }
-  co_return co_await parts_.pool.run([requests]() -> Result<std::vector<workspace::CheckedOut>> {
-    std::vector<workspace::CheckedOut> all;
-    for (auto const& request : requests) {
-      auto one = workspace::check_out(request);
-      if (!one) return std::unexpected(one.error());
-      all.push_back(*std::move(one));
-    }
-    return all;
-  });
+  co_return co_await parts_.sync_pool.run(
+      [requests]() -> Result<std::vector<workspace::CheckedOut>> {
+        std::vector<workspace::CheckedOut> all;
+        for (auto const& request : requests) {
+          auto one = workspace::check_out(request);
+          if (!one) return std::unexpected(one.error());
+          all.push_back(*std::move(one));
+        }
+        return all;
+      });
 }
 
 Task<Status> Supervisor::check_folders() {
@@ -297,12 +298,13 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
     // Right before the tree is touched: it belongs to whoever holds the claim.
     auto const recorded = co_await record_committing(outcome);
-    if (!recorded && recorded.error().code == ErrorCode::conflict) {
+    if (!recorded)
+      log::warn("run-not-recorded", {{"run", run_.id}, {"reason", recorded.error().text()}});
+    // On a full disk the claim is known to stand, and the end has room of its own.
+    if (!recorded && recorded.error().code != ErrorCode::no_space) {
       co_await leave_to_next();
       co_return;
     }
-    if (!recorded)
-      log::warn("run-not-recorded", {{"run", run_.id}, {"reason", recorded.error().text()}});
     co_await govern(outcome, events);
   }
   co_await finish(std::move(outcome), std::move(events));
@@ -311,7 +313,7 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   units_.rest(session_.id, idle);
 }
 
-// Another attempt has taken over: nothing is written, and no unit of this one goes on.
+// Another attempt has taken over, or may have: nothing is written, and no unit of this one goes on.
 Task<void> Supervisor::leave_to_next() {
   co_await units_.drop(session_.id);
   log::warn("run-fenced", {{"run", run_.id}, {"epoch", run_.epoch}});
@@ -329,8 +331,7 @@ Task<void> Supervisor::leave_committing(Outcome outcome) {
 Task<Status> Supervisor::record_committing(Outcome outcome) {
   std::vector<broker::Claim> claims{claim_};
   auto const lost = co_await parts_.control.renew(std::move(claims), parts_.options.lease);
-  if (!lost) co_return std::unexpected(lost.error());
-  if (!lost->empty()) co_return fail(ErrorCode::conflict, "the run {} is fenced", run_.id);
+  if (lost && !lost->empty()) co_return fail(ErrorCode::conflict, "the run {} is fenced", run_.id);
   RunState const from = run_.state;
   run_.state = RunState::committing;
   run_.reason = outcome.reason;
@@ -354,7 +355,7 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
     change.fallback = run_.prompt;
     change.now = parts_.clock.now();
     bool const commit = outcome.tree == TreeAction::commit;
-    auto const governed = co_await parts_.pool.run([change, commit] {
+    auto const governed = co_await parts_.sync_pool.run([change, commit] {
       return commit ? workspace::commit_turn(change) : workspace::set_aside(change);
     });
     if (!governed) {

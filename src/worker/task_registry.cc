@@ -182,6 +182,10 @@ Task<Result<RegisteredTask>> TaskRegistry::put(contract::TaskType type,
 Task<Status> TaskRegistry::remove(std::string name) {
   auto const free = check_not_in_file(name);
   if (!free) co_return free;
+  if (!stored_.contains(name) && built_in_.contains(name))
+    co_return fail_next(ErrorCode::conflict,
+                        fmt::format("the task type {} is built in and cannot be removed", name),
+                        "put one of that name to stand before it");
   if (!stored_.contains(name))
     co_return fail(ErrorCode::not_found, "no task type '{}' was stored through the API",
                    printable(name, 60));

@@ -45,8 +45,8 @@ class TaskRegistry {
   // `expected_revision` (0: must be new to the store) is not the present one.
   Task<Result<RegisteredTask>> put(contract::TaskType type,
                                    std::optional<std::int64_t> expected_revision);
-  // A built-in type of that name holds again. conflict when a file defines it, not_found when the
-  // API stored none.
+  // A built-in type of that name holds again. conflict when a file defines it or the API stored
+  // nothing over a built-in one, not_found when there is none of that name.
   Task<Status> remove(std::string name);
 
  private:

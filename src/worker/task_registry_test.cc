@@ -73,7 +73,11 @@ TEST_F(Registry, WhatTheApiStoredOutlivesTheServer) {
   EXPECT_EQ(open.registry.find("pr-review")->type.pool, "large");
   ASSERT_TRUE(store::finish(open.loop, open.registry.remove("pr-review")));
   EXPECT_EQ(open.registry.find("pr-review")->origin, TaskOrigin::built_in);
-  EXPECT_FALSE(store::finish(open.loop, open.registry.remove("pr-review")));
+  EXPECT_EQ(store::finish(open.loop, open.registry.remove("pr-review")).error().code,
+            ErrorCode::conflict)
+      << "it is built in";
+  EXPECT_EQ(store::finish(open.loop, open.registry.remove("weekly")).error().code,
+            ErrorCode::not_found);
 }
 
 TEST_F(Registry, AStaleChangeIsRefused) {

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "base/log.h"
@@ -166,17 +167,23 @@ Task<void> Worker::renew_loop() {
 Task<bool> Worker::renew_all() {
   auto const asked_at = parts_.clock.boot_now();
   std::vector<broker::Claim> claims;
-  for (auto const& [run, held] : claims_)
+  std::map<RunId, Epoch> asked;
+  for (auto const& [run, held] : claims_) {
     claims.push_back(held.claim);
+    asked.emplace(run, held.claim.epoch);
+  }
   if (claims.empty()) co_return true;
   auto const lost = co_await parts_.control.renew(std::move(claims), parts_.options.lease);
   if (!lost) log::warn("claims-not-renewed", {{"reason", lost.error().text()}});
   if (lost) {
-    for (auto& [run, held] : claims_)
-      if (held.until < asked_at + parts_.options.lease)
-        held.until = asked_at + parts_.options.lease;
-    for (RunId const& run : *lost)
-      fence(run);
+    // A run may have been claimed anew meanwhile: the answer is not about that.
+    std::set<RunId> const over{lost->begin(), lost->end()};
+    for (auto& [run, held] : claims_) {
+      auto const one = asked.find(run);
+      if (one == asked.end() || one->second != held.claim.epoch) continue;
+      held.until = asked_at + parts_.options.lease;
+      if (over.contains(run)) fence(run);
+    }
   }
   for (auto const& [run, held] : claims_)
     if (held.until <= parts_.clock.boot_now()) fence(run);

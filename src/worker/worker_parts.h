@@ -11,6 +11,7 @@ struct WorkerParts {
   Clock const& clock;
   Random& random;
   os::BlockingPool& pool;
+  os::BlockingPool& sync_pool;  // for what waits for the disk
   store::DiskReserve& reserve;  // of the disk of this worker's own state folder
   gateway::TokenKey const& tokens;
   runtime::Runtime& runtime;

@@ -86,6 +86,13 @@ Reply Api::post_text(std::string const& path, std::string body, net::Headers con
   return send(std::move(wanted));
 }
 
+Reply Api::put(std::string const& path, json::object const& body) {
+  auto wanted = request("PUT", path);
+  wanted.headers.add("content-type", "application/json");
+  wanted.body = json::serialize(body);
+  return send(std::move(wanted));
+}
+
 Reply Api::erase(std::string const& path) {
   return send(request("DELETE", path));
 }

@@ -59,6 +59,7 @@ class Api {
                            net::Headers const& more = {});
   [[nodiscard]] Reply post_text(std::string const& path, std::string body,
                                 net::Headers const& more = {});
+  [[nodiscard]] Reply put(std::string const& path, json::object const& body);
   [[nodiscard]] Reply erase(std::string const& path);
   // As it is, without a token and any header but those given.
   [[nodiscard]] Reply send(net::ClientRequest request);

@@ -17,6 +17,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "harness/leftovers.h"
 #include "harness/processes.h"
 #include "os/files.h"
 
@@ -29,7 +30,6 @@ namespace {
 constexpr Millis kStartDeadline{10'000};
 constexpr Millis kStopDeadline{15'000};
 constexpr Millis kLeftoverGrace{1'000};
-constexpr int kCgroupDepth = 4;
 
 std::string make_root() {
   char const* const base = std::getenv("TMPDIR");
@@ -43,14 +43,6 @@ void write_text(std::string const& path, std::string_view text) {
   std::ofstream out{path, std::ios::binary};
   out << text;
   if (!out.flush()) throw std::runtime_error("cannot write " + path);
-}
-
-std::vector<std::string> names_in(std::string const& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (auto const& entry : fs::directory_iterator(folder, error))
-    names.push_back(entry.path().filename().string());
-  return names;
 }
 
 }  // namespace
@@ -218,38 +210,11 @@ json::object World::invocation(std::string const& workspace, std::string const& 
 }
 
 std::vector<std::string> World::cgroups() const {
-  auto const sessions = names_in(state_folder() + "/sessions");
-  std::vector<std::string> found;
-  std::error_code error;
-  fs::recursive_directory_iterator walk{"/sys/fs/cgroup",
-                                        fs::directory_options::skip_permission_denied, error};
-  for (; !error && walk != fs::recursive_directory_iterator{}; walk.increment(error)) {
-    if (walk.depth() >= kCgroupDepth) walk.disable_recursion_pending();
-    std::string const name = walk->path().filename().string();
-    if (!name.starts_with("drover-")) continue;
-    for (std::string const& session : sessions)
-      if (name.contains(session)) found.push_back(walk->path().string());
-  }
-  return found;
+  return cgroups_of(state_folder());
 }
 
 std::vector<std::string> World::leftovers() const {
-  std::vector<std::string> left;
-  for (ProcessLine const& line : processes_below(::getpid()))
-    left.push_back(fmt::format("process {}: {}", line.pid, line.command));
-  for (std::string const& path : cgroups())
-    left.push_back("cgroup " + path);
-  auto const mounts = os::read_file("/proc/self/mountinfo");
-  if (mounts && mounts->contains(root_)) left.push_back("a mount below " + root_);
-  for (std::string_view const folder : {"/units", "/workloads"})
-    for (std::string const& name : names_in(state_folder() + std::string{folder}))
-      left.push_back(fmt::format("{}/{}", folder, name));
-  std::error_code error;
-  fs::recursive_directory_iterator walk{root_, error};
-  for (; !error && walk != fs::recursive_directory_iterator{}; walk.increment(error))
-    if (walk->symlink_status().type() == fs::file_type::socket)
-      left.push_back("socket " + walk->path().string());
-  return left;
+  return leftovers_of(root_, state_folder());
 }
 
 }  // namespace drover::harness

@@ -199,6 +199,28 @@ TEST_F(FullDisk, ARunWhoseUnitFindsNoRoomWaitsInTheQueue) {
   EXPECT_EQ(fault_of(events, run.run), "");
 }
 
+// The room of its reserve was taken too, so that no file can be made.
+TEST_F(FullDisk, AServerThatIsKilledOnIsFollowedByOneThatReads) {
+  auto wanted = World::invocation(workspace_, world_.model(kYes), "go");
+  wanted["limits"] = json::object{{"idle_s", 1}};
+  auto const run = api_->dispatch(wanted);
+  (void)api_->events(run);
+  // The next server would find room where it reaps a unit.
+  ASSERT_TRUE(eventually([&] { return world_.units().empty(); }));
+  (void)fill();
+  world_.kill_server();
+  disk_.fill();
+  world_.serve();
+  Api const found = world_.api();
+  api_ = std::make_unique<Api>(found.url(), found.token());
+  EXPECT_FALSE(ready());
+  EXPECT_EQ(text_of(api_->run(run.run), "state"), "succeeded");
+  disk_.make_room();
+  EXPECT_TRUE(eventually([&] { return ready(); }));
+  auto const after = api_->dispatch(World::invocation(workspace_, world_.model(kYes), "go"));
+  EXPECT_EQ(text_of(api_->events(after).back().data, "state"), "succeeded");
+}
+
 TEST(FullDiskAtStart, TheServerStartsAndReads) {
   World world;
   SmallDisk const disk{world.state_folder()};

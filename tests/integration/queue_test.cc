@@ -80,6 +80,110 @@ TEST(Queue, BulkDispatchIsAllOrNone) {
   }
 }
 
+TEST(Queue, ADedupKeyThatLivesStartsNothingAndNamesTheFirstRun) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(kHello);
+  world.serve();
+  auto const run = [&](std::string const& key) {
+    return world.drover({"run", "-w", repository.path(), "--ro", "--model", model, "--detach",
+                         "--json", "--dedup", key, "go"});
+  };
+  auto const first = run("pr:7:1h");
+  ASSERT_EQ(first.exit_code, 0) << first.text();
+  std::string const id = text_of(first.lines().at(0), "run");
+  Api api = world.api();
+  (void)api.events({id, text_of(first.lines().at(0), "session")});
+  auto const second = run("pr:7:1h");
+  EXPECT_EQ(second.exit_code, 0) << second.text();
+  EXPECT_EQ(text_of(second.lines().at(0), "run"), id) << "also when the first has ended";
+  EXPECT_TRUE(second.err.contains("nothing was started")) << second.text();
+  auto const other = run("pr:8:1h");
+  EXPECT_NE(text_of(other.lines().at(0), "run"), id);
+  EXPECT_EQ(api.get("/api/v1/runs").body.at("runs").as_array().size(), 2U);
+  EXPECT_EQ(api.get("/api/v1/sessions").body.at("sessions").as_array().size(), 2U)
+      << "a duplicate makes no session either";
+}
+
+TEST(Queue, OfABulkWithOneDedupKeyOneIsStarted) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(kHello);
+  world.serve();
+  Api api = world.api();
+  auto invocation = World::invocation(api.add_workspace(repository.path()), model, "go");
+  invocation["dedup"] = {{"key", "once"}};
+  auto const taken = api.post("/api/v1/runs/bulk", {{"runs", json::array{invocation, invocation}}});
+  ASSERT_EQ(taken.status, 202) << taken.text;
+  auto const& runs = taken.body.at("runs").as_array();
+  EXPECT_EQ(runs.at(0).at("run"), runs.at(1).at("run"));
+  EXPECT_FALSE(runs.at(0).at("duplicate").as_bool());
+  EXPECT_TRUE(runs.at(1).at("duplicate").as_bool());
+  EXPECT_EQ(api.get("/api/v1/runs").body.at("runs").as_array().size(), 1U);
+}
+
+TEST(Queue, ARunWaitsWhereItAskedTo) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(kHello);
+  world.serve();
+  Api api = world.api();
+  auto const workspace = api.add_workspace(repository.path());
+  ASSERT_EQ(api.post("/api/v1/queues/all/pause", {}).status, 200);
+  auto const dispatch = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"run",     "-w",  workspace,  "--ro",
+                                       "--model", model, "--detach", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    auto const outcome = world.drover(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
+    return RunRef{text_of(outcome.lines().at(0), "run"), text_of(outcome.lines().at(0), "session")};
+  };
+  auto const low = dispatch({"--priority", "low", "--key", "one", "low"});
+  auto const high = dispatch({"--priority", "high", "--key", "one", "high"});
+  auto const late = dispatch({"--tenant", "team-a", "--delay", "1h", "late"});
+  int delayed = 0;
+  auto const listed = api.get("/api/v1/queues");
+  for (auto const& item : listed.body.at("queues").as_array())
+    if (text_of(item.as_object(), "tenant") == "team-a")
+      delayed = item.at("delayed").to_number<int>();
+  EXPECT_EQ(delayed, 1);
+  ASSERT_EQ(api.post("/api/v1/queues/all/resume", {}).status, 200);
+  // One key lets one of them go at a time, so that the order shows.
+  (void)api.events(high);
+  (void)api.events(low);
+  auto const started = [&](RunRef const& run) {
+    return text_of(api.get("/api/v1/runs/" + run.run).body, "started_at");
+  };
+  EXPECT_LT(started(high), started(low));
+  EXPECT_EQ(state_of(api, late.run), "queued");
+  // Messages of the session stay with its tenant.
+  EXPECT_EQ(api.post("/api/v1/runs/" + late.run + "/run-now", {}).status, 202);
+  (void)api.events(late);
+  ASSERT_EQ(api.post("/api/v1/queues/all/pause", {}).status, 200);
+  (void)api.send_message(late.session, "more");
+  auto const again = api.get("/api/v1/queues");
+  auto const& queues = again.body.at("queues").as_array();
+  ASSERT_EQ(queues.size(), 1U);
+  EXPECT_EQ(text_of(queues[0].as_object(), "tenant"), "team-a");
+}
+
+TEST(Queue, WhatItDoesNotTakeHasItsPlace) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  Api api = world.api();
+  auto invocation =
+      World::invocation(api.add_workspace(repository.path()), world.model(kHello), "go");
+  invocation["fifo_group"] = "with space";
+  auto const refused = api.post("/api/v1/runs", invocation);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(text_of(refused.body.at("error").as_object(), "pointer"), "/fifo_group");
+  auto const at_command =
+      world.drover({"run", "-w", repository.path(), "--tenant", "with space", "go"});
+  EXPECT_EQ(at_command.exit_code, 2);
+  EXPECT_TRUE(at_command.err.contains("/tenant")) << at_command.text();
+}
+
 TEST(Queue, ALostRunIsADeadLetterAndItsReplayIsANewRun) {
   World world;
   auto const repository = world.repository("project");

@@ -53,6 +53,66 @@ TEST(TaskTypes, AFileOfOnesOwnSaysWhatTheAgentIsToldAndWhichModelAnswers) {
       << json::serialize(events.back().data);
 }
 
+// Put by a command, used by another, kept over a restart, taken back.
+TEST(TaskTypes, ATypeThatWasAppliedIsWhatRunsAreMadeOf) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(
+      R"([{"expect": {"last_user_text_contains": ["Greet politely.", "\"name\":\"Ada\""]},
+           "text": "Good evening."}])");
+  world.serve();
+  std::string const file = world.root() + "/greet.toml";
+  ASSERT_TRUE(os::write_file_atomic(
+      file,
+      "name = \"greet\"\nprompt = \"Greet politely.\"\npayload_required = true\n"
+      "[payload]\ntype = \"object\"\nproperties.name = {type = \"string\"}\n"));
+  auto const applied = world.drover({"task-types", "apply", "-f", file});
+  EXPECT_EQ(applied.exit_code, 0) << applied.text();
+  world.stop_server();
+  world.serve();
+
+  std::vector<std::string> const run = {"run",     "-w",  repository.path(), "--ro",  "--json",
+                                        "--model", model, "--task",          "greet", "--payload"};
+  auto const with_payload = [&](std::string const& payload) {
+    auto arguments = run;
+    arguments.push_back(payload);
+    return world.drover(arguments);
+  };
+  auto const wrong = with_payload(R"({"name": 7})");
+  EXPECT_EQ(wrong.exit_code, 2) << wrong.text();
+  EXPECT_TRUE(wrong.text().contains("/payload/name")) << wrong.text();
+  auto const right = with_payload(R"({"name": "Ada"})");
+  EXPECT_EQ(right.exit_code, 0) << right.text();
+  EXPECT_EQ(text_of(right.lines().back(), "reply"), "Good evening.") << right.text();
+
+  auto const shown = world.drover({"task-types", "show", "greet", "--json"});
+  EXPECT_EQ(text_of(shown.lines().at(0), "origin"), "api") << shown.text();
+  EXPECT_EQ(world.drover({"task-types", "rm", "greet"}).exit_code, 0);
+  EXPECT_EQ(world.drover({"task-types", "show", "greet"}).exit_code, 2);
+  EXPECT_NE(world.drover({"task-types", "rm", "pr-review"}).exit_code, 0) << "it is built in";
+  EXPECT_EQ(world.drover({"task-types", "show", "pr-review"}).exit_code, 0);
+}
+
+TEST(TaskTypes, APutNamesWhatIsWrongAndWhoWasFirst) {
+  World world;
+  world.serve();
+  Api api = world.api();
+  auto const put = [&](std::string const& query, json::object const& body) {
+    return api.put("/api/v1/task-types/nightly" + query, body);
+  };
+  auto const bad = put("", {{"name", "nightly"}, {"priority", "urgent"}});
+  EXPECT_EQ(bad.status, 400);
+  EXPECT_TRUE(bad.text.contains("/priority")) << bad.text;
+  EXPECT_EQ(put("", {{"name", "weekly"}}).status, 400) << "another name than the path's";
+  EXPECT_EQ(put("?revision=0", {{"name", "nightly"}}).status, 201);
+  EXPECT_EQ(put("?revision=0", {{"name", "nightly"}}).status, 409);
+  auto const second = put("?revision=1", {{"name", "nightly"}, {"pool", "large"}});
+  EXPECT_EQ(second.status, 200) << second.text;
+  EXPECT_EQ(second.body.at("revision").to_number<int>(), 2);
+  auto const read = api.get("/api/v1/task-types/nightly");
+  EXPECT_EQ(text_of(read.body.at("type").as_object(), "pool"), "large");
+}
+
 TEST(TaskTypes, ARunThatNobodyTakesInTimeEndsAsThat) {
   World world;
   auto const repository = world.repository("project");

@@ -39,10 +39,15 @@ bool run_until_finished(BrokerWorld& world, std::size_t runs) {
   return world.run_until([&] { return world.finished.size() >= runs; });
 }
 
-TEST(RedisBroker, CarriesRunsAndLeavesNothingBehind) {
+class RedisAtHand : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(world.run_until_well()); }
+
   RedisServer server;
   BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+};
+
+TEST_F(RedisAtHand, CarriesRunsAndLeavesNothingBehind) {
   world.start_workers(4, 5);
   world.enqueue_many("run-a", 100);
   ASSERT_TRUE(run_until_finished(world, 100));
@@ -68,10 +73,7 @@ TEST(RedisBroker, OffersNoMoreThanItsWindowAhead) {
   expect_whole(world, server.url(), 50);
 }
 
-TEST(RedisBroker, ACancelledRunIsOfferedNoMore) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, ACancelledRunIsOfferedNoMore) {
   world.enqueue("run-a");
   ASSERT_TRUE(world.run_until([&] { return server.cli({"XLEN", kStream}) == "1"; }));
   auto const cancelled =
@@ -82,10 +84,7 @@ TEST(RedisBroker, ACancelledRunIsOfferedNoMore) {
   EXPECT_TRUE(world.run_until([&] { return server.cli({"XLEN", kStream}) == "0"; }));
 }
 
-TEST(RedisBroker, OffersAnewAfterAFlushAlsoWhileNobodyAsks) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, OffersAnewAfterAFlushAlsoWhileNobodyAsks) {
   world.enqueue("run-a");
   for (int round = 0; round < 3; ++round) {
     ASSERT_TRUE(world.run_until([&] { return server.cli({"XLEN", kStream}) == "1"; }));
@@ -97,10 +96,7 @@ TEST(RedisBroker, OffersAnewAfterAFlushAlsoWhileNobodyAsks) {
   expect_whole(world, server.url(), 1);
 }
 
-TEST(RedisBroker, SurvivesARedisThatIsKilledAndComesBackEmpty) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, SurvivesARedisThatIsKilledAndComesBackEmpty) {
   world.start_workers(3, 10);
   for (int round = 0; round < 3; ++round) {
     world.enqueue_many(fmt::format("run-{}", round), 30);
@@ -131,10 +127,7 @@ TEST(RedisBroker, SurvivesARedisThatLosesItsTail) {
   expect_whole(world, server.url(), 60);
 }
 
-TEST(RedisBroker, SurvivesAFlushInMidFlight) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, SurvivesAFlushInMidFlight) {
   world.start_workers(3, 10);
   for (int round = 0; round < 5; ++round) {
     world.enqueue_many(fmt::format("run-{}", round), 20);
@@ -149,10 +142,7 @@ TEST(RedisBroker, SurvivesAFlushInMidFlight) {
   expect_whole(world, server.url(), 100);
 }
 
-TEST(RedisBroker, SurvivesARedisThatIsStoppedAndContinued) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, SurvivesARedisThatIsStoppedAndContinued) {
   world.start_workers(3, 10);
   world.enqueue_many("run-a", 30);
   world.run_until([&] { return world.finished.size() >= 5; });
@@ -168,10 +158,7 @@ TEST(RedisBroker, SurvivesARedisThatIsStoppedAndContinued) {
   expect_whole(world, server.url(), 90);
 }
 
-TEST(RedisBroker, SurvivesARedisThatIsFull) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, SurvivesARedisThatIsFull) {
   world.start_workers(3, 10);
   world.enqueue_many("run-a", 30);
   world.run_until([&] { return world.finished.size() >= 5; });
@@ -202,10 +189,7 @@ TEST(RedisBroker, WaitsForARedisThatIsAwayWithoutABusyLoop) {
   EXPECT_TRUE(world.redis->status().problem);
 }
 
-TEST(RedisBroker, AReaderThatFollowsSeesEveryEventOnce) {
-  RedisServer server;
-  BrokerWorld world{server.url()};
-  ASSERT_TRUE(world.run_until_well());
+TEST_F(RedisAtHand, AReaderThatFollowsSeesEveryEventOnce) {
   world.start_workers(1, 60);
   world.enqueue("run-a");
   // Follows as any consumer would: from the last id it has seen.

@@ -31,6 +31,9 @@ int follow_or_detach(Context const& context, ApiClient const& client, json::obje
   auto const ref = run_ref_of(answer, "run");
   if (!ref) return report(context, ref.error());
   Screen& screen = context.screen;
+  if (auto const* const duplicate = answer.if_contains("duplicate");
+      duplicate != nullptr && duplicate->is_bool() && duplicate->get_bool())
+    screen.note(fmt::format("drover: nothing was started: {} has the key already", ref->run));
   if (command.follow == Follow::yes) {
     screen.note(
         paint(screen.err_style(), Paint::dim, fmt::format("{} in {}", ref->run, ref->session)));
@@ -45,6 +48,11 @@ int follow_or_detach(Context const& context, ApiClient const& client, json::obje
   return kExitOk;
 }
 
+bool wishes_anything(QueueWishes const& wishes) {
+  return wishes.priority || wishes.delay || !wishes.at.empty() || !wishes.tenant.empty() ||
+         !wishes.keys.empty() || !wishes.dedup_key.empty();
+}
+
 Status check_continuation(RunCommand const& command) {
   bool const grants = command.access == Access::read_only ||
                       command.checkout != Checkout::in_place || command.init == Init::if_needed;
@@ -53,6 +61,14 @@ Status check_continuation(RunCommand const& command) {
                 "--ro, --worktree, --allow-dirty and --init go with -w; without it session {} "
                 "keeps the workspaces it has",
                 command.session);
+  if (wishes_anything(command.queue))
+    return fail(ErrorCode::invalid_argument,
+                "--priority, --delay, --at, --key, --tenant and --dedup go with -w; a message to "
+                "session {} waits for its turn in the session",
+                command.session);
+  if (!command.task_type.empty())
+    return fail(ErrorCode::invalid_argument,
+                "--task goes with -w; a message to session {} is a prompt", command.session);
   if (!command.agent.empty())
     return fail(ErrorCode::invalid_argument,
                 "session {} keeps the agent it began with; leave out "
@@ -96,11 +112,24 @@ Status resolve(Command& command) {
   return {};
 }
 
+Status resolve_run(RunCommand& command) {
+  auto payload = read_payload(command.payload);
+  if (!payload) return std::unexpected(payload.error());
+  command.payload = *std::move(payload);
+  // The prompt of the task type may be all there is to say.
+  if (!command.prompt.empty() || command.task_type.empty()) return resolve(command);
+  auto model = resolve_model(command.model);
+  if (!model) return std::unexpected(model.error());
+  command.model = *std::move(model);
+  return {};
+}
+
 }  // namespace
 
 int execute(Context const& context, RunCommand const& given) {
   RunCommand command = given;
-  if (auto const resolved = resolve(command); !resolved) return report(context, resolved.error());
+  if (auto const resolved = resolve_run(command); !resolved)
+    return report(context, resolved.error());
   if (!command.session.empty() && command.workspaces.empty()) {
     if (auto const fits = check_continuation(command); !fits) return report(context, fits.error());
     return continue_session(context, as_send(command));

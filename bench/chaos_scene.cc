@@ -1,0 +1,176 @@
+#include "chaos_scene.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "chaos_audit.h"
+#include "harness/leftovers.h"
+#include "harness/processes.h"
+#include "os/files.h"
+
+namespace drover::bench {
+
+namespace {
+
+constexpr int kWorkspaces = 4;
+// Of every run that writes: so many lines in kEffectsFile.
+constexpr int kEffects = 3;
+// Most servers die while they work, some while they start.
+constexpr Millis kStartingBound{60};
+constexpr Millis kLook{5};
+constexpr std::size_t kRefusalsShown = 10;
+
+struct Script {
+  std::string_view name;
+  std::string_view turns;
+};
+// The same three effects in one answer, one by one, and slowly.
+constexpr Script kScripts[] = {
+    {"at-once", R"({"tool_calls":[
+       {"name":"Bash","input":{"command":"echo {{turn}} a >> effects.txt"}},
+       {"name":"Bash","input":{"command":"echo {{turn}} b >> effects.txt"}},
+       {"name":"Bash","input":{"command":"echo {{turn}} c >> effects.txt"}}]},
+       {"text":"Done."})"},
+    {"steps", R"({"repeat":3,"tool_calls":[
+       {"name":"Bash","input":{"command":"echo {{turn}} >> effects.txt"}}]},
+       {"text":"Done."})"},
+    {"slow", R"({"repeat":3,"delay_ms":30,"text":"One more of three.","delta_bytes":4,
+       "delta_delay_ms":5,"tool_calls":[
+       {"name":"Bash","input":{"command":"sleep 0.05; echo {{turn}} >> effects.txt"}}]},
+       {"text":"Done, and it took a while.","delta_bytes":4,"delta_delay_ms":10})"}};
+
+Result<std::vector<std::string>> write_models(Scratch const& scratch) {
+  std::vector<std::string> models;
+  for (Script const& script : kScripts) {
+    std::string const path = scratch.path(fmt::format("{}.json", script.name));
+    DROVER_TRY(os::write_file_atomic(
+        path, fmt::format(R"({{"name":"{}","after_last":"loop","turns":[{}]}})", script.name,
+                          script.turns)));
+    models.push_back("scripted:" + path);
+  }
+  return models;
+}
+
+}  // namespace
+
+ChaosScene::ChaosScene(Scratch const& scratch, std::uint64_t seed)
+    : scratch_(scratch), seed_(seed), random_(seed), book_(Book{Account{kEffects}, {}}) {}
+
+Result<std::unique_ptr<ChaosScene>> ChaosScene::open(Scratch const& scratch, std::uint64_t seed,
+                                                     std::vector<std::string> const& variables) {
+  auto scene = std::unique_ptr<ChaosScene>(new ChaosScene{scratch, seed});
+  DROVER_TRY(scene->prepare(variables));
+  return scene;
+}
+
+Status ChaosScene::prepare(std::vector<std::string> const& variables) {
+  auto server = ApiServer::start(scratch_, variables);
+  if (!server) return std::unexpected(server.error());
+  server_ = *std::move(server);
+  auto models = write_models(scratch_);
+  if (!models) return std::unexpected(models.error());
+  Traffic traffic;
+  traffic.state_folder = server_->state_folder();
+  traffic.models = *std::move(models);
+  traffic.seed = seed_;
+  for (int i = 0; i < kWorkspaces; ++i) {
+    folders_.push_back(scratch_.path(fmt::format("project-{}", i)));
+    auto workspace = server_->add_workspace(folders_.back());
+    if (!workspace) return std::unexpected(workspace.error());
+    traffic.workspaces.push_back(*std::move(workspace));
+  }
+  clients_.emplace(std::move(traffic), book_);
+  return {};
+}
+
+Status ChaosScene::wait_below(Millis bound) {
+  auto const time = static_cast<std::int64_t>(
+      random_.below(static_cast<std::uint64_t>(std::max<std::int64_t>(bound.count(), 1))));
+  auto const end = std::chrono::steady_clock::now() + Millis{time};
+  while (std::chrono::steady_clock::now() < end) {
+    DROVER_TRY(check_interrupt());
+    std::this_thread::sleep_for(std::min(kLook, bound));
+  }
+  return {};
+}
+
+Status ChaosScene::kill_a_unit() {
+  auto const units = server_->units();
+  if (!units) return std::unexpected(units.error());
+  if (units->empty()) return {};
+  auto unit = units->begin();
+  std::advance(unit, static_cast<std::ptrdiff_t>(random_.below(units->size())));
+  // It may have ended since it was recorded.
+  auto const handle = os::open_process(unit->second.pid);
+  auto const ticks = os::start_ticks(unit->second.pid);
+  if (!handle || !ticks || *ticks != unit->second.start_ticks) return {};
+  return os::send_signal(handle->get(), SIGKILL);
+}
+
+Status ChaosScene::restart() {
+  // Units of the dead server became children of this process, as they would of an init.
+  harness::reap_orphans();
+  return server_->launch();
+}
+
+Status ChaosScene::strike(Victim victim) {
+  if (victim == Victim::unit) return kill_a_unit();
+  if (victim == Victim::both) DROVER_TRY(kill_a_unit());
+  DROVER_TRY(server_->kill());
+  DROVER_TRY(restart());
+  if (victim == Victim::starting_server) {
+    DROVER_TRY(wait_below(kStartingBound));
+    DROVER_TRY(server_->kill());
+    DROVER_TRY(restart());
+  }
+  return server_->wait_until_ready();
+}
+
+Status ChaosScene::close(Report& report, std::string_view name, int cycles,
+                         std::vector<std::string> const& own) {
+  clients_->finish();
+  DROVER_TRY(check_interrupt());
+  auto const address = address_in(server_->state_folder());
+  if (!address) return std::unexpected(address.error());
+  auto book = book_.lock();
+  DROVER_TRY(audit_server(*address, book->account));
+  for (std::string const& folder : folders_)
+    DROVER_TRY(audit_repository(folder, book->account));
+  DROVER_TRY(server_->stop());
+  auto left = harness::leftovers_of(scratch_.folder(), server_->state_folder());
+  std::erase_if(left, [&](std::string const& one) {
+    return std::ranges::any_of(own,
+                               [&](std::string const& begin) { return one.starts_with(begin); });
+  });
+  harness::reap_orphans();
+
+  Totals const totals = book->account.settle();
+  auto const add = [&](std::string_view metric, std::size_t value) {
+    report.add(name, metric, "count", static_cast<double>(value));
+  };
+  add("cycles", static_cast<std::size_t>(cycles));
+  add("accepted", totals.accepted);
+  add("finished", totals.finished);
+  add("succeeded", totals.succeeded);
+  add("commits", totals.commits);
+  add("lost", totals.lost);
+  add("doubled", totals.doubled);
+  add("torn", totals.torn);
+  add("orphans", left.size());
+  add("refused", book->refusals.size());
+  for (std::string const& finding : totals.findings)
+    note(finding);
+  for (std::string const& one : left)
+    note("left behind: " + one);
+  for (std::size_t i = 0; i < std::min(book->refusals.size(), kRefusalsShown); ++i)
+    note("refused: " + book->refusals[i]);
+  if (totals.findings.empty() && left.empty()) return {};
+  return fail(ErrorCode::internal, "{}: {} findings and {} leftovers with the seed {}", name,
+              totals.findings.size(), left.size(), seed_);
+}
+
+}  // namespace drover::bench
