@@ -31,10 +31,12 @@ void Account::stored(std::string const& run, std::int64_t seq, std::string_view 
   if (type == "commit") ++known.announced;
 }
 
-void Account::committed(std::string const& run, std::string const& workspace, int effects) {
+void Account::committed(std::string const& run, std::string const& workspace, int effects,
+                        int strays) {
   Change& change = runs_[run].changes[workspace];
   ++change.commits;
   change.effects += effects;
+  change.strays += strays;
 }
 
 std::set<std::string> Account::runs() const {
@@ -66,7 +68,11 @@ void Account::settle_run(std::string const& id, Run const& run, Totals& totals) 
   } else {
     ++totals.finished;
   }
-  if (run.succeeded) ++totals.succeeded;
+  bool const succeeded = run.how == "succeeded";
+  if (succeeded)
+    ++totals.succeeded;
+  else
+    ++totals.otherwise[run.how];
   if (run.ends > 1) {
     ++totals.doubled;
     totals.findings.push_back(fmt::format("{} has {} terminal events", id, run.ends));
@@ -74,6 +80,11 @@ void Account::settle_run(std::string const& id, Run const& run, Totals& totals) 
   int commits = 0;
   for (auto const& [workspace, change] : run.changes) {
     commits += change.commits;
+    if (change.strays > 0) {
+      ++totals.lost;
+      totals.findings.push_back(fmt::format("{} changed {} files in {} that it never touched", id,
+                                            change.strays, workspace));
+    }
     if (change.commits <= 1 && change.effects <= effects_) continue;
     ++totals.doubled;
     totals.findings.push_back(fmt::format("{} has {} commits with {} effects in {}", id,
@@ -81,7 +92,7 @@ void Account::settle_run(std::string const& id, Run const& run, Totals& totals) 
   }
   totals.commits += static_cast<std::size_t>(commits);
   // That of a run which did not succeed is kept under a ref of its own.
-  if (run.succeeded && commits < run.announced) {
+  if (succeeded && commits < run.announced) {
     ++totals.lost;
     totals.findings.push_back(
         fmt::format("{} announced {} commits, and {} are on a branch", id, run.announced, commits));

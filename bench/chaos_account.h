@@ -15,10 +15,12 @@ struct Totals {
   std::size_t finished = 0;   // their runs that have a terminal event
   std::size_t succeeded = 0;  // of these
   std::size_t commits = 0;    // found on branches
-  std::size_t lost = 0;       // runs without a terminal event, or whose commit is on no branch
-  std::size_t doubled = 0;    // things that are there twice: runs, ends, commits, effects
-  std::size_t torn = 0;       // runs whose events do not say what clients were shown, or have a gap
-  std::vector<std::string> findings;  // one sentence for each of the three
+  // Runs without a terminal event, whose commit is on no branch, or that took others' files away.
+  std::size_t lost = 0;
+  std::size_t doubled = 0;  // things that are there twice: runs, ends, commits, effects
+  std::size_t torn = 0;     // runs whose events do not say what clients were shown, or have a gap
+  std::map<std::string, std::size_t> otherwise;  // ends that are none of success, by their reason
+  std::vector<std::string> findings;             // one sentence for each of the three
 };
 
 class Account {
@@ -34,8 +36,10 @@ class Account {
   void listed(std::string const& run) { listed_.insert(run); }
   void stored(std::string const& run, std::int64_t seq, std::string_view type,
               std::string_view data);
-  void succeeded(std::string const& run) { runs_[run].succeeded = true; }
-  void committed(std::string const& run, std::string const& workspace, int effects);
+  // As the server says it: "succeeded", or another state and its reason.
+  void ended(std::string const& run, std::string const& how) { runs_[run].how = how; }
+  // `strays`: files that the commit changes and the run did not.
+  void committed(std::string const& run, std::string const& workspace, int effects, int strays = 0);
 
   [[nodiscard]] std::set<std::string> runs() const;
   [[nodiscard]] Totals settle() const;
@@ -44,13 +48,14 @@ class Account {
   struct Change {
     int commits = 0;
     int effects = 0;
+    int strays = 0;
   };
   struct Run {
     std::map<std::int64_t, std::size_t> shown;  // seq to the hash of its data
     std::vector<std::pair<std::int64_t, std::size_t>> stored;
     int ends = 0;
     int announced = 0;  // commits, by their events
-    bool succeeded = false;
+    std::string how;
     std::map<std::string, Change> changes;  // by workspace
   };
   [[nodiscard]] static std::string fault_of(Run const& run);

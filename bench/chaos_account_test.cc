@@ -20,7 +20,7 @@ Account sound() {
   account.stored("run-1", 1, "turn-accepted", "first");
   account.stored("run-1", 2, "commit", "second");
   account.stored("run-1", 3, "turn-complete", "third");
-  account.succeeded("run-1");
+  account.ended("run-1", "succeeded");
   account.committed("run-1", "ws-1", kEffects);
   return account;
 }
@@ -53,10 +53,18 @@ TEST(ChaosAccount, ACommitThatWasAnnouncedHasToBeThere) {
   account.accepted("key-1", "run-1");
   account.stored("run-1", 1, "commit", "x");
   account.stored("run-1", 2, "turn-complete", "y");
-  account.succeeded("run-1");
+  account.ended("run-1", "succeeded");
   EXPECT_EQ(account.settle().lost, 1U);
   account.committed("run-1", "ws-1", 1);
   EXPECT_EQ(account.settle().lost, 0U);
+}
+
+TEST(ChaosAccount, ACommitThatTakesOtherFilesAlongIsALoss) {
+  Account account{kEffects};
+  account.accepted("key-1", "run-1");
+  account.stored("run-1", 1, "turn-complete", "y");
+  account.committed("run-1", "ws-1", 1, 2);
+  EXPECT_EQ(account.settle().lost, 1U);
 }
 
 TEST(ChaosAccount, EveryWayToBeTwiceIsFound) {

@@ -68,7 +68,12 @@ Result<std::vector<Listed>> list_runs(Reader& reader, Account& account) {
       all.push_back(
           {std::string{string_or(run, "id", "")}, std::string{string_or(run, "session", "")}});
       account.listed(all.back().run);
-      if (string_or(run, "state", "") == "succeeded") account.succeeded(all.back().run);
+      auto const state = string_or(run, "state", "");
+      account.ended(all.back().run,
+                    state == "succeeded"
+                        ? std::string{state}
+                        : fmt::format("{}: {} ({})", state, string_or(run, "reason", "?"),
+                                      string_or(run, "detail", "")));
     }
     before = string_or(value->as_object(), "next", "");
   } while (!before.empty());
@@ -126,9 +131,11 @@ Status audit_repository(std::string const& folder, Account& account) {
   if (!log) return std::unexpected(log.error());
   std::string run;
   int effects = 0;
+  int strays = 0;
   auto const close = [&] {
-    if (!run.empty()) account.committed(run, folder, effects);
+    if (!run.empty()) account.committed(run, folder, effects, strays);
     effects = 0;
+    strays = 0;
   };
   for (std::string_view const line : split(*log, '\n')) {
     if (line.starts_with("run ")) {
@@ -137,7 +144,11 @@ Status audit_repository(std::string const& folder, Account& account) {
       continue;
     }
     auto const fields = split(line, '\t');
-    if (fields.size() == 3 && fields[2] == kEffectsFile) effects = number_in<int>(fields[0]);
+    if (fields.size() != 3) continue;
+    if (fields[2] == kEffectsFile)
+      effects = number_in<int>(fields[0]);
+    else
+      ++strays;
   }
   close();
   return {};

@@ -28,6 +28,7 @@ constexpr Millis kRetry{15};
 constexpr Millis kHeadWait{30'000};
 constexpr std::chrono::seconds kPatience{180};
 constexpr std::int64_t kIdleSeconds = 2;
+constexpr int kUnauthenticated = 401;
 constexpr int kConflict = 409;
 constexpr int kServerError = 500;
 
@@ -42,6 +43,11 @@ struct Accepted {
   std::string session;
   std::string events;  // path
 };
+
+// While ours is dead, another server of this machine may have taken its port.
+bool of_our_server(int status) {
+  return status < kServerError && status != kUnauthenticated;
+}
 
 class Client {
  public:
@@ -130,7 +136,7 @@ std::optional<Accepted> Client::ask(Request const& request) {
     wanted.body = request.body;
     wanted.timeouts.head = kHeadWait;
     auto const response = http_.request(wanted);
-    if (!response || response->status >= kServerError) continue;
+    if (!response || !of_our_server(response->status)) continue;
     auto const value = parse_json(response->body);
     if (response->status / 100 != 2 || !value) {
       refused(fmt::format("{} {}: {} {}", request.key, request.path, response->status,
@@ -184,7 +190,7 @@ void Client::follow_once(Accepted const& run, Progress& progress) {
     return net::StreamStep::more;
   };
   auto const response = http_.stream(request, on_bytes);
-  if (response && response->status / 100 == 4)
+  if (response && response->status / 100 == 4 && of_our_server(response->status))
     refused(fmt::format("{}: {} {}", run.events, response->status, printable(response->body, 300)));
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/text.h"
 #include "chaos_audit.h"
 #include "harness/leftovers.h"
 #include "harness/processes.h"
@@ -17,6 +18,7 @@ namespace drover::bench {
 namespace {
 
 constexpr int kWorkspaces = 4;
+constexpr int kFiles = 200;  // in each
 // Of every run that writes: so many lines in kEffectsFile.
 constexpr int kEffects = 3;
 // Most servers die while they work, some while they start.
@@ -55,6 +57,14 @@ Result<std::vector<std::string>> write_models(Scratch const& scratch) {
   return models;
 }
 
+// What runs leave alone, and what takes a checkout its time.
+Status write_files(std::string const& folder) {
+  DROVER_TRY(os::make_folders(folder));
+  for (int i = 0; i < kFiles; ++i)
+    DROVER_TRY(os::write_file_atomic(fmt::format("{}/file-{}.txt", folder, i), std::to_string(i)));
+  return {};
+}
+
 }  // namespace
 
 ChaosScene::ChaosScene(Scratch const& scratch, std::uint64_t seed)
@@ -79,6 +89,7 @@ Status ChaosScene::prepare(std::vector<std::string> const& variables) {
   traffic.seed = seed_;
   for (int i = 0; i < kWorkspaces; ++i) {
     folders_.push_back(scratch_.path(fmt::format("project-{}", i)));
+    DROVER_TRY(write_files(folders_.back()));
     auto workspace = server_->add_workspace(folders_.back());
     if (!workspace) return std::unexpected(workspace.error());
     traffic.workspaces.push_back(*std::move(workspace));
@@ -162,6 +173,8 @@ Status ChaosScene::close(Report& report, std::string_view name, int cycles,
   add("torn", totals.torn);
   add("orphans", left.size());
   add("refused", book->refusals.size());
+  for (auto const& [how, count] : totals.otherwise)
+    note(fmt::format("{} runs ended as {}", count, printable(how, 300)));
   for (std::string const& finding : totals.findings)
     note(finding);
   for (std::string const& one : left)

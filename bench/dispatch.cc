@@ -1,6 +1,6 @@
 // The dispatch queue: enqueue, claim and acknowledge, each durable before it is answered. Beside
-// it, the same with Redis as the broker, and on raw Redis Streams with as many clients and the same
-// payload.
+// it, the same with Redis as the broker, and on raw Redis Streams and BullMQ with as many clients
+// and the same payload.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -20,6 +20,7 @@
 #include "broker/embedded_streams.h"
 #include "broker/redis_broker.h"
 #include "broker/schema.h"
+#include "bullmq.h"
 #include "machine.h"
 #include "redis_server.h"
 #include "store/migrations.h"
@@ -411,6 +412,11 @@ class Medians {
     all_.push_back({name, metric, unit, {}});
     all_.back().samples.add(value);
   }
+  [[nodiscard]] std::optional<double> of(std::string_view name, std::string_view metric) const {
+    for (One const& one : all_)
+      if (one.name == name && one.metric == metric) return one.samples.median();
+    return std::nullopt;
+  }
   void report(Report& report, std::string_view prefix) const {
     for (One const& one : all_)
       if (one.name.starts_with(prefix))
@@ -431,15 +437,17 @@ struct Load {
   int count;
   std::size_t batch;
 };
+constexpr std::string_view kEmbedded = "embedded";
 constexpr std::string_view kOverRedis = "drover-redis";
-constexpr Load kLoads[] = {{"c1", 1, 1000, 1},
-                           {"c4", 4, 3000, 1},
-                           {"c16", 16, 8000, 1},
-                           {"c64", 64, 16'000, 1},
-                           {"batch100", 1, 20'000, kBatch}};
+constexpr std::string_view kBullMq = "bullmq";
+constexpr Load kLoads[] = {{"c1", 1, 1000, 1},     {"c4", 4, 3000, 1},
+                           {"c16", 16, 8000, 1},   {"c50", 50, 12'000, 1},
+                           {"c64", 64, 16'000, 1}, {"batch100", 1, 20'000, kBatch}};
 
 struct System {
   std::string name;
+  int count_share = 1;  // of a load's count; for those that would take minutes
+  std::function<Status()> rest = [] { return Status{}; };  // before a load, not measured
   std::function<Status(Load const&, int)> enqueue, claim_and_ack, cycle;
   std::function<Result<Samples>(int)> pickups;
   std::function<std::int64_t()> cpu;
@@ -461,6 +469,31 @@ System system_of(std::string name, Queue& queue, std::function<std::int64_t()> c
   return made;
 }
 
+System system_of(std::string name, BullMq& queue, std::function<std::int64_t()> cpu) {
+  System made;
+  made.name = std::move(name);
+  made.count_share = 4;
+  made.rest = [&queue] { return queue.rest(); };
+  made.enqueue = [&queue](Load const& load, int count) {
+    return queue.enqueue(load.clients, count);
+  };
+  made.claim_and_ack = [&queue](Load const& load, int) {
+    return queue.claim_and_ack(load.clients);
+  };
+  made.cycle = [&queue](Load const& load, int count) { return queue.cycle(load.clients, count); };
+  made.pickups = [&queue](int count) { return queue.pickups(count, kPickupPause); };
+  made.cpu = std::move(cpu);
+  return made;
+}
+
+bool takes(System const& system, Load const& load) {
+  bool const bullmq = system.name.starts_with(kBullMq);
+  if (load.name == "c50") return bullmq || system.name == kEmbedded;
+  if (bullmq) return load.name == "c1" || load.name == "c64";
+  // An offer is taken up on its own, however many there are.
+  return system.name != kOverRedis || load.batch == 1;
+}
+
 int count_of(Load const& load, Effort effort) {
   return effort == Effort::thorough ? load.count : static_cast<int>(load.batch) * load.clients * 2;
 }
@@ -468,6 +501,7 @@ int count_of(Load const& load, Effort effort) {
 Status measure(System const& system, std::string const& name, Load const& load, int count,
                Medians& medians) {
   DROVER_TRY(check_interrupt());
+  DROVER_TRY(system.rest());
   auto const put = timed([&] { return system.enqueue(load, count); }, system.cpu);
   if (!put) return std::unexpected(put.error());
   auto const taken = timed([&] { return system.claim_and_ack(load, count); }, system.cpu);
@@ -500,10 +534,12 @@ Status measure_round(Scratch const& scratch, std::vector<System> const& systems,
   medians.add("disk", "fdatasync_p50", "ms", *disk);
   for (Load const& load : kLoads)
     for (System const& system : systems) {
-      // An offer is taken up on its own, however many there are.
-      if (system.name == kOverRedis && load.batch > 1) continue;
+      if (!takes(system, load)) continue;
       std::string const name = fmt::format("{}-{}", system.name, load.name);
-      DROVER_TRY(measure(system, name, load, count_of(load, effort), medians));
+      int const count = count_of(load, effort);
+      // In a quick run there is no time to save.
+      int const share = effort == Effort::thorough ? system.count_share : 1;
+      DROVER_TRY(measure(system, name, load, count / share, medians));
       if (load.clients == 1 && load.batch == 1)
         DROVER_TRY(measure_pickup(system, report.repetitions(kPickups), medians));
     }
@@ -526,12 +562,37 @@ Status measure_depth(Scratch const& scratch, int depth, Effort effort, Medians& 
 
 namespace {
 
+// On the same two servers, in the order of `peers`.
+Status add_bullmq(Scratch const& scratch, std::vector<std::unique_ptr<Redis>> const& peers,
+                  std::vector<System>& systems, std::vector<std::unique_ptr<BullMq>>& bullmqs) {
+  for (auto const& redis : peers) {
+    auto started = BullMq::start(scratch, redis->socket());
+    if (!started) return std::unexpected(started.error());
+    if (*started == nullptr) return {};
+    pid_t const node = (*started)->pid();
+    pid_t const server = redis->pid();
+    systems.push_back(system_of(
+        fmt::format("{}-{}", kBullMq, redis == peers.front() ? "always" : "everysec"), **started,
+        [node, server] { return cpu_ns(node).value_or(0) + cpu_ns(server).value_or(0); }));
+    bullmqs.push_back(*std::move(started));
+  }
+  return {};
+}
+
+// What the one does in the time in which the other does one.
+void report_ratio(Medians const& medians, std::string const& name, std::string const& other,
+                  std::string_view metric, Report& report) {
+  auto const ours = medians.of(name, "cycle_rate");
+  auto const theirs = medians.of(other, "cycle_rate");
+  if (ours && theirs && *theirs > 0) report.add(name, metric, "x", *ours / *theirs);
+}
+
 Status measure_all(Scratch const& scratch, Report const& report, Medians& medians) {
   Effort const effort = report.repetitions(kPickups) == kPickups ? Effort::thorough : Effort::quick;
   std::vector<System> systems;
   auto queue = Embedded::open(scratch, "embedded");
   if (!queue) return std::unexpected(queue.error());
-  systems.push_back(system_of("embedded", **queue, own_cpu_ns));
+  systems.push_back(system_of(std::string{kEmbedded}, **queue, own_cpu_ns));
   std::vector<std::unique_ptr<Redis>> peers;
   if (!find_program("redis-server"))
     note("left out: redis; to have it: apt-get install redis-server");
@@ -553,6 +614,8 @@ Status measure_all(Scratch const& scratch, Report const& report, Medians& median
     systems.push_back(system_of(std::string{kOverRedis}, *over_redis,
                                 [pid] { return own_cpu_ns() + cpu_ns(pid).value_or(0); }));
   }
+  std::vector<std::unique_ptr<BullMq>> bullmqs;
+  DROVER_TRY(add_bullmq(scratch, peers, systems, bullmqs));
   for (int round = 0; round < kRounds; ++round)
     DROVER_TRY(measure_round(scratch, systems, report, effort, medians));
   for (int const depth : {1000, effort == Effort::thorough ? 1'000'000 : 10'000})
@@ -568,8 +631,19 @@ Status run_dispatch(Report& report) {
   Medians medians;
   auto const done = measure_all(*scratch, report, medians);
   for (std::string_view const part :
-       {"disk", "embedded", "drover-redis", "redis-always", "redis-everysec", "depth"})
+       {"disk", "embedded", "drover-redis", "redis-always", "redis-everysec", "bullmq-always",
+        "bullmq-everysec", "depth"})
     medians.report(report, part);
+  report_ratio(medians, "embedded-c16", "redis-always-c16", "cycle_vs_redis_always", report);
+  report_ratio(medians, "embedded-batch100", "redis-always-batch100", "cycle_vs_redis_always",
+               report);
+  report_ratio(medians, "embedded-c64", "bullmq-everysec-c64", "cycle_vs_bullmq", report);
+  report.remark(
+      "embedded, drover-redis, *-always: on disk before the answer; *-everysec: answered "
+      "before, and the last second may be lost");
+  report.remark(
+      "cN: N clients, each with one message in flight and one message a step; batch100: one "
+      "client, 100 messages a step");
   return done;
 }
 

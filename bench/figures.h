@@ -55,6 +55,8 @@ class Report {
   void add(std::string_view name, std::string_view metric, std::string_view unit, double value);
   // p50 and p99.
   void add_quantiles(std::string_view name, std::string_view unit, Samples const& samples);
+  // A sentence below the table.
+  void remark(std::string text) { remarks_.push_back(std::move(text)); }
   // To stdout. The table has the goal beside each figure that has one.
   void print(OutputForm form) const;
 
@@ -64,6 +66,7 @@ class Report {
   std::string bench_;
   Wishes wishes_;
   std::vector<Figure> figures_;
+  std::vector<std::string> remarks_;
 };
 
 // One line for people, on stderr.

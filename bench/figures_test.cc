@@ -48,6 +48,22 @@ TEST(Report, TheTableSaysWhichGoalIsMissed) {
   EXPECT_EQ(printed(other, OutputForm::table).find("<="), std::string::npos);
 }
 
+TEST(Report, AGoalMayBeALeast) {
+  Report met{"dispatch", Effort::thorough};
+  met.add("embedded-c64", "cycle_vs_bullmq", "x", 5);
+  EXPECT_NE(printed(met, OutputForm::table).find(">= 5.00 ok"), std::string::npos);
+  Report missed{"dispatch", Effort::thorough};
+  missed.add("embedded-c64", "cycle_vs_bullmq", "x", 4.9);
+  EXPECT_NE(printed(missed, OutputForm::table).find(">= 5.00 MISSED"), std::string::npos);
+}
+
+TEST(Report, ARemarkIsForPeople) {
+  Report report{"commit", Effort::thorough};
+  report.remark("one sentence");
+  EXPECT_NE(printed(report, OutputForm::table).find("one sentence\n"), std::string::npos);
+  EXPECT_EQ(printed(report, OutputForm::json_lines), "");
+}
+
 TEST(Report, QuickMakesFewRepetitionsAndNeverMoreThanAskedFor) {
   Report const quick{"loop", Effort::quick};
   EXPECT_EQ(quick.repetitions(30), 3);

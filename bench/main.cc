@@ -27,7 +27,7 @@ constexpr Bench kBenches[] = {
     {"loop", "the native agent loop against a model that answers at once", run_loop},
     {"events", "appended to seen by 1, 100 and 1000 clients", run_events},
     {"commit", "a governed commit of three changed files", run_commit},
-    {"dispatch", "enqueue, claim and acknowledge, beside Redis Streams", run_dispatch},
+    {"dispatch", "enqueue, claim and acknowledge, beside Redis Streams and BullMQ", run_dispatch},
     {"chaos", "nothing lost while server, units, disk and Redis go away", run_chaos},
     {"schedules", "what is due, and changes, among 100 000 schedules", run_schedules},
 };

@@ -184,11 +184,18 @@ Result<std::string> journal_id(Transcript::Options const& options) {
   return options.session;
 }
 
-// Does not sync anew what is there already, because a unit that resumes should be quick.
-Status remember(std::string const& path, std::string const& content) {
+// Does not sync anew what is there already, because a unit that resumes should be quick. It comes
+// to its place from the folder of sessions: what a kill leaves half-done must lie in none of the
+// user's.
+Status remember(std::string const& session_dir, std::string const& id) {
+  std::string const path = session_dir + "/.session";
+  std::string const content = id + "\n";
   auto const known = os::read_file(path, 4096);
   if (known && *known == content) return {};
-  return os::write_file_atomic(path, content);
+  std::string const made = fmt::format("{}/sessions/{}.latest", session_dir, id);
+  DROVER_TRY(os::write_file_atomic(made, content));
+  if (::rename(made.c_str(), path.c_str()) != 0) return fail_errno("replace", path);
+  return {};
 }
 
 Status lock(int fd, std::string const& path, Clock const& clock) {
@@ -231,7 +238,7 @@ Result<Transcript> Transcript::open(Options const& options, Clock const& clock) 
   Transcript transcript{std::move(folder), *std::move(id), clock};
   DROVER_TRY(transcript.open_file());
   DROVER_TRY(transcript.load());
-  DROVER_TRY(remember(options.session_dir + "/.session", transcript.id_ + "\n"));
+  DROVER_TRY(remember(options.session_dir, transcript.id_));
   return transcript;
 }
 

@@ -1,9 +1,12 @@
 #include "agent/transcript.h"
 
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <set>
 
 #include "agent/testing.h"
 
@@ -47,6 +50,26 @@ class TranscriptTest : public ::testing::Test {
   SystemClock clock_;
   TempFolder folder_;
 };
+
+// The folder is the user's too: a unit that is killed at any moment leaves nothing there that would
+// be committed as theirs.
+TEST_F(TranscriptTest, MakesNothingBesideTheUsersFilesButItsOwnThreeNames) {
+  std::string const folder = folder_ / ".claude";
+  ASSERT_TRUE(os::make_folders(folder));
+  os::Fd const watch{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+  ASSERT_GE(::inotify_add_watch(watch.get(), folder.c_str(), IN_CREATE | IN_MOVED_TO), 0);
+  (void)open();
+  std::set<std::string> names;
+  alignas(inotify_event) char buffer[4096];
+  for (ssize_t size = 0; (size = ::read(watch.get(), buffer, sizeof buffer)) > 0;)
+    for (ssize_t at = 0; at < size;) {
+      auto const* const event = reinterpret_cast<inotify_event const*>(buffer + at);
+      names.insert(event->name);
+      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    }
+  EXPECT_EQ(names, (std::set<std::string>{".session", "projects", "sessions"}));
+  EXPECT_EQ(*os::read_file(folder + "/.session"), "ses-1\n");
+}
 
 TEST_F(TranscriptTest, ComesBackByteForByte) {
   std::string message;

@@ -28,8 +28,9 @@ Api::Api(ApiParts const& parts)
                SessionRoutes{parts.services, parts.dispatcher, parts.workforce},
                WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
-               QueueRoutes{parts.services, parts.dispatcher}, ScheduleRoutes{parts.schedules},
-               EventRoutes{parts.schedules}, WorkerRoutes{parts.services, parts.workforce.joined()},
+               QueueRoutes{parts.services, parts.dispatcher, parts.limits},
+               ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
+               WorkerRoutes{parts.services, parts.workforce.joined()},
                ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }

@@ -27,6 +27,7 @@ struct ApiParts {
   worker::Dispatcher& dispatcher;
   worker::Workforce& workforce;
   worker::TaskRegistry& task_types;
+  worker::LimitBook& limits;
   schedule::Schedules& schedules;
 };
 

@@ -13,6 +13,7 @@
 #include "api/replies.h"
 #include "base/text.h"
 #include "broker/queue_rows.h"
+#include "worker/queue_limits.h"
 
 namespace drover::api {
 
@@ -60,6 +61,15 @@ std::vector<json::value> print_queues(std::vector<broker::QueueTally> tallies,
   return queues;
 }
 
+json::object print_limits(worker::LimitBook::Present const& present) {
+  json::object body{{"origin", worker::to_string(present.origin)},
+                    {"file", nullptr},
+                    {"revision", present.revision},
+                    {"limits", worker::to_json(present.limits)}};
+  if (!present.file.empty()) body["file"] = json::string{to_utf8(present.file)};
+  return body;
+}
+
 json::object print_letter(broker::DeadLetter const& letter) {
   broker::QueueEntry const& entry = letter.entry;
   return {{"run", text(entry.run.str())},
@@ -94,12 +104,14 @@ Result<std::vector<RunId>> ids_of(json::array const& runs) {
 
 RouteTable<QueueRoutes> QueueRoutes::table() {
   using Self = QueueRoutes;
-  static constexpr std::array<RouteEntry<Self>, 7> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 9> kTable = {{
       {{"GET", "/api/v1/queues", "listQueues"}, Access::token, &Self::list_queues},
       {{"POST", "/api/v1/queues/{queue}/pause", "pauseQueue"}, Access::token, &Self::pause_queue},
       {{"POST", "/api/v1/queues/{queue}/resume", "resumeQueue"},
        Access::token,
        &Self::resume_queue},
+      {{"GET", "/api/v1/queues/limits", "getQueueLimits"}, Access::token, &Self::get_limits},
+      {{"PUT", "/api/v1/queues/limits", "putQueueLimits"}, Access::token, &Self::put_limits},
       {{"GET", "/api/v1/dead-letters", "listDeadLetters"}, Access::token, &Self::list_dead_letters},
       {{"POST", "/api/v1/dead-letters/replay", "replayDeadLetters"},
        Access::token,
@@ -148,6 +160,28 @@ Task<Status> QueueRoutes::resume_queue(Call call, net::HttpReply& reply) {
   if (!done) co_return done;
   json::object body{{"paused", names_of(services_.queue.paused())}};
   co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> QueueRoutes::get_limits(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {});
+  if (!known) co_return known;
+  co_return co_await reply_json(reply, 200, print_limits(limits_.present()));
+}
+
+Task<Status> QueueRoutes::put_limits(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"revision"});
+  if (!known) co_return known;
+  auto const revision = revision_of(call.request);
+  if (!revision) co_return std::unexpected(revision.error());
+  auto const body = parse_json(call.request.body);
+  if (!body) co_return std::unexpected(body.error());
+  auto limits = worker::parse_queue_limits(*body);
+  if (!limits) co_return std::unexpected(limits.error());
+  auto const room = services_.reserve.room();
+  if (!room) co_return room;
+  auto const put = co_await limits_.put(*std::move(limits), *revision);
+  if (!put) co_return std::unexpected(put.error());
+  co_return co_await reply_json(reply, 200, print_limits(*put));
 }
 
 Task<Status> QueueRoutes::list_dead_letters(Call call, net::HttpReply& reply) {

@@ -55,6 +55,17 @@ Result<std::int64_t> limit_of(net::HttpRequest const& request) {
   return limit;
 }
 
+Result<std::optional<std::int64_t>> revision_of(net::HttpRequest const& request) {
+  std::string const text = query_text(request, "revision");
+  if (text.empty()) return std::nullopt;
+  std::int64_t revision = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
+  if (error != std::errc{} || end != text.data() + text.size() || revision < 0)
+    return fail(ErrorCode::invalid_argument, "revision is a number from 0 up, not '{}'",
+                printable(text, 40));
+  return revision;
+}
+
 Status take_key(net::HttpRequest const& request, std::optional<std::string>& key) {
   auto const* const header = request.header("idempotency-key");
   if (header == nullptr) return {};

@@ -1,8 +1,6 @@
 #include "api/task_type_routes.h"
 
 #include <array>
-#include <charconv>
-#include <optional>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -22,18 +20,6 @@ json::object to_json(worker::RegisteredTask const& task) {
                     {"type", contract::to_json(task.type)}};
   if (!task.file.empty()) body["file"] = json::string{to_utf8(task.file)};
   return body;
-}
-
-// `?revision=`: the change is made only to this one; 0: only where the store has none.
-Result<std::optional<std::int64_t>> revision_of(net::HttpRequest const& request) {
-  std::string const text = query_text(request, "revision");
-  if (text.empty()) return std::nullopt;
-  std::int64_t revision = 0;
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
-  if (error != std::errc{} || end != text.data() + text.size() || revision < 0)
-    return fail(ErrorCode::invalid_argument, "revision is a number from 0 up, not '{}'",
-                printable(text, 40));
-  return revision;
 }
 
 }  // namespace

@@ -101,6 +101,11 @@ void EmbeddedQueue::tick() {
   hub_->tick();
 }
 
+void EmbeddedQueue::set_limits(QueueLimits limits) {
+  hub_->core.set_limits(std::move(limits), hub_->now());
+  hub_->changed();
+}
+
 void EmbeddedQueue::on_expired(std::function<void(ExpiredLease const&)> handler) {
   hub_->expired_handler = std::move(handler);
 }

@@ -79,6 +79,9 @@ class EmbeddedQueue final : public DispatchQueue, public OfferSource {
   bool stands(OfferedRun const& offered) const override;
   void on_change(std::function<void()> handler) override;
 
+  // In place of those of the options; they have been checked. What is claimed stays so.
+  void set_limits(QueueLimits limits);
+
   // Does what is due by the clock: leases that ran out, delays and times that are over, tokens that
   // have come. A timer of its own calls it; the simulator and tests with a manual clock do so
   // themselves.

@@ -30,6 +30,11 @@ TenantLimit const& QueueLimits::of_tenant(std::string const& name) const {
   return found == tenants.end() ? tenant : found->second;
 }
 
+GateLimit QueueLimits::of_key(std::string const& name) const {
+  auto const found = keys.find(name);
+  return found == keys.end() ? GateLimit{} : found->second;
+}
+
 Status check_limits(QueueLimits const& limits) {
   DROVER_TRY(check_gate(limits.global));
   DROVER_TRY(check_tenant(limits.tenant));

@@ -19,11 +19,13 @@ namespace drover::broker {
 struct GateLimit {
   std::optional<std::int64_t> concurrency_max;
   std::optional<RateLimit> rate;
+  friend bool operator==(GateLimit const&, GateLimit const&) = default;
 };
 
 struct TenantLimit {
   std::int64_t weight = 1;  // its share, beside that of others: 1 to 1000
   GateLimit limit;
+  friend bool operator==(TenantLimit const&, TenantLimit const&) = default;
 };
 
 // What is configured. A limit of a key here stands in place of what entries say.
@@ -34,6 +36,8 @@ struct QueueLimits {
   std::map<std::string, GateLimit> keys;
 
   [[nodiscard]] TenantLimit const& of_tenant(std::string const& name) const;
+  [[nodiscard]] GateLimit of_key(std::string const& name) const;
+  friend bool operator==(QueueLimits const&, QueueLimits const&) = default;
 };
 
 [[nodiscard]] Status check_limits(QueueLimits const& limits);
@@ -56,6 +60,10 @@ class Gate {
 
   // A claim; the gate is open.
   void take(BootTime now);
+  // A claim that was there before the gate: holds its slot, also above the limit, and no token.
+  void hold() { ++claimed_; }
+  // Of an earlier gate with the same rate.
+  void keep_tokens(Gate const& earlier) { tokens_ = earlier.tokens_; }
   // The claim has ended.
   void give_back();
 

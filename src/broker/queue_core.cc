@@ -60,6 +60,17 @@ bool QueueCore::add(QueueEntry entry, Order order, QueueTime now) {
   return true;
 }
 
+void QueueCore::set_limits(QueueLimits limits, QueueTime now) {
+  ready_ = ReadyOrder{std::move(limits), ready_, now.boot};
+  // All of them first: what one says of its keys holds for the others.
+  for (auto const& [order, node] : nodes_)
+    ready_.enter(node.entry);
+  for (auto const& [order, node] : nodes_) {
+    if (node.place == Place::claimed) ready_.hold(node.entry);
+    if (node.place == Place::ready) ready_.add(node.entry, order, now.boot);
+  }
+}
+
 void QueueCore::set_place(Node& node, Place place) {
   --node.tally->counts[index_of(node.place)];
   --counts_[index_of(node.place)];

@@ -5,7 +5,7 @@
 // that could go is the next is ReadyOrder's.
 //
 // Not thread-safe; lives on the event loop. Every operation is O(log n) in the number of entries,
-// plus the entry's groups and what ReadyOrder says.
+// plus the entry's groups and what ReadyOrder says; set_limits() is O(n log n).
 #include <array>
 #include <cstdint>
 #include <map>
@@ -79,6 +79,9 @@ class QueueCore {
   [[nodiscard]] std::vector<QueueEntry> take_overdue(QueueTime now);
   // Entries whose `not_before` has come become ready, gates whose next token has come open.
   void wake(QueueTime now);
+
+  // From now on. What is claimed stays so, also above its new limit.
+  void set_limits(QueueLimits limits, QueueTime now);
 
   void pause(QueueName const& name) { ready_.pause(name); }
   void resume(QueueName const& name) { ready_.resume(name); }

@@ -49,6 +49,44 @@ TEST_F(Core, HigherPriorityThenOrder) {
   EXPECT_EQ(claim(), "");
 }
 
+TEST_F(Core, OtherLimitsHoldFromThenOn) {
+  for (std::string const run : {"a", "b", "c"}) {
+    auto made = entry(run);
+    made.keys = {{"k", 5}};
+    add(std::move(made));
+  }
+  EXPECT_EQ(claim(), "a");
+  QueueLimits one;
+  one.keys["k"].concurrency_max = 1;
+  core.set_limits(one, now());
+  EXPECT_EQ(claim(), "") << "what was claimed before counts";
+  core.set_limits({}, now());
+  EXPECT_EQ(claim(), "b") << "what waited at the gate is let out";
+  core.set_limits(one, now());
+  done("a");
+  EXPECT_EQ(claim(), "") << "b alone is as many as may";
+  done("b");
+  EXPECT_EQ(claim(), "c");
+}
+
+TEST_F(Core, OtherLimitsMakeNoTokens) {
+  QueueLimits rated;
+  rated.keys["k"].rate = RateLimit{.count = 1, .period = Millis{1000}, .burst = 1};
+  core.set_limits(rated, now());
+  for (std::string const run : {"a", "b"}) {
+    auto made = entry(run);
+    made.keys = {{"k", 5}};
+    add(std::move(made));
+  }
+  clock.advance(Millis{1000});
+  EXPECT_EQ(claim(), "a");
+  rated.global.concurrency_max = 7;
+  core.set_limits(rated, now());
+  EXPECT_EQ(claim(), "") << "the rate of k is what it was, and so is its bucket";
+  clock.advance(Millis{1000});
+  EXPECT_EQ(claim(), "b");
+}
+
 TEST_F(Core, AGroupGoesOneAtATimeInOrderEvenAgainstPriority) {
   add(entry("a", {"ws-1"}));
   auto urgent = entry("b", {"ws-1"});

@@ -135,6 +135,15 @@ Result<std::vector<QueueRow>> read_queue(store::Database& database) {
       });
 }
 
+Result<std::vector<QueuedRun>> queued_runs(store::Database& database) {
+  return read_all<QueuedRun>(
+      database.query("SELECT run, claimed_by IS NULL FROM dispatch_queue ORDER BY id"),
+      [](store::Statement const& row) -> Result<QueuedRun> {
+        return QueuedRun{RunId::trusted(std::string{row.text(0)}),
+                         row.integer(1) == 1 ? QueuedRun::Hold::nobody : QueuedRun::Hold::worker};
+      });
+}
+
 Result<std::int64_t> insert_entry(store::Database& database, QueueEntry const& entry) {
   static std::string const kInsert = fmt::format(
       "INSERT INTO dispatch_queue({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",

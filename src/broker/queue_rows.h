@@ -18,6 +18,13 @@ struct QueueRow {
 };
 
 [[nodiscard]] Result<std::vector<QueueRow>> read_queue(store::Database& database);
+struct QueuedRun {
+  enum class Hold : std::uint8_t { nobody, worker };
+  RunId run;
+  Hold hold = Hold::nobody;
+};
+// Of every row, and nothing more; in the order of enqueueing.
+[[nodiscard]] Result<std::vector<QueuedRun>> queued_runs(store::Database& database);
 // Returns the row's id. conflict when the run has a row.
 [[nodiscard]] Result<std::int64_t> insert_entry(store::Database& database, QueueEntry const& entry);
 

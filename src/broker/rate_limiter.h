@@ -16,6 +16,7 @@ struct RateLimit {
   std::int64_t count = 1;
   Millis period{1'000};
   std::int64_t burst = 1;
+  friend bool operator==(RateLimit const&, RateLimit const&) = default;
 };
 
 [[nodiscard]] Status check_rate_limit(RateLimit const& limit);

@@ -7,8 +7,35 @@
 
 namespace drover::broker {
 
+namespace {
+
+// What the names of gates begin with.
+constexpr std::string_view kKeyGate = "key:";
+constexpr std::string_view kTenantGate = "tenant:";
+
+}  // namespace
+
 ReadyOrder::ReadyOrder(QueueLimits limits, BootTime started)
     : limits_(std::move(limits)), started_(started), global_(limits_.global, started) {}
+
+ReadyOrder::ReadyOrder(QueueLimits limits, ReadyOrder const& earlier, BootTime now)
+    : ReadyOrder(std::move(limits), earlier.started_) {
+  paused_ = earlier.paused_;
+  if (limits_.global.rate == earlier.limits_.global.rate) global_.keep_tokens(earlier.global_);
+  for (auto const& [name, before] : earlier.gates_) {
+    GateLimit const limit = limit_of(name);
+    if (!limit.rate || limit.rate != earlier.limit_of(name).rate) continue;
+    WaitingGate& kept = gate(name, limit);
+    kept.gate.keep_tokens(before.gate);
+    forget_if_even(kept, now);
+  }
+}
+
+GateLimit ReadyOrder::limit_of(std::string const& gate) const {
+  if (gate.starts_with(kTenantGate))
+    return limits_.of_tenant(gate.substr(kTenantGate.size())).limit;
+  return limits_.of_key(gate.substr(kKeyGate.size()));
+}
 
 FairOrder& ReadyOrder::fair(Bucket const& bucket) {
   return fair_[static_cast<std::size_t>(bucket.level)];
@@ -23,8 +50,7 @@ ReadyOrder::WaitingGate& ReadyOrder::gate(std::string const& name, GateLimit con
 }
 
 ReadyOrder::WaitingGate& ReadyOrder::key_gate(std::string const& key) {
-  auto const configured = limits_.keys.find(key);
-  return gate("key:" + key, configured == limits_.keys.end() ? GateLimit{} : configured->second);
+  return gate(std::string{kKeyGate} + key, limits_.of_key(key));
 }
 
 // In an order that does not depend on how the entry names its keys.
@@ -32,7 +58,7 @@ std::vector<ReadyOrder::WaitingGate*> ReadyOrder::gates_of(QueueEntry const& ent
   std::vector<WaitingGate*> gates;
   GateLimit const& of_tenant = limits_.of_tenant(entry.tenant).limit;
   if (of_tenant.concurrency_max || of_tenant.rate)
-    gates.push_back(&gate("tenant:" + entry.tenant, of_tenant));
+    gates.push_back(&gate(std::string{kTenantGate} + entry.tenant, of_tenant));
   for (ConcurrencyKey const& key : entry.keys)
     gates.push_back(&key_gate(key.name));
   std::ranges::sort(gates, {}, &WaitingGate::name);
@@ -46,12 +72,12 @@ void ReadyOrder::enter(QueueEntry const& entry) {
 
 void ReadyOrder::leave(QueueEntry const& entry, BootTime now) {
   for (ConcurrencyKey const& key : entry.keys) {
-    WaitingGate& left = gates_.at("key:" + key.name);
+    WaitingGate& left = gates_.at(std::string{kKeyGate} + key.name);
     left.gate.unwant(key.max);
     reopen(left, now);
     forget_if_even(left, now);
   }
-  auto const tenant = gates_.find("tenant:" + entry.tenant);
+  auto const tenant = gates_.find(std::string{kTenantGate} + entry.tenant);
   if (tenant != gates_.end()) forget_if_even(tenant->second, now);
 }
 
@@ -354,6 +380,12 @@ std::vector<Order> ReadyOrder::preview(std::size_t most, BootTime now) const {
   return orders;
 }
 
+void ReadyOrder::hold(QueueEntry const& entry) {
+  global_.hold();
+  for (WaitingGate* gate : gates_of(entry))
+    gate->gate.hold();
+}
+
 void ReadyOrder::give_back(QueueEntry const& entry, BootTime now) {
   global_.give_back();
   for (WaitingGate* gate : gates_of(entry)) {
@@ -382,7 +414,7 @@ std::optional<BootTime> ReadyOrder::next_due() const {
 
 std::int64_t ReadyOrder::claimed(std::string const& key) const {
   if (key.empty()) return global_.claimed();
-  auto const found = gates_.find("key:" + key);
+  auto const found = gates_.find(std::string{kKeyGate} + key);
   return found == gates_.end() ? 0 : found->second.gate.claimed();
 }
 

@@ -34,6 +34,10 @@ class ReadyOrder {
  public:
   // `started`: of the process; see TokenBucket. The limits have been checked.
   ReadyOrder(QueueLimits limits, BootTime started);
+  // In place of `earlier`, which had other limits. What is paused stays so, and so do the tokens of
+  // whatever has the same rate; all tenants are even. Empty: what was there is entered, and held or
+  // added, anew.
+  ReadyOrder(QueueLimits limits, ReadyOrder const& earlier, BootTime now);
 
   // The entry is in the queue from now on, or no longer: its keys' limits hold as long as it is.
   void enter(QueueEntry const& entry);
@@ -42,6 +46,9 @@ class ReadyOrder {
   // It could go, or can no longer, such as one that is cancelled. It has entered.
   void add(QueueEntry const& entry, Order order, BootTime now);
   void remove(QueueEntry const& entry, Order order, BootTime now);
+
+  // It is claimed already. It has entered.
+  void hold(QueueEntry const& entry);
 
   // The next that may be claimed. It has been removed and holds its slots.
   [[nodiscard]] std::optional<Order> next(ClaimFilter const& filter, BootTime now);
@@ -113,6 +120,7 @@ class ReadyOrder {
   };
 
   [[nodiscard]] FairOrder& fair(Bucket const& bucket);
+  [[nodiscard]] GateLimit limit_of(std::string const& gate) const;
   [[nodiscard]] WaitingGate& gate(std::string const& name, GateLimit const& limit);
   [[nodiscard]] WaitingGate& key_gate(std::string const& key);
   [[nodiscard]] std::vector<WaitingGate*> gates_of(QueueEntry const& entry);

@@ -44,7 +44,7 @@ Work
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
   task-types   list, show, put or remove types of work
-  queues       show what waits; pause and resume
+  queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
 
@@ -116,8 +116,10 @@ constexpr std::string_view kTaskTypesExamples = R"(Examples:
 
 constexpr std::string_view kQueuesExamples = R"(Examples:
   drover queues
-  drover queues pause all               what runs goes on; nothing new starts
-  drover queues resume type:background-agent)";
+  drover queues pause                   all: what runs goes on; nothing new starts
+  drover queues resume type:background-agent
+  drover queues limits > limits.json    # edit it
+  drover queues limits -f limits.json   holds at once)";
 
 constexpr std::string_view kDeadLettersExamples = R"(Examples:
   drover dead-letters
@@ -152,9 +154,9 @@ struct Raw {
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
-  bool detach = false, json = false, read_only = false, worktree = false, allow_dirty = false,
-       init = false, no_diff = false, follow = false, foreground = false, force = false,
-       paused = false, verify = false, replace = false, no_worker = false;
+  bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
+       allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
+       force = false, paused = false, verify = false, replace = false, no_worker = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -306,9 +308,10 @@ Result<Command> make_run(Raw const& raw) {
     return fail(ErrorCode::invalid_argument,
                 "--worktree and --allow-dirty exclude each other: a worktree leaves uncommitted "
                 "changes where they are");
-  if (raw.read_only && (raw.worktree || raw.allow_dirty))
+  if (raw.read_only && (raw.worktree || raw.allow_dirty || raw.read_write))
     return fail(ErrorCode::invalid_argument,
-                "--ro grants no writing, so --worktree and --allow-dirty have no use with it");
+                "--ro grants no writing, so --rw, --worktree and --allow-dirty have no use with "
+                "it");
   if (raw.prompt.empty() && raw.task_type.empty())
     return fail_next(ErrorCode::invalid_argument, "run needs a prompt in quotes, or - for stdin",
                      "see drover run --help");
@@ -319,7 +322,9 @@ Result<Command> make_run(Raw const& raw) {
   command.workspaces = raw.workspaces;
   command.session = raw.session;
   command.agent = raw.agent;
-  command.access = raw.read_only ? Access::read_only : Access::read_write;
+  bool const says_access = raw.read_write || raw.worktree || raw.allow_dirty;
+  if (!raw.task_type.empty() && !says_access) command.access = Access::of_task;
+  if (raw.read_only) command.access = Access::read_only;
   if (raw.worktree) command.checkout = Checkout::worktree;
   if (raw.allow_dirty) command.checkout = Checkout::allow_dirty;
   command.init = init_of(raw);
@@ -335,16 +340,22 @@ Result<Command> make_send(Raw const& raw) {
   return command;
 }
 
+Dispatch dispatch_of(Raw const& raw) {
+  return raw.paused ? Dispatch::paused : Dispatch::running;
+}
+
 Result<Command> make_up(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port, raw.broker};
+  return UpCommand{raw.foreground ? Mode::foreground : Mode::background, *port, raw.broker,
+                   dispatch_of(raw)};
 }
 
 Result<Command> make_serve(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return ServeCommand{raw.host, *port, raw.broker, raw.no_worker ? OwnWorker::no : OwnWorker::yes};
+  return ServeCommand{raw.host, *port, raw.broker, dispatch_of(raw),
+                      raw.no_worker ? OwnWorker::no : OwnWorker::yes};
 }
 
 Result<Millis> duration_between(std::string_view option, std::string const& text, Millis usual,
@@ -544,9 +555,7 @@ Result<Command> make_task_type_apply(Raw const& raw) {
 }
 
 Result<Command> make_queue_change(QueueChange change, Raw const& raw) {
-  if (raw.target.empty())
-    return fail(ErrorCode::invalid_argument, "no queue is named: all, pool:NAME or type:NAME");
-  return QueueChangeCommand{change, raw.target};
+  return QueueChangeCommand{change, raw.target.empty() ? "all" : raw.target};
 }
 
 Result<Command> make_dead_letters(Raw const& raw) {
@@ -670,6 +679,7 @@ void Parser::add_work() {
   run->add_option("--session", raw_.session, "continue this session")->type_name("ID");
   run->add_option("--agent", raw_.agent, "the agent to run")->type_name("NAME");
   run->add_flag("--ro", raw_.read_only, "grant reading only");
+  run->add_flag("--rw", raw_.read_write, "grant writing (default, but with --task what it says)");
   run->add_flag("--worktree", raw_.worktree, "work on a branch in a linked worktree");
   run->add_flag("--allow-dirty", raw_.allow_dirty, "commit your uncommitted changes first");
   run->add_flag("--init", raw_.init, "make the folder a git repository if it is none");
@@ -787,12 +797,19 @@ void Parser::add_queues() {
   json(queues);
   queues->require_subcommand(0, 1);
   json(add(*queues, "list", "Shows what waits, by pool, task type and tenant.", list));
+  auto* const limits = add(*queues, "limits", "Shows or sets what may work at once.",
+                           [](Raw const& raw) -> Result<Command> {
+                             return QueueLimitsCommand{raw.file, format_of(raw)};
+                           });
+  limits->add_option("-f,--file", raw_.file, "set these, in TOML or JSON; - is JSON from stdin")
+      ->type_name("FILE");
+  json(limits);
   for (auto const& [name, what, change] :
        {std::tuple{"pause", "Gives out no more work; what runs goes on.", QueueChange::pause},
         {"resume", "Gives out work again.", QueueChange::resume}}) {
     auto* const one = add(*queues, name, what,
                           [change](Raw const& raw) { return make_queue_change(change, raw); });
-    one->add_option("queue", raw_.target, "all, pool:NAME or type:NAME")->type_name("")->required();
+    one->add_option("queue", raw_.target, "all (default), pool:NAME or type:NAME")->type_name("");
   }
   queues->footer(std::string{kQueuesExamples});
 
@@ -896,6 +913,8 @@ void Parser::add_server() {
       "Redis that carries work to other workers and events to other readers: redis://host, "
       "rediss://host or unix:///path (also DROVER_BROKER, the place for one with a password)";
   up->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
+  constexpr auto const* kPaused = "give out no work until: drover queues resume";
+  up->add_flag("--paused", raw_.paused, kPaused);
   up->footer(std::string{kServerSettings});
 
   auto* const serve = add(app_, "serve", "Runs the server in the foreground.", make_serve);
@@ -904,6 +923,7 @@ void Parser::add_server() {
   serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
   serve->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
   serve->add_flag("--no-worker", raw_.no_worker, "work on no run here: drover worker does");
+  serve->add_flag("--paused", raw_.paused, kPaused);
   serve->footer(std::string{kServerSettings});
 
   auto* const worker = add(

@@ -13,13 +13,18 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "cli/server_entry.h"
 
 namespace drover::cli {
 
 enum class Format : std::uint8_t { text, json };
 enum class Follow : std::uint8_t { no, yes };
 enum class Mode : std::uint8_t { foreground, background };
-enum class Access : std::uint8_t { read_write, read_only };
+enum class Access : std::uint8_t {
+  read_write,
+  read_only,
+  of_task,  // what the task type says
+};
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
 enum class Init : std::uint8_t { never, if_needed };
 enum class ShowDiff : std::uint8_t { yes, no };
@@ -53,12 +58,14 @@ struct UpCommand {
   Mode mode = Mode::background;
   std::uint16_t port = 0;
   std::string broker;  // a URL; empty: what DROVER_BROKER says
+  Dispatch dispatch = Dispatch::running;
 };
 enum class OwnWorker : std::uint8_t { yes, no };
 struct ServeCommand {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string broker;
+  Dispatch dispatch = Dispatch::running;
   OwnWorker own_worker = OwnWorker::yes;
 };
 struct WorkerCommand {
@@ -172,6 +179,10 @@ struct TaskTypeRemoveCommand {
 struct QueuesCommand {
   Format format = Format::text;
 };
+struct QueueLimitsCommand {
+  std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
+  Format format = Format::text;
+};
 enum class QueueChange : std::uint8_t { pause, resume };
 struct QueueChangeCommand {
   QueueChange change = QueueChange::pause;
@@ -249,10 +260,10 @@ using Command =
                  DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
                  WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand,
                  TaskTypeShowCommand, TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand,
-                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
-                 ScheduleNextCommand, LandCommand, ModelServeCommand, BackupCommand,
-                 RestoreCommand>;
+                 QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,
+                 SchedulesCommand, ScheduleCreateCommand, ScheduleActionCommand,
+                 ScheduleHistoryCommand, ScheduleNextCommand, LandCommand, ModelServeCommand,
+                 BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

@@ -93,6 +93,11 @@ TEST(CommandLine, ATaskTypeMayStandForThePrompt) {
   EXPECT_EQ(run.task_type, "pr-review");
   EXPECT_EQ(run.payload, "@p.json");
   EXPECT_EQ(run.prompt, "");
+  EXPECT_EQ(run.access, Access::of_task);
+  EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--rw"}).access, Access::read_write);
+  EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--worktree"}).access, Access::read_write);
+  EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--ro"}).access, Access::read_only);
+  EXPECT_FALSE(parse({"run", "--ro", "--rw", "go"}));
   EXPECT_FALSE(parse({"run", "--payload", "{}", "go"})) << "a payload of what?";
   EXPECT_FALSE(parse({"run", "-w", "dir"})) << "neither a prompt nor a type";
 }
@@ -128,6 +133,9 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<ServeCommand>({"serve", "--host", "::1"}).host, "::1");
   EXPECT_EQ(command<ServeCommand>({"serve"}).own_worker, OwnWorker::yes);
   EXPECT_EQ(command<ServeCommand>({"serve", "--no-worker"}).own_worker, OwnWorker::no);
+  EXPECT_EQ(command<ServeCommand>({"serve", "--paused"}).dispatch, Dispatch::paused);
+  EXPECT_EQ(command<UpCommand>({"up", "--paused"}).dispatch, Dispatch::paused);
+  EXPECT_EQ(command<UpCommand>({"up"}).dispatch, Dispatch::running);
   (void)command<DownCommand>({"down"});
   EXPECT_EQ(command<SendCommand>({"send", "ses-1", "more"}).session.str(), "ses-1");
   EXPECT_EQ(command<PsCommand>({"ps", "--state", "failed", "--limit", "5"}).limit, 5);
@@ -149,6 +157,9 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<TaskTypeApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file, "a.toml");
   EXPECT_EQ(command<TaskTypeRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
   EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
+  EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits"}).file, "");
+  EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits", "-f", "q.toml"}).file, "q.toml");
+  EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume"}).queue, "all");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "pool:x"}).queue, "pool:x");
   EXPECT_EQ(command<QueueChangeCommand>({"queues", "resume", "all"}).change, QueueChange::resume);
   EXPECT_EQ(command<DeadLettersCommand>({"dead-letters", "--limit", "3"}).limit, 3);

@@ -30,6 +30,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, TaskTypeApplyCommand const& command);
 [[nodiscard]] int execute(Context const& context, TaskTypeRemoveCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueuesCommand const& command);
+[[nodiscard]] int execute(Context const& context, QueueLimitsCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);
 [[nodiscard]] int execute(Context const& context, DeadLettersCommand const& command);
 [[nodiscard]] int execute(Context const& context, DeadLetterEndCommand const& command);

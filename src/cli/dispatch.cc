@@ -32,7 +32,8 @@ json::object limits_of(Dispatch const& command) {
 json::object grant_of(GrantedWorkspace const& workspace) {
   json::object grant;
   grant["id"] = workspace.id.str();
-  grant["mode"] = workspace.access == Access::read_only ? "ro" : "rw";
+  if (workspace.access != Access::of_task)
+    grant["mode"] = workspace.access == Access::read_only ? "ro" : "rw";
   if (workspace.checkout == Checkout::worktree) grant["checkout"] = "worktree";
   if (workspace.checkout == Checkout::allow_dirty) grant["checkout"] = "allow_dirty";
   return grant;

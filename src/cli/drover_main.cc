@@ -5,8 +5,11 @@
 namespace {
 
 int serve(drover::cli::ServeOptions const& options) {
+  using drover::broker::QueueStart;
   using drover::server::OwnWorker;
+  bool const paused = options.dispatch == drover::cli::Dispatch::paused;
   return drover::server::serve({options.state_folder, options.host, options.port, options.broker,
+                                paused ? QueueStart::paused : QueueStart::running,
                                 options.own_worker ? OwnWorker::yes : OwnWorker::no});
 }
 

@@ -222,6 +222,35 @@ TEST_F(Program, ASecondCtrlCCancels) {
   EXPECT_EQ(request_body("/api/v1/runs/run-1/cancel"), "{}");
 }
 
+TEST_F(Program, APersonAnswersAQuestionWhereItIsAsked) {
+  start_server();
+  ProcessOptions with = options({"run", "-w", work(), "ask"});
+  with.wiring = Wiring::terminal;
+  TestProcess process{with};
+  ASSERT_TRUE(process.wait_for_output("Your answer"));
+  process.type("succeed\n");
+  auto const result = process.finish();
+  EXPECT_EQ(result.exit_code, 0) << result.out;
+  EXPECT_TRUE(result.out.contains("? Which one?")) << result.out;
+  EXPECT_TRUE(result.out.contains("- right")) << result.out;
+  EXPECT_EQ(json::parse(request_body("/api/v1/sessions/ses-1/messages")).at("prompt"), "succeed");
+}
+
+TEST_F(Program, AnUnansweredQuestionExitsWithFourAndTheWayBack) {
+  start_server();
+  ProcessOptions with = options({"run", "-w", work(), "ask"});
+  with.wiring = Wiring::terminal;
+  TestProcess process{with};
+  ASSERT_TRUE(process.wait_for_output("Your answer"));
+  process.type("\n");
+  auto const left = process.finish();
+  EXPECT_EQ(left.exit_code, 4) << left.out;
+  EXPECT_TRUE(left.out.contains("drover send ses-1")) << left.out;
+  auto const piped = run({"run", "-w", work(), "ask"});
+  EXPECT_EQ(piped.exit_code, 4);
+  EXPECT_TRUE(piped.err.contains("drover send ses-1")) << piped.err;
+}
+
 TEST_F(Program, ATerminalShowsProgressAndColourUnlessToldNotTo) {
   start_server();
   ProcessOptions with = options({"run", "-w", work(), "slow"});

@@ -1,6 +1,10 @@
 #include "cli/run_view.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <optional>
 
 #include "base/text.h"
 #include "cli/diff_view.h"
@@ -50,6 +54,8 @@ class Viewer {
         renderer_(context.screen.out_style()) {}
 
   int follow();
+  // The run has asked, and a person can answer here.
+  [[nodiscard]] bool wants_answer() const;
 
  private:
   net::StreamStep on_event(std::string_view data, json::object const& event);
@@ -107,6 +113,7 @@ int Viewer::waiting() {
   std::string const reason = renderer_.tally().reason;
   if (reason == "waiting_input") {
     if (view_.format == Format::text) context_.screen.print(renderer_.finish());
+    if (wants_answer()) return kExitWaiting;
     context_.screen.note(fmt::format("drover: answer with: drover send {} \"…\"", ref_.session));
     return kExitWaiting;
   }
@@ -114,6 +121,12 @@ int Viewer::waiting() {
       fmt::format("drover: {} waits for a human{}; go on watching with: drover attach {}", ref_.run,
                   reason.empty() ? "" : " (" + reason + ")", ref_.run));
   return kExitWaiting;
+}
+
+bool Viewer::wants_answer() const {
+  bool const asks =
+      renderer_.tally().state == "waiting" && renderer_.tally().reason == "waiting_input";
+  return asks && view_.format == Format::text && attended() && ::isatty(STDIN_FILENO) == 1;
 }
 
 void Viewer::show_diff() {
@@ -199,8 +212,44 @@ Result<Endpoint> locate_again(Context const& context) {
   return discover(context.server_option, context.environment);
 }
 
+namespace {
+
+// A line typed at the terminal; nullopt when it is empty or there is none.
+std::optional<std::string> read_answer(Screen& screen) {
+  screen.note("Your answer (an empty line leaves it for later):");
+  std::string line;
+  if (!std::getline(std::cin, line) || trim(line).empty()) return std::nullopt;
+  return line;
+}
+
+Result<RunRef> send_answer(Context const& context, ApiClient const& known, SessionId const& session,
+                           std::string const& answer) {
+  ApiClient client{known.endpoint()};
+  auto const sent =
+      client.post(fmt::format("/sessions/{}/messages", session), {{"prompt", json::string{answer}}},
+                  new_id_text("cli", context.clock, context.random));
+  if (!sent) return std::unexpected(sent.error());
+  return run_ref_of(*sent, "run");
+}
+
+}  // namespace
+
 int follow_run(Context const& context, ApiClient const& client, RunRef const& ref, RunView view) {
-  return Viewer{context, client, ref, view}.follow();
+  RunRef current = ref;
+  for (;;) {
+    Viewer viewer{context, client, current, view};
+    int const code = viewer.follow();
+    if (!viewer.wants_answer()) return code;
+    auto const answer = read_answer(context.screen);
+    if (!answer) {
+      context.screen.note(
+          fmt::format("drover: answer with: drover send {} \"…\"", current.session));
+      return code;
+    }
+    auto next = send_answer(context, client, current.session, *answer);
+    if (!next) return report(context, next.error());
+    current = *std::move(next);
+  }
 }
 
 }  // namespace drover::cli

@@ -27,8 +27,9 @@ struct RunView {
   ShowDiff show_diff = ShowDiff::yes;
 };
 
-// Follows the run to its end and returns the exit code. The first Ctrl-C detaches; a second one
-// within kCancelWindow cancels the run.
+// Follows the run to its end and returns the exit code. Where the run asks something and a person
+// is at the terminal, their answer is sent and the run that works on it is followed. The first
+// Ctrl-C detaches; a second one within kCancelWindow cancels the run.
 inline constexpr Millis kCancelWindow{2'000};
 [[nodiscard]] int follow_run(Context const& context, ApiClient const& client, RunRef const& ref,
                              RunView view);

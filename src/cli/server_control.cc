@@ -208,6 +208,7 @@ Result<Endpoint> start_server(std::string const& state_folder, ServerStart const
     return fail(ErrorCode::internal, "cannot find drover's own program: {}", error.message());
   std::vector<std::string> arguments = {program, "serve"};
   if (start.port != 0) arguments.push_back(fmt::format("--port={}", start.port));
+  if (start.dispatch == Dispatch::paused) arguments.emplace_back("--paused");
   auto const pid = Spawn{}.start("/proc/self/exe", arguments,
                                  server_environment(state_folder, start.broker), log_fd.get());
   if (!pid) return std::unexpected(pid.error());

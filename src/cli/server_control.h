@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "cli/discovery.h"
+#include "cli/server_entry.h"
 
 namespace drover::cli {
 
@@ -21,6 +22,7 @@ inline constexpr Millis kStopDeadline{30'000};
 struct ServerStart {
   std::uint16_t port = 0;  // 0: any free one
   std::string broker;      // empty: what DROVER_BROKER says
+  Dispatch dispatch = Dispatch::running;
 };
 [[nodiscard]] Result<Endpoint> start_server(std::string const& state_folder,
                                             ServerStart const& start, Clock const& clock);

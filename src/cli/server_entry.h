@@ -12,11 +12,15 @@
 
 namespace drover::cli {
 
+// What waits is given out at once, or once the queue is resumed.
+enum class Dispatch : std::uint8_t { running, paused };
+
 struct ServeOptions {
   std::string state_folder;  // absolute; the server creates it (mode 0700) where it is missing
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0: any free one
   std::string broker;      // a URL; empty: what DROVER_BROKER says
+  Dispatch dispatch = Dispatch::running;
   bool own_worker = true;  // false: runs wait for workers that join
 };
 

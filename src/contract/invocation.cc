@@ -86,8 +86,8 @@ Context context_of(json::object const& object) {
   return context;
 }
 
-Result<std::vector<WorkspaceGrant>> grants_of(json::array const& items) {
-  std::vector<WorkspaceGrant> grants;
+Result<std::vector<WorkspaceRequest>> requests_of(json::array const& items) {
+  std::vector<WorkspaceRequest> requests;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto const& item = items[i].get_object();
@@ -98,12 +98,12 @@ Result<std::vector<WorkspaceGrant>> grants_of(json::array const& items) {
           ErrorCode::invalid_argument,
           "/workspaces/{}/id: expected a workspace that is not granted already, found \"{}\"", i,
           id);
-    grants.push_back(
+    requests.push_back(
         {.id = WorkspaceId::trusted(id),
-         .mode = *value_of(kModes, text_at(item, "mode")),
+         .mode = value_of(kModes, text_at(item, "mode")),
          .checkout = value_of(kCheckouts, text_at(item, "checkout")).value_or(Checkout::in_place)});
   }
-  return grants;
+  return requests;
 }
 
 std::vector<ConcurrencyShare> shares_of(json::object const& object) {
@@ -208,13 +208,13 @@ json::object identity_json(Identity const& identity, Tokens tokens) {
   return out;
 }
 
-json::array grants_json(std::vector<WorkspaceGrant> const& grants) {
+json::array requests_json(std::vector<WorkspaceRequest> const& requests) {
   json::array out;
-  for (auto const& grant : grants) {
+  for (auto const& request : requests) {
     json::object item;
-    item["id"] = grant.id.str();
-    item["mode"] = to_string(grant.mode);
-    if (grant.checkout != Checkout::in_place) item["checkout"] = to_string(grant.checkout);
+    item["id"] = request.id.str();
+    if (request.mode) item["mode"] = to_string(*request.mode);
+    if (request.checkout != Checkout::in_place) item["checkout"] = to_string(request.checkout);
     out.emplace_back(std::move(item));
   }
   return out;
@@ -288,6 +288,15 @@ std::string Launcher::text() const {
   return fmt::format("{}:{}", name_of(kLaunchers, kind), name);
 }
 
+std::vector<WorkspaceGrant> granted(std::vector<WorkspaceRequest> const& requests,
+                                    WorkspaceMode usual) {
+  std::vector<WorkspaceGrant> grants;
+  for (WorkspaceRequest const& request : requests)
+    grants.push_back(
+        {.id = request.id, .mode = request.mode.value_or(usual), .checkout = request.checkout});
+  return grants;
+}
+
 std::string Entrypoint::prompt() const {
   std::string const plan = path ? fmt::format("Read and execute the plan at {}.", *path) : "";
   if (!inline_prompt) return plan;
@@ -305,7 +314,7 @@ Result<Invocation> parse_invocation(json::value const& value) {
   auto const& object = value.get_object();
   auto identity = identity_of(object.at("identity").get_object());
   if (!identity) return std::unexpected(std::move(identity).error());
-  auto grants = grants_of(object.at("workspaces").get_array());
+  auto grants = requests_of(object.at("workspaces").get_array());
   if (!grants) return std::unexpected(std::move(grants).error());
 
   Invocation out;
@@ -376,7 +385,7 @@ json::value to_json(Invocation const& invocation, Tokens tokens) {
   json::object out;
   out["identity"] = identity_json(invocation.identity, tokens);
   out["runner"] = invocation.runner;
-  out["workspaces"] = grants_json(invocation.workspaces);
+  out["workspaces"] = requests_json(invocation.workspaces);
   out["trigger"] = to_string(invocation.trigger);
   out["start"] = start_json(invocation.start);
   if (invocation.tools) out["tools"] = to_array(*invocation.tools);

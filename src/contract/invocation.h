@@ -44,6 +44,16 @@ struct WorkspaceGrant {
   Checkout checkout = Checkout::in_place;
 };
 
+// As an invocation asks for it.
+struct WorkspaceRequest {
+  WorkspaceId id;
+  std::optional<WorkspaceMode> mode;
+  Checkout checkout = Checkout::in_place;
+};
+// With `usual` where the request names no mode.
+[[nodiscard]] std::vector<WorkspaceGrant> granted(std::vector<WorkspaceRequest> const& requests,
+                                                  WorkspaceMode usual);
+
 // A first turn; at least one of the two is there, or a task type.
 struct Entrypoint {
   std::optional<std::string> inline_prompt;
@@ -110,7 +120,7 @@ struct Dedup {
 struct Invocation {
   Identity identity;
   std::string runner;  // as given; see canonical_runner()
-  std::vector<WorkspaceGrant> workspaces;
+  std::vector<WorkspaceRequest> workspaces;
   Trigger trigger = Trigger::message;
   Start start;
   std::optional<std::vector<std::string>> tools;  // absent: the agent's own; empty: none

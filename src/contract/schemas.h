@@ -11,8 +11,17 @@
 
 namespace drover::contract {
 
-enum class Contract : std::uint8_t { unit, runtime, event, workspace, schedule, identity, task };
-inline constexpr std::size_t kContractCount = 7;
+enum class Contract : std::uint8_t {
+  unit,
+  runtime,
+  event,
+  workspace,
+  schedule,
+  identity,
+  task,
+  queue
+};
+inline constexpr std::size_t kContractCount = 8;
 
 struct EmbeddedSchema {
   std::string_view name;  // "unit.v1"

@@ -17,7 +17,7 @@ namespace {
 
 std::vector<Contract> const kAll = {Contract::unit,      Contract::runtime,  Contract::event,
                                     Contract::workspace, Contract::schedule, Contract::identity,
-                                    Contract::task};
+                                    Contract::task,      Contract::queue};
 
 std::string name_of(Contract contract) {
   return std::string{kEmbeddedSchemas[static_cast<std::size_t>(contract)].name};
@@ -160,7 +160,7 @@ TEST(Schemas, TheOpenApiDocumentRepeatsThem) {
   auto const& components = document.at("components").at("schemas").as_object();
   std::size_t compared = 0;
   for (Contract const contract :
-       {Contract::unit, Contract::event, Contract::schedule, Contract::task}) {
+       {Contract::unit, Contract::event, Contract::schedule, Contract::task, Contract::queue}) {
     auto const schema = json_of(schema_text(contract));
     std::set<std::string> types;
     if (contract == Contract::event)

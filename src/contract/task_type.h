@@ -36,7 +36,7 @@ struct TaskDefaults {
   std::optional<std::string> model;
   std::optional<std::vector<std::string>> tools;
   Limits limits;
-  std::optional<WorkspaceMode> mode;  // of workspaces that a command names without one
+  std::optional<WorkspaceMode> mode;  // of workspaces that are named without one
 };
 
 struct TaskType {

@@ -111,6 +111,11 @@ Result<std::string> write_admin(Repository::Impl const& impl, std::string const&
   return admin;
 }
 
+// Its making was cut off. One with a reflog was whole once, whatever became of its index.
+bool is_unfinished(std::string const& admin) {
+  return !os::exists(admin + "/index") && !os::exists(admin + "/logs");
+}
+
 Status fill(Repository const& worktree) {
   auto const head = worktree.head();
   if (!head) return std::unexpected(head.error());
@@ -162,6 +167,32 @@ Result<Repository> add_worktree(Repository& repository, std::string const& path,
   if (!worktree) return abandon(std::move(worktree).error());
   if (auto filled = fill(*worktree); !filled) return abandon(std::move(filled).error());
   return worktree;
+}
+
+Status clear_unfinished_worktree(Repository& repository, std::string const& path,
+                                 std::string const& branch) {
+  auto const& impl = repository.impl();
+  OwnerScope const scope{impl};
+  std::string const base = path.substr(path.rfind('/') + 1);
+  bool whole = false;
+  for (auto const& name : admin_names(impl)) {
+    std::string const admin = admin_root(impl) + "/" + name;
+    auto const worktree = describe(impl, name);
+    // Cut off before it said whose it is; the number behind the name is write_admin's.
+    bool const nameless = worktree.path.empty() && name.starts_with(base);
+    if (worktree.path != path && !nameless) continue;
+    if (!is_unfinished(admin)) {
+      whole = true;
+      continue;
+    }
+    // Last what says that the folder is an unfinished one: this may be killed too.
+    if (!nameless) DROVER_TRY(os::remove_tree(path));
+    DROVER_TRY(os::remove_tree(admin));
+  }
+  if (whole) return {};
+  std::string const lock = fmt::format("{}/{}{}.lock", impl.common_folder, kBranches, branch);
+  if (::unlink(lock.c_str()) != 0 && errno != ENOENT) return fail_errno("remove", lock);
+  return {};
 }
 
 Status remove_worktree(Repository& repository, std::string const& path, WorktreeRemoval removal) {

@@ -21,6 +21,12 @@ struct Worktree {
 [[nodiscard]] Result<Repository> add_worktree(Repository& repository, std::string const& path,
                                               std::string const& branch, Oid const& start);
 
+// Removes what a kill within add_worktree() left of `path` and of the lock on `branch`, both the
+// caller's alone: nobody has worked in it, for its index comes last. A whole one, and a folder that
+// git knows nothing of, are left as they are.
+[[nodiscard]] Status clear_unfinished_worktree(Repository& repository, std::string const& path,
+                                               std::string const& branch);
+
 enum class WorktreeRemoval {
   clean_only,  // conflict, naming paths, when something is not committed
   discard,     // whatever is in it

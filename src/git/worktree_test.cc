@@ -96,6 +96,47 @@ TEST_F(Linked, RefusesABranchThatIsCheckedOutAndAnExistingPath) {
             ErrorCode::invalid_argument);
 }
 
+// Every state that a kill within add_worktree leaves, from the first to the last.
+TEST_F(Linked, WhatAKillLeftOfItIsClearedAndMadeAnew) {
+  std::string const admin = work_ + "/.git/worktrees/linked";
+  std::string const lock = work_ + "/.git/refs/heads/drover/ses-1.lock";
+  write("kept.txt", "kept\n");
+  sh("git add -A; git commit -q -m more");
+  std::vector<std::string> const states = {
+      "rm -rf '" + linked_ + "' '" + admin +
+          "'; git branch -q -D drover/ses-1; mkdir -p .git/refs/heads/drover; touch '" + lock + "'",
+      "rm -rf '" + linked_ + "' '" + admin + "'/*",
+      "rm -rf '" + linked_ + "'; rm '" + admin + "/index'",
+      "rm -rf '" + linked_ + "/.git' '" + linked_ + "'/*; rm '" + admin + "/index'",
+      "rm '" + linked_ + "/kept.txt' '" + admin + "/index'",
+  };
+  for (std::string const& state : states) {
+    SCOPED_TRACE(state);
+    ASSERT_TRUE(add());
+    sh(state);
+    auto repository = open();
+    auto const cleared = clear_unfinished_worktree(repository, linked_, "drover/ses-1");
+    ASSERT_TRUE(cleared) << cleared.error().text();
+    auto const made = add();
+    ASSERT_TRUE(made) << made.error().text();
+    EXPECT_EQ(shell("git status --porcelain", linked_).text, "");
+    EXPECT_EQ(shell("git worktree list | wc -l", work_).text, "2");
+    EXPECT_TRUE(os::exists(linked_ + "/kept.txt"));
+    ASSERT_TRUE(remove_worktree(repository, linked_, WorktreeRemoval::discard));
+  }
+}
+
+TEST_F(Linked, ClearingLeavesAWholeOneAndAFolderThatGitDoesNotKnow) {
+  auto repository = open();
+  ASSERT_TRUE(add());
+  ASSERT_TRUE(os::write_file_atomic(linked_ + "/work.txt", "of an agent"));
+  ASSERT_TRUE(clear_unfinished_worktree(repository, linked_, "drover/ses-1"));
+  EXPECT_TRUE(os::exists(linked_ + "/work.txt"));
+  sh("rm -rf .git/worktrees/linked");
+  ASSERT_TRUE(clear_unfinished_worktree(repository, linked_, "drover/ses-1"));
+  EXPECT_TRUE(os::exists(linked_ + "/work.txt"));
+}
+
 TEST_F(Linked, IsRemovedWithItsAdministration) {
   change_in_branch("new", "x\n");
   auto repository = open();

@@ -30,11 +30,16 @@ class Stopping {
  public:
   Stopping(boost::asio::io_context& io, std::function<Task<void>()> stop)
       : io_(io), stop_(std::move(stop)) {}
+  // Whoever has read the log's line may send the second signal.
+  void begin_on(int signal_number) {
+    take_next_signal();
+    log::info("stopping", {{"signal", signal_number}});
+    begin();
+  }
   void begin() {
     if (begun_) return;
     begun_ = true;
-    ::signal(SIGTERM, SIG_DFL);
-    ::signal(SIGINT, SIG_DFL);
+    take_next_signal();
     boost::asio::co_spawn(io_, stop_(), [this](std::exception_ptr const& thrown) {
       if (thrown != nullptr) log::error("stop-failed");
       work_.reset();
@@ -43,6 +48,12 @@ class Stopping {
   }
 
  private:
+  // From here on a signal ends the process.
+  static void take_next_signal() {
+    ::signal(SIGTERM, SIG_DFL);
+    ::signal(SIGINT, SIG_DFL);
+  }
+
   boost::asio::io_context& io_;
   std::function<Task<void>()> stop_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
@@ -57,8 +68,7 @@ void run_until_signal(boost::asio::io_context& io, StopSignals& signals,
   Stopping stopping{io, std::move(stop)};
   signals.impl_->set.async_wait([&](boost::system::error_code error, int number) {
     if (error) return;
-    log::info("stopping", {{"signal", number}});
-    stopping.begin();
+    stopping.begin_on(number);
   });
   io.run();
 }
@@ -68,8 +78,7 @@ void run_until_done(boost::asio::io_context& io, StopSignals& signals,
   Stopping stopping{io, std::move(stop)};
   signals.impl_->set.async_wait([&](boost::system::error_code error, int number) {
     if (error) return;
-    log::info("stopping", {{"signal", number}});
-    stopping.begin();
+    stopping.begin_on(number);
   });
   boost::asio::co_spawn(io, std::move(done), [&](std::exception_ptr const& thrown) {
     if (thrown != nullptr) log::error("work-failed");

@@ -37,11 +37,13 @@
 #include "server/machine.h"
 #include "server/settings.h"
 #include "worker/joined_workers.h"
+#include "worker/limit_book.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/store_control.h"
 #include "worker/unit_host.h"
 #include "worker/waiting.h"
+#include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
 
@@ -58,13 +60,6 @@ constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
 // A joined worker passes its units' model calls on.
 constexpr std::size_t kApiBodyBytesMax = std::size_t{32} << 20U;
-
-// Scheduled requests go to the internet at large; who wants them inside says so.
-net::Reach schedule_reach() {
-  char const* const allowed = std::getenv("DROVER_SCHEDULE_ALLOW_PRIVATE");
-  bool const inside = allowed != nullptr && std::string_view{allowed} == "1";
-  return inside ? net::Reach::no_metadata : net::Reach::public_only;
-}
 
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
@@ -100,7 +95,7 @@ Status write_place(std::string const& path, std::string const& text) {
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
-                           worker::TaskRegistry::migrations()})
+                           worker::TaskRegistry::migrations(), worker::LimitBook::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -156,7 +151,9 @@ class Server {
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
   std::unique_ptr<worker::AnswerWatch> answers_;
+  std::unique_ptr<worker::Watchdog> watchdog_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
+  std::unique_ptr<worker::LimitBook> limits_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
@@ -227,14 +224,18 @@ Status Server::open_store() {
   broker::RetentionOptions retention;
   retention.keep = settings_.keep;
   retention_ = std::make_unique<broker::Retention>(*streams_, *reserve_, executor, retention);
-  queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor);
+  broker::QueueOptions queue;
+  queue.start = options_.dispatch;
+  queue_ = std::make_unique<broker::EmbeddedQueue>(*writer_, clock_, executor, std::move(queue));
   queue_->on_exit([this](store::Transaction& transaction, broker::QueueExit const& exit) {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
+  limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
+    DROVER_TRY(limits_->load(reader, options_.state_folder));
     return task_types_->load(reader, options_.state_folder + "/task-types");
   });
 }
@@ -287,14 +288,10 @@ Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream)
   constexpr std::string_view kRuns = "task:run:";
   if (!stream.starts_with(kRuns)) co_return std::nullopt;
   RunId const run = RunId::trusted(stream.substr(kRuns.size()));
-  auto const session =
-      co_await readers_->run([run](store::Database& database) -> Result<worker::SessionRecord> {
-        auto const record = worker::find_run(database, run);
-        if (!record) return std::unexpected(record.error());
-        return worker::find_session(database, record->session);
-      });
-  if (!session) co_return std::unexpected(session.error());
-  co_return contract::output_topic(worker::UnitHost::unit_name(*session));
+  auto const found = co_await readers_->run(
+      [run](store::Database& database) { return worker::find_run_in_session(database, run); });
+  if (!found) co_return std::unexpected(found.error());
+  co_return contract::output_topic(worker::UnitHost::unit_name(found->session));
 }
 
 Status Server::make_worker() {
@@ -321,6 +318,7 @@ Status Server::make_worker() {
       *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   answers_ = std::make_unique<worker::AnswerWatch>(*services_);
+  watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
@@ -343,13 +341,13 @@ Status Server::make_worker() {
 void Server::make_scheduler() {
   runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *workforce_);
   schedule::SchedulerOptions options;
-  options.reach = schedule_reach();
+  options.reach = settings_.schedule_reach;
   scheduler_ = std::make_unique<schedule::Scheduler>(
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(
-      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *schedules_});
+      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *limits_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -379,6 +377,8 @@ Task<Status> Server::take_up() {
   auto const loaded = co_await queue_->load();
   if (!loaded) co_return std::unexpected(loaded.error());
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
+  // Before anything is claimed, whose run may have ended.
+  co_await watchdog_->sweep();
   if (worker_) {
     auto const started = worker_->start();
     if (!started) co_return started;
@@ -399,6 +399,7 @@ Status Server::announce() {
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
   background_.spawn(answers_->run(), "answers");
+  background_.spawn(watchdog_->run(), "watchdog");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -407,6 +408,8 @@ Status Server::announce() {
   // Last, for from here on it has to be stopped in order.
   if (redis_) redis_->start();
   log::info("serving", {{"port", http_->port()}, {"state", options_.state_folder}});
+  if (options_.dispatch == broker::QueueStart::paused)
+    log::info("dispatch-paused", {{"next", "drover queues resume"}});
   return {};
 }
 
@@ -420,6 +423,7 @@ Task<void> Server::stop() {
   reserve_->stop();
   retention_->stop();
   answers_->stop();
+  watchdog_->stop();
   co_await http_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

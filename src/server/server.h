@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "base/time.h"
+#include "broker/embedded_queue.h"
 #include "store/migrations.h"
 
 namespace drover::server {
@@ -23,6 +24,8 @@ struct ServeOptions {
   std::uint16_t port = 0;  // 0: any free one
   // Redis's URL; "embedded": none; empty: what DROVER_BROKER says.
   std::string broker;
+  // paused: nothing is given out until the queue is resumed; a further start does not know of it.
+  broker::QueueStart dispatch = broker::QueueStart::running;
   OwnWorker own_worker = OwnWorker::yes;
 };
 

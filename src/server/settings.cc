@@ -49,6 +49,13 @@ gateway::UpstreamOptions upstream_from_environment() {
   return options;
 }
 
+// Scheduled requests go to the internet at large; who wants them inside says so.
+net::Reach schedule_reach() {
+  char const* const allowed = std::getenv("DROVER_SCHEDULE_ALLOW_PRIVATE");
+  bool const inside = allowed != nullptr && std::string_view{allowed} == "1";
+  return inside ? net::Reach::no_metadata : net::Reach::public_only;
+}
+
 // A whole number from 0 to `max` that the environment may give.
 Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t max) {
   char const* const value = std::getenv(name);
@@ -67,6 +74,7 @@ Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t 
 Result<Settings> settings_from_environment() {
   Settings settings;
   settings.upstream = upstream_from_environment();
+  settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
   auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
   if (!mebibytes) return std::unexpected(mebibytes.error());

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "broker/stream.h"
 #include "gateway/model_proxy.h"
+#include "net/address.h"
 
 namespace drover::server {
 
@@ -13,6 +14,7 @@ struct Settings {
   std::uint64_t reserve_bytes = 0;
   broker::TrimPolicy keep;
   gateway::UpstreamOptions upstream;
+  net::Reach schedule_reach = net::Reach::public_only;  // of scheduled requests
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

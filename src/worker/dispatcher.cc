@@ -24,6 +24,7 @@ namespace drover::worker {
 namespace {
 
 constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
+constexpr char const* kAgent = "default";  // the only one that this server has
 constexpr std::string_view kAskTool = "AskUserQuestion";
 constexpr std::array<std::string_view, 7> kTools = {"Read", "Write", "Edit",  "Bash",
                                                     "Glob", "Grep",  kAskTool};
@@ -56,14 +57,22 @@ Status check_supported(contract::Invocation const& invocation) {
   if (!std::holds_alternative<contract::Entrypoint>(invocation.start))
     return fail_next(ErrorCode::unsupported, "/start/session: a run needs a first turn",
                      "give start.entrypoint, or send a message to the session");
-  if (invocation.agent && invocation.agent->str() != "default")
-    return fail_next(ErrorCode::not_found, fmt::format("there is no agent {}", *invocation.agent),
-                     "the agent of this server is named default");
   for (auto const& tool : invocation.tools.value_or(std::vector<std::string>{}))
     if (std::ranges::find(kTools, tool) == kTools.end())
       return fail(ErrorCode::invalid_argument, "/tools: there is no tool '{}'; known are {}",
                   printable(tool, 60), fmt::join(kTools, ", "));
   return {};
+}
+
+// The invocation's, else its type's.
+Result<AgentId> agent_of(contract::Invocation const& invocation, contract::TaskType const& type) {
+  std::string const name =
+      invocation.agent ? invocation.agent->str() : type.defaults.agent.value_or(kAgent);
+  if (name == kAgent) return AgentId::trusted(name);
+  std::string const by =
+      invocation.agent ? "" : fmt::format(", which the task type {} names", type.name);
+  return fail_next(ErrorCode::not_found, fmt::format("/agent: there is no agent {}{}", name, by),
+                   fmt::format("the agent of this server is named {}", kAgent));
 }
 
 Status check_grants(std::vector<contract::WorkspaceGrant> const& grants) {
@@ -199,8 +208,6 @@ Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
 Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocation) {
   auto const supported = check_supported(invocation);
   if (!supported) co_return std::unexpected(supported.error());
-  auto const granted = check_grants(invocation.workspaces);
-  if (!granted) co_return std::unexpected(granted.error());
 
   Plan plan;
   plan.key = invocation.idempotency_key.value_or("");
@@ -214,6 +221,13 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
 
   auto type = task_type(invocation.task_type.value_or(std::string{contract::kDefaultTaskType}));
   if (!type) co_return std::unexpected(type.error());
+  auto const agent = agent_of(invocation, *type);
+  if (!agent) co_return std::unexpected(agent.error());
+  auto workspaces =
+      contract::granted(invocation.workspaces,
+                        type->defaults.mode.value_or(contract::default_mode(invocation.trigger)));
+  auto const can_be_granted = check_grants(workspaces);
+  if (!can_be_granted) co_return std::unexpected(can_be_granted.error());
   auto terms = terms_of(*type, invocation, services_.clock.now());
   if (!terms) co_return std::unexpected(terms.error());
   plan.terms = *std::move(terms);
@@ -231,8 +245,8 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.subject = invocation.identity.subject;
     session.launcher = invocation.identity.launcher.text();
     session.tenant = invocation.tenant.value_or("");
-    session.agent = AgentId::trusted("default");
-    session.workspaces = invocation.workspaces;
+    session.agent = *agent;
+    session.workspaces = std::move(workspaces);
     session.tools = invocation.tools.value_or(
         type->defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
     session.created_at = services_.clock.now();
@@ -407,17 +421,8 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
 }
 
 Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
-  struct Found {
-    RunRecord run;
-    SessionRecord session;
-  };
-  auto found = co_await services_.readers.run([run](store::Database& database) -> Result<Found> {
-    auto old = find_run(database, run);
-    if (!old) return std::unexpected(old.error());
-    auto session = find_session(database, old->session);
-    if (!session) return std::unexpected(session.error());
-    return Found{*std::move(old), *std::move(session)};
-  });
+  auto found = co_await services_.readers.run(
+      [run](store::Database& database) { return find_run_in_session(database, run); });
   if (!found) co_return std::unexpected(found.error());
   // What else it asks of the queue its dead letter says.
   Plan plan;

@@ -340,6 +340,14 @@ Result<RunRecord> find_run(store::Database& database, RunId const& id) {
   return std::move(found->front());
 }
 
+Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id) {
+  auto run = find_run(database, id);
+  if (!run) return std::unexpected(run.error());
+  auto session = find_session(database, run->session);
+  if (!session) return std::unexpected(session.error());
+  return RunInSession{*std::move(run), *std::move(session)};
+}
+
 Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
                                                  std::string const& key) {
   auto found = read_all<RunRecord>(
@@ -358,6 +366,16 @@ Result<std::vector<RunRecord>> list_runs(store::Database& database, RunFilter co
                                  kRunColumns),
                      filter.session, filter.state, filter.before, filter.limit),
       read_run);
+}
+
+Result<std::vector<UnfinishedRun>> unfinished_states(store::Database& database) {
+  return read_all<UnfinishedRun>(
+      database.query("SELECT id, state FROM runs WHERE finished_ms IS NULL ORDER BY id"),
+      [](store::Statement const& row) -> Result<UnfinishedRun> {
+        auto const state = contract::parse_run_state(row.text(1));
+        if (!state) return std::unexpected(state.error());
+        return UnfinishedRun{RunId::trusted(std::string{row.text(0)}), *state};
+      });
 }
 
 Result<std::vector<RunRecord>> unfinished_runs(store::Database& database) {

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "store/database.h"
 #include "store/migrations.h"
+#include "worker/reconcile.h"
 #include "worker/records.h"
 
 namespace drover::worker {
@@ -41,6 +42,11 @@ struct SessionSummary {
 [[nodiscard]] Status update_run(store::Database& database, RunRecord const& run);
 [[nodiscard]] Status request_cancel(store::Database& database, RunId const& id);
 [[nodiscard]] Result<RunRecord> find_run(store::Database& database, RunId const& id);
+struct RunInSession {
+  RunRecord run;
+  SessionRecord session;
+};
+[[nodiscard]] Result<RunInSession> find_run_in_session(store::Database& database, RunId const& id);
 [[nodiscard]] Result<std::optional<RunRecord>> find_run_by_key(store::Database& database,
                                                                std::string const& key);
 struct RunFilter {
@@ -52,6 +58,8 @@ struct RunFilter {
 // Newest first.
 [[nodiscard]] Result<std::vector<RunRecord>> list_runs(store::Database& database,
                                                        RunFilter const& filter);
+// The same runs as unfinished_runs(), and nothing but their state.
+[[nodiscard]] Result<std::vector<UnfinishedRun>> unfinished_states(store::Database& database);
 // Runs that are not in a terminal state, oldest first: what a new server has to take up.
 [[nodiscard]] Result<std::vector<RunRecord>> unfinished_runs(store::Database& database);
 // The oldest run of the session that nobody has claimed yet.

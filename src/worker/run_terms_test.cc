@@ -28,7 +28,7 @@ contract::TaskType const kType = type_of(
     R"({"name": "t", "prompt": "Be brief.", "pool": "large", "priority": "high",
         "payload": {"type": "object", "properties": {"n": {"type": "integer"}}},
         "timeouts": {"queue_s": 60, "run_s": 600}, "retry": {"attempts_max": 7},
-        "defaults": {"limits": {"max_turns": 5, "timeout_s": 1}}})");
+        "defaults": {"limits": {"max_turns": 5, "timeout_s": 1, "wait_s": 30}}})");
 
 TEST(RunTerms, WhatTheInvocationLeavesOutItsTypeSays) {
   auto const terms = terms_of(kType, invocation_of(R"(, "payload": {"n": 1})"), kNow).value();
@@ -37,6 +37,7 @@ TEST(RunTerms, WhatTheInvocationLeavesOutItsTypeSays) {
   EXPECT_EQ(terms.limits.queue_s, 60);
   EXPECT_EQ(terms.limits.timeout_s, 600) << "the type's time stands before its default limits";
   EXPECT_EQ(terms.limits.max_turns, 5);
+  EXPECT_EQ(terms.limits.wait_s, 30);
   EXPECT_EQ(terms.entry.task_type, "t");
   EXPECT_EQ(terms.entry.pool, "large");
   EXPECT_EQ(terms.entry.priority, 1);

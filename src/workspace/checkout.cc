@@ -47,9 +47,11 @@ Status settle(git::Repository& repository, CheckoutRequest const& request, Check
 }
 
 Result<git::Repository> open_worktree(CheckoutRequest const& request) {
-  if (os::exists(request.worktree)) return git::Repository::open(request.worktree);
   auto main = git::Repository::open(request.path);
   if (!main) return main;
+  // The session is this run's alone, so whatever is half-done is of an attempt that was killed.
+  DROVER_TRY(git::clear_unfinished_worktree(*main, request.worktree, request.branch));
+  if (os::exists(request.worktree)) return git::Repository::open(request.worktree);
   auto const head = main->head();
   if (!head) return std::unexpected(head.error());
   if (head->unborn)

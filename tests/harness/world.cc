@@ -123,14 +123,15 @@ std::unique_ptr<Program> World::start_drover(std::vector<std::string> arguments)
       ProgramOptions{std::move(arguments), environment(), root_, std::string{}});
 }
 
-void World::serve(std::vector<std::string> const& arguments) {
+void World::serve(std::vector<std::string> const& more) {
   if (server_) throw std::runtime_error("the server runs already");
   fs::create_directories(state_folder());
   ProgramOptions options;
   // Its log in a file, so that nobody has to read a pipe for it.
-  options.arguments = {"/bin/sh", "-c", R"(log="$1"; shift; exec "$0" serve "$@" 2>> "$log")",
+  options.arguments = {"/bin/sh", "-c",
+                       R"(program=$0; log=$1; shift; exec "$program" serve "$@" 2>> "$log")",
                        drover_program(), root_ + "/server.log"};
-  options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+  options.arguments.insert(options.arguments.end(), more.begin(), more.end());
   options.environment = environment();
   options.folder = "/";
   server_ = std::make_unique<Program>(options);

@@ -41,8 +41,8 @@ class World {
                                Millis deadline = Millis{20'000}) const;
   [[nodiscard]] std::unique_ptr<Program> start_drover(std::vector<std::string> arguments) const;
 
-  // Starts `drover serve`, with more arguments, and waits until it serves.
-  void serve(std::vector<std::string> const& arguments = {});
+  // Starts `drover serve`, with these options, and waits until it serves.
+  void serve(std::vector<std::string> const& more = {});
   void stop_server();  // SIGTERM; throws when it does not end with 0
   void kill_server();  // SIGKILL
   [[nodiscard]] pid_t server_pid() const { return server_->pid(); }

@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "harness/processes.h"
 #include "harness/world.h"
+#include "os/files.h"
 
 namespace drover::harness {
 namespace {
@@ -40,6 +43,38 @@ TEST(Queue, APausedQueueStartsNothingAndSaysWhatWaits) {
   EXPECT_EQ(api.post("/api/v1/queues/nonsense/pause", {}).status, 400);
   EXPECT_EQ(api.post("/api/v1/queues/all/resume", {}).status, 200);
   EXPECT_EQ(text_of(last_of(api.events(run), "turn-complete"), "state"), "succeeded");
+}
+
+// A start that gives out nothing is this start's alone.
+TEST(Queue, AServerThatStartsPausedGivesOutNothingUntilItIsResumed) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(kHello);
+  world.serve({"--paused"});
+  RunRef first;
+  RunRef second;
+  {
+    Api api = world.api();
+    auto const workspace = api.add_workspace(repository.path());
+    first = api.dispatch(World::invocation(workspace, model, "go"));
+    auto const listed = world.drover({"ps"});
+    EXPECT_TRUE(listed.err.contains("paused: all")) << listed.text();
+    EXPECT_TRUE(world.drover({"queues"}).err.contains("paused: all"));
+    EXPECT_EQ(state_of(api, first.run), "queued");
+    EXPECT_EQ(world.drover({"queues", "resume"}).exit_code, 0);
+    EXPECT_EQ(text_of(last_of(api.events(first), "turn-complete"), "state"), "succeeded");
+  }
+  world.stop_server();
+  world.serve({"--paused"});
+  {
+    Api api = world.api();
+    second = api.dispatch(
+        World::invocation(api.add_workspace(repository.path()), model, "go once more"));
+  }
+  world.stop_server();
+  world.serve();
+  Api api = world.api();
+  EXPECT_EQ(text_of(last_of(api.events(second), "turn-complete"), "state"), "succeeded");
 }
 
 TEST(Queue, RunNowEndsADelay) {
@@ -165,6 +200,58 @@ TEST(Queue, ARunWaitsWhereItAskedTo) {
   auto const& queues = again.body.at("queues").as_array();
   ASSERT_EQ(queues.size(), 1U);
   EXPECT_EQ(text_of(queues[0].as_object(), "tenant"), "team-a");
+}
+
+std::size_t begun(Api& api) {
+  auto const runs = api.get("/api/v1/runs");
+  return static_cast<std::size_t>(std::ranges::count_if(
+      runs.body.at("runs").as_array(),
+      [](json::value const& run) { return text_of(run.as_object(), "state") != "queued"; }));
+}
+
+// While one works the other waits, until more may work at once: with no restart between.
+TEST(Queue, OtherLimitsHoldAtOnce) {
+  World world;
+  auto const model = world.model(R"([{"text": "slowly", "delay_ms": 60000}])");
+  world.serve();
+  EXPECT_EQ(
+      world.drover({"queues", "limits", "-f", "-"}, R"({"global": {"concurrency": 0}})").exit_code,
+      2);
+  auto const set =
+      world.drover({"queues", "limits", "-f", "-"}, R"({"global": {"concurrency": 1}})");
+  ASSERT_EQ(set.exit_code, 0) << set.text();
+  Api api = world.api();
+  auto const first = api.dispatch(
+      World::invocation(api.add_workspace(world.repository("one").path()), model, "go"));
+  ASSERT_TRUE(api.await_event(first, "turn-accepted"));
+  auto const second = api.dispatch(
+      World::invocation(api.add_workspace(world.repository("two").path()), model, "go"));
+  EXPECT_EQ(begun(api), 1U);
+  auto const put = api.put("/api/v1/queues/limits?revision=1", {});
+  ASSERT_EQ(put.status, 200) << put.text;
+  EXPECT_TRUE(api.await_event(second, "turn-accepted"));
+  for (auto const& run : {first, second})
+    EXPECT_EQ(api.post("/api/v1/runs/" + run.run + "/cancel", {}).status, 202);
+  (void)api.events(first);
+  (void)api.events(second);
+}
+
+TEST(Queue, LimitsOfAFileAreReadAtTheStartAndNotChangedElsewhere) {
+  World world;
+  ASSERT_TRUE(os::make_folders(world.state_folder()));
+  std::string const file = world.state_folder() + "/queue.toml";
+  ASSERT_TRUE(os::write_file_atomic(file, "[keys.github]\nconcurrency = 0\n"));
+  auto const refused = world.drover({"serve"});
+  EXPECT_EQ(refused.exit_code, 2) << refused.text();
+  EXPECT_TRUE(refused.err.contains("queue.toml: /keys/github/concurrency")) << refused.text();
+  ASSERT_TRUE(os::write_file_atomic(file, "[keys.github]\nconcurrency = 2\n"));
+  world.serve();
+  auto const shown = world.drover({"queues", "limits"});
+  EXPECT_EQ(json::parse(shown.out), json::parse(R"({"keys": {"github": {"concurrency": 2}}})"));
+  EXPECT_TRUE(shown.err.contains("queue.toml"));
+  auto const put = world.api().put("/api/v1/queues/limits", {});
+  EXPECT_EQ(put.status, 409);
+  EXPECT_TRUE(put.text.contains("queue.toml")) << put.text;
 }
 
 TEST(Queue, WhatItDoesNotTakeHasItsPlace) {

@@ -93,6 +93,41 @@ TEST(TaskTypes, ATypeThatWasAppliedIsWhatRunsAreMadeOf) {
   EXPECT_EQ(world.drover({"task-types", "show", "pr-review"}).exit_code, 0);
 }
 
+// A type that only reads makes a run that only reads, unless something else is said.
+TEST(TaskTypes, WhatATypeSaysOfModeAndAgentHolds) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(R"([{"text": "Looks good."}])");
+  world.serve();
+  Api api = world.api();
+  auto const mode_of = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{
+        "run",       "-w",        repository.path(),     "--model",  model,   "--task",
+        "pr-review", "--payload", R"({"base": "main"})", "--detach", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    auto const outcome = world.drover(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
+    RunRef const run{text_of(outcome.lines().at(0), "run"),
+                     text_of(outcome.lines().at(0), "session")};
+    (void)api.events(run);
+    return text_of(api.run(run.run).at("workspaces").as_array().at(0).as_object(), "mode");
+  };
+  EXPECT_EQ(mode_of({}), "ro");
+  EXPECT_EQ(mode_of({"--rw"}), "rw");
+
+  ASSERT_EQ(
+      api.put("/api/v1/task-types/odd", {{"name", "odd"}, {"defaults", {{"agent", "librarian"}}}})
+          .status,
+      201);
+  auto invocation = World::invocation(api.add_workspace(repository.path()), model, "go");
+  invocation["task_type"] = "odd";
+  auto const refused = api.post("/api/v1/runs", invocation);
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_TRUE(refused.text.contains("librarian, which the task type odd names")) << refused.text;
+  invocation["agent"] = "default";
+  (void)api.events(api.dispatch(invocation));
+}
+
 TEST(TaskTypes, APutNamesWhatIsWrongAndWhoWasFirst) {
   World world;
   world.serve();

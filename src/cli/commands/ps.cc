@@ -28,6 +28,15 @@ std::string took(json::object const& run, WallTime now) {
       std::chrono::duration_cast<Millis>((finished ? *finished : now) - *created));
 }
 
+// The list stands without it, so that a server that cannot say is none the worse.
+void note_why_runs_wait(Screen& screen, ApiClient& client) {
+  auto const queues = client.get("/queues");
+  if (!queues) return;
+  std::string const paused = cell_names(*queues, "paused");
+  if (paused != "-")
+    screen.note(fmt::format("drover: paused: {}; go on with: drover queues resume", paused));
+}
+
 std::vector<Table::Cell> row_of(json::object const& run, WallTime now) {
   std::string const state = cell_text(run, "state");
   std::string const reason = cell_text(run, "reason");
@@ -56,8 +65,10 @@ int execute(Context const& context, PsCommand const& command) {
   std::string path = fmt::format("/runs?limit={}", std::min(command.limit, kPageMax));
   if (!command.session.empty()) path += "&session=" + command.session;
   if (!command.state.empty()) path += "&state=" + command.state;
+  bool any_queued = false;
   auto const listed =
       list_pages(*client, path, "runs", command.limit, [&](json::object const& run) {
+        any_queued = any_queued || string_or(run, "state", "") == "queued";
         if (command.format == Format::json) {
           screen.print(json_object_line(run, screen.out_style()));
         } else {
@@ -65,6 +76,7 @@ int execute(Context const& context, PsCommand const& command) {
         }
       });
   if (!listed) return report(context, listed.error());
+  if (any_queued) note_why_runs_wait(screen, *client);
   return finish_listing(context, command.format, table,
                         "no runs; start one with: drover run \"what to do\"");
 }

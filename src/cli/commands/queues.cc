@@ -3,7 +3,9 @@
 #include <boost/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/document.h"
 #include "cli/exit_codes.h"
+#include "cli/json_view.h"
 #include "cli/listing.h"
 #include "net/http_types.h"
 
@@ -69,6 +71,32 @@ int execute(Context const& context, QueuesCommand const& command) {
   }
   if (cell_names(*answer, "paused") != "-") note_paused(screen, *answer);
   return finish_listing(context, command.format, table, "nothing waits");
+}
+
+int execute(Context const& context, QueueLimitsCommand const& command) {
+  json::object wanted;
+  if (!command.file.empty()) {
+    auto document = read_document(command.file);
+    if (!document) return report(context, document.error());
+    wanted = *std::move(document);
+  }
+  auto client = connect(context);
+  if (!client) return report(context, client.error());
+  auto const answer =
+      command.file.empty() ? client->get("/queues/limits") : client->put("/queues/limits", wanted);
+  if (!answer) return report(context, answer.error());
+  Screen& screen = context.screen;
+  if (command.format == Format::json) {
+    screen.print(json_object_line(*answer, screen.out_style()));
+    return kExitOk;
+  }
+  auto const* const limits = answer->if_contains("limits");
+  if (limits == nullptr)
+    return report(context, Error{ErrorCode::upstream, "the server's answer has no limits", {}});
+  screen.print(render_json(*limits, screen.out_style()));
+  std::string const file = cell_text(*answer, "file");
+  if (file != "-") screen.note(fmt::format("drover: {}", file));
+  return kExitOk;
 }
 
 int execute(Context const& context, QueueChangeCommand const& command) {

@@ -13,6 +13,7 @@ int execute(Context const& context, ServeCommand const& command) {
                               .host = command.host,
                               .port = command.port,
                               .broker = command.broker,
+                              .dispatch = command.dispatch,
                               .own_worker = command.own_worker == OwnWorker::yes});
 }
 

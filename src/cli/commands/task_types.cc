@@ -1,22 +1,18 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 
-#include "base/config_text.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/document.h"
 #include "cli/exit_codes.h"
 #include "cli/json_view.h"
 #include "cli/listing.h"
 #include "net/http_types.h"
-#include "os/files.h"
 
 namespace drover::cli {
 
 namespace {
-
-constexpr std::size_t kTypeBytesMax = std::size_t{1} << 20U;
 
 std::string path_of(std::string_view name) {
   return fmt::format("/task-types/{}", net::percent_encode(name));
@@ -24,21 +20,11 @@ std::string path_of(std::string_view name) {
 
 // A type as a file has it, with a name.
 Result<json::object> read_type(std::string const& file) {
-  bool const is_stdin = file == "-";
-  auto const text = is_stdin ? os::read_all(STDIN_FILENO, "stdin", kTypeBytesMax)
-                             : os::read_file(file, kTypeBytesMax);
-  if (!text) return std::unexpected(text.error());
-  auto value = is_stdin ? parse_json(*text) : parse_config(file, *text);
-  if (!value) {
-    Error error = value.error();
-    error.message = fmt::format("{}: {}", is_stdin ? "stdin" : printable(file), error.message);
-    return std::unexpected(std::move(error));
-  }
-  if (!value->is_object() || string_or(value->get_object(), "name", "").empty())
-    return fail_next(ErrorCode::invalid_argument,
-                     fmt::format("/name: {} names no task type", printable(file)),
-                     "see docs/task-types.md, or an existing one: drover task-types show NAME");
-  return std::move(value->get_object());
+  auto type = read_document(file);
+  if (!type || !string_or(*type, "name", "").empty()) return type;
+  return fail_next(ErrorCode::invalid_argument,
+                   fmt::format("/name: {} names no task type", printable(file)),
+                   "see docs/task-types.md, or an existing one: drover task-types show NAME");
 }
 
 json::object type_of(json::object const& task) {

@@ -46,6 +46,7 @@ int up_here(Context const& context, UpCommand const& command, std::string const&
   ServeCommand serve;
   serve.port = command.port;
   serve.broker = command.broker;
+  serve.dispatch = command.dispatch;
   return execute(context, serve);
 }
 
@@ -79,8 +80,11 @@ int execute(Context const& context, UpCommand const& command) {
     if (command.port != 0 && !endpoint->url.ends_with(wanted))
       context.screen.note(fmt::format(
           "drover: it does not listen on port {}; stop it first with: drover down", command.port));
+    if (command.dispatch == Dispatch::paused)
+      context.screen.note("drover: it gives out work; pause it with: drover queues pause");
   } else {
-    endpoint = start_server(*folder, {command.port, command.broker}, context.clock);
+    endpoint =
+        start_server(*folder, {command.port, command.broker, command.dispatch}, context.clock);
   }
   if (!endpoint) return report(context, endpoint.error());
   show_warnings(context, *endpoint);

@@ -257,6 +257,13 @@ std::vector<std::string> FakeApiServer::events_of(std::string const& prompt) con
     events.emplace_back(R"("type":"state","from":"running","to":"waiting","reason":"approval"})");
     return events;
   }
+  if (prompt == "ask") {
+    events.emplace_back(
+        R"("type":"question","id":"call-1","text":"Which one?","options":["left","right"]})");
+    events.emplace_back(
+        R"("type":"state","from":"running","to":"waiting","reason":"waiting_input"})");
+    return events;
+  }
   if (prompt == "fail") {
     events.emplace_back(
         R"("type":"turn-complete","state":"failed","reason":"model_error","detail":"no luck"})");
@@ -298,7 +305,7 @@ void FakeApiServer::stream(int fd, FakeRequest const& request) {
     ++events_sent_;
     changed_.notify_all();
   }
-  if (prompt != "slow" && prompt != "wait") return;
+  if (prompt != "slow" && prompt != "wait" && prompt != "ask") return;
   if (request.target.ends_with("?follow=false")) return;
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [&] { return cancelled_ || closing_; });

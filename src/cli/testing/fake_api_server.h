@@ -23,7 +23,7 @@ struct FakeRequest {
 
 // What a dispatched prompt does: "succeed", "fail", "slow" (goes on until it is cancelled), "cut"
 // (each connection is lost behind two further events, in the middle of the next), "wait" (for an
-// approval, for ever), "dirty" (the dispatch is refused with 409).
+// approval, for ever), "ask" (a question, likewise), "dirty" (the dispatch is refused with 409).
 class FakeApiServer {
  public:
   explicit FakeApiServer(std::string token);

@@ -108,6 +108,11 @@ bool TestProcess::wait_for_output(std::string_view text, Millis deadline) {
   return true;
 }
 
+void TestProcess::type(std::string_view text) const {
+  if (::write(out_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    throw std::runtime_error{"cannot type into the terminal"};
+}
+
 void TestProcess::signal(int signal_number) const {
   ::kill(pid_, signal_number);
 }

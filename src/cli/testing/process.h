@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -35,6 +36,8 @@ class TestProcess {
   // Reads until stdout holds `text`, at most `deadline`.
   [[nodiscard]] bool wait_for_output(std::string_view text, Millis deadline = Millis{10'000});
   void signal(int signal_number) const;
+  // On a terminal: what a person types.
+  void type(std::string_view text) const;
   // Collects the rest and the exit code; kills the program at the deadline.
   [[nodiscard]] ProcessResult finish(Millis deadline = Millis{20'000});
 
