@@ -26,8 +26,14 @@ namespace drover::os {
 // Thread-safe. The destructor waits for the work that runs and drops none that was posted.
 class BlockingPool {
  public:
-  explicit BlockingPool(std::size_t threads) : pool_(threads) {}
-  ~BlockingPool() { pool_.join(); }
+  explicit BlockingPool(std::size_t threads)
+      : pool_(std::make_unique<boost::asio::thread_pool>(threads)),
+        executor_(pool_->get_executor()) {}
+  // Without threads: the work is done by whoever runs `executor`, for the simulator.
+  explicit BlockingPool(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  ~BlockingPool() {
+    if (pool_) pool_->join();
+  }
   BlockingPool(BlockingPool const&) = delete;
   BlockingPool& operator=(BlockingPool const&) = delete;
 
@@ -39,7 +45,7 @@ class BlockingPool {
     auto initiate = [this](auto handler, Work job) {
       auto executor = boost::asio::get_associated_executor(handler);
       boost::asio::post(
-          pool_, [executor, handler = std::move(handler), job = std::move(job)]() mutable {
+          executor_, [executor, handler = std::move(handler), job = std::move(job)]() mutable {
             auto value = std::make_unique<Value>(job());
             boost::asio::post(executor,
                               [handler = std::move(handler), value = std::move(value)]() mutable {
@@ -56,7 +62,8 @@ class BlockingPool {
   }
 
  private:
-  boost::asio::thread_pool pool_;
+  std::unique_ptr<boost::asio::thread_pool> pool_;
+  boost::asio::any_io_executor executor_;
 };
 
 }  // namespace drover::os

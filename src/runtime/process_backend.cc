@@ -475,6 +475,8 @@ std::vector<WorkloadStatus> ProcessBackend::Core::list() const {
 }
 
 Result<std::vector<WorkloadId>> ProcessBackend::Core::reap_orphans() {
+  if (auto const removed = records_.remove_unfinished(); !removed)
+    return std::unexpected(removed.error());
   auto loaded = records_.load();
   if (!loaded) return std::unexpected(loaded.error());
   auto const boot = os::boot_id();

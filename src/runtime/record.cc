@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include <boost/json/serialize.hpp>
@@ -18,6 +19,7 @@ namespace drover::runtime {
 namespace {
 
 constexpr std::string_view kSuffix = ".json";
+constexpr std::string_view kUnfinished = ".new";  // behind the suffix, until it is renamed
 constexpr std::size_t kRecordBytesMax = std::size_t{256} << 10U;
 
 json::array to_array(std::vector<std::string> const& texts) {
@@ -93,10 +95,13 @@ Result<Record> parse_record(std::string_view text) {
 Status RecordFolder::save(Record const& record) const {
   DROVER_TRY(os::make_folders(path_, 0700));
   std::string const path = fmt::format("{}/{}{}", path_, record.id, kSuffix);
-  std::string const temporary = path + ".new";
+  std::string const temporary = path + std::string{kUnfinished};
   os::Fd const fd{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
   if (!fd.valid()) return fail_errno("create", temporary);
-  DROVER_TRY(os::write_all(fd.get(), print_record(record), temporary));
+  if (auto const written = os::write_all(fd.get(), print_record(record), temporary); !written) {
+    ::unlink(temporary.c_str());  // a full disk has a use for its room
+    return written;
+  }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail_errno("replace", path);
   return {};
 }
@@ -105,6 +110,16 @@ Status RecordFolder::remove(WorkloadId const& id) const {
   std::string const path = fmt::format("{}/{}{}", path_, id, kSuffix);
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
   return fail_errno("remove", path);
+}
+
+Status RecordFolder::remove_unfinished() const {
+  std::error_code error;
+  std::vector<std::string> unfinished;
+  for (auto const& entry : std::filesystem::directory_iterator{path_, error})
+    if (entry.path().native().ends_with(kUnfinished)) unfinished.push_back(entry.path());
+  for (std::string const& path : unfinished)
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno("remove", path);
+  return {};
 }
 
 Result<RecordFolder::Loaded> RecordFolder::load() const {

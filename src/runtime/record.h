@@ -30,6 +30,8 @@ class RecordFolder {
   [[nodiscard]] Status save(Record const& record) const;
   // A missing one is no error.
   [[nodiscard]] Status remove(WorkloadId const& id) const;
+  // What a server that was killed had begun to save. While nobody saves.
+  [[nodiscard]] Status remove_unfinished() const;
   struct Loaded {
     std::vector<Record> records;
     std::vector<std::string> unreadable;  // file names; torn by a crash of the machine

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "os/files.h"
 
@@ -47,6 +48,26 @@ TEST_F(Records, SavedLoadedRemoved) {
   EXPECT_EQ(4711, loaded->records[0].trace.pid);
   ASSERT_TRUE(folder.remove(sample().id));
   EXPECT_TRUE(folder.remove(sample().id));
+  EXPECT_TRUE(folder.load()->records.empty());
+}
+
+TEST_F(Records, WhatAKillLeftUnfinishedIsRemovedAndNothingElse) {
+  RecordFolder const folder{path_};
+  ASSERT_TRUE(folder.save(sample()));
+  ASSERT_TRUE(os::write_file_atomic(path_ + "/other.json.new", "{"));
+  ASSERT_TRUE(folder.remove_unfinished());
+  EXPECT_FALSE(os::exists(path_ + "/other.json.new"));
+  EXPECT_EQ(1U, folder.load()->records.size());
+  EXPECT_TRUE(RecordFolder{path_ + "/none"}.remove_unfinished());
+}
+
+// /dev/full is written to as a full disk is.
+TEST_F(Records, OneThatFindsNoRoomLeavesNothing) {
+  RecordFolder const folder{path_};
+  std::string const unfinished = path_ + "/" + sample().id.str() + ".json.new";
+  ASSERT_EQ(symlink("/dev/full", unfinished.c_str()), 0);
+  EXPECT_EQ(folder.save(sample()).error().code, ErrorCode::no_space);
+  EXPECT_FALSE(os::exists(unfinished));
   EXPECT_TRUE(folder.load()->records.empty());
 }
 

@@ -12,9 +12,6 @@ namespace drover::schedule {
 
 namespace {
 
-constexpr Millis kSweepEvery{60 * 60'000};
-constexpr Millis kSlewMax{1'000};  // what time servers mend is no step
-
 // What may go better another time; anything else is a defect of the job, which no repetition mends.
 bool is_passing(ErrorCode code) {
   switch (code) {
@@ -116,45 +113,17 @@ Task<void> Scheduler::loop() {
   }
 }
 
-Task<Result<Scheduler::Round>> Scheduler::round() {
-  WallTime const now = parts_.clock.now();
-  bool const put_back = last_round_ && now < *last_round_ - kSlewMax;
-  last_round_ = now;
-  bool const sweeping = now - last_sweep_ > kSweepEvery || put_back;
-  if (sweeping) last_sweep_ = now;
-  auto const free =
-      alone_ ? 0 : options_.starts_max - std::min(starting_.size(), options_.starts_max);
-  bool const busy = !starting_.empty();
-  co_return co_await parts_.writer.run([this, now, put_back, sweeping, free,
-                                        busy](store::Transaction& transaction) -> Result<Round> {
-    store::Database& database = transaction.db();
-    if (put_back) {
-      auto const armed = arm_anew(database, now);
-      if (!armed) return std::unexpected(armed.error());
-      log::warn("clock-put-back", {{"armed_anew", *armed}});
-    }
-    if (sweeping) DROVER_TRY(sweep(database, now, options_.retention));
-    auto const due = record_due(database, now);
-    if (!due) return std::unexpected(due.error());
-    Round round;
-    round.more = due->more;
-    if (free > 0) {
-      auto starts = start_ready(database, now, static_cast<std::int64_t>(free), busy);
-      if (!starts) return std::unexpected(starts.error());
-      round.starts = *std::move(starts);
-    }
-    auto const places = static_cast<std::int64_t>(options_.watched_max);
-    auto to_watch = runs_of_firings(database, places);
-    if (!to_watch) return std::unexpected(to_watch.error());
-    round.to_watch = *std::move(to_watch);
-    auto to_cancel = runs_to_cancel(database, places);
-    if (!to_cancel) return std::unexpected(to_cancel.error());
-    round.to_cancel = *std::move(to_cancel);
-    auto const wake = next_wake(database, now);
-    if (!wake) return std::unexpected(wake.error());
-    round.wake = *wake;
-    return round;
-  });
+Task<Result<Round>> Scheduler::round() {
+  RoundPlan plan = rounds_.plan(parts_.clock.now());
+  plan.starts_max = static_cast<std::int64_t>(
+      alone_ ? 0 : options_.starts_max - std::min(starting_.size(), options_.starts_max));
+  plan.busy = !starting_.empty();
+  plan.watched_max = static_cast<std::int64_t>(options_.watched_max);
+  plan.retention = options_.retention;
+  auto round = co_await parts_.writer.run(
+      [plan](store::Transaction& transaction) { return play_round(transaction.db(), plan); });
+  if (round) rounds_.note(plan);
+  co_return round;
 }
 
 void Scheduler::begin(Round round) {

@@ -16,6 +16,7 @@
 #include "os/wall_alarm.h"
 #include "schedule/ledger.h"
 #include "schedule/request_sender.h"
+#include "schedule/round.h"
 #include "schedule/runs.h"
 #include "store/writer.h"
 
@@ -51,13 +52,6 @@ class Scheduler {
   void wake() { changed_.notify(); }
 
  private:
-  struct Round {
-    std::optional<WallTime> wake;
-    std::vector<Start> starts;
-    std::vector<FiringRun> to_watch;
-    std::vector<FiringRun> to_cancel;
-    bool more = false;
-  };
   Task<void> loop();
   Task<Result<Round>> round();
   void begin(Round round);
@@ -82,8 +76,7 @@ class Scheduler {
   std::set<std::int64_t> unanswered_;  // of those, left so by stop()
   std::set<std::int64_t> watched_;
   std::set<RunId> cancelling_;
-  std::optional<WallTime> last_round_;
-  WallTime last_sweep_;
+  RoundClock rounds_;
   bool alone_ = false;  // a suspicious firing is being started
   bool stopping_ = false;
 };

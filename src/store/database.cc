@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "os/files.h"
+#include "store/log_rewrite.h"
 
 namespace drover::store {
 
@@ -89,9 +90,16 @@ Status create_private(std::string const& path) {
   return {};
 }
 
-bool left_unclean(std::string const& path) {
+bool left_unclean(std::string const& path, OpenOptions const& options) {
+  std::string const log = path + "-wal";
+  if (options.home == OpenOptions::Home::vfs) {
+    sqlite3_vfs* const vfs = sqlite3_vfs_find(options.vfs.c_str());
+    int there = 0;
+    return vfs != nullptr &&
+           vfs->xAccess(vfs, log.c_str(), SQLITE_ACCESS_EXISTS, &there) == SQLITE_OK && there != 0;
+  }
   struct stat info{};
-  return ::stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0;
+  return ::stat(log.c_str(), &info) == 0 && info.st_size > 0;
 }
 
 }  // namespace
@@ -194,11 +202,14 @@ Result<Database> Database::open(std::string const& path, OpenMode mode,
   impl->path = path;
   bool unclean = false;
   if (mode == OpenMode::writer) {
-    auto lock = os::FileLock::acquire(path + ".lock");
-    if (!lock) return std::unexpected(lock.error());
-    impl->lock.emplace(std::move(*lock));
-    DROVER_TRY(create_private(path));
-    unclean = left_unclean(path);
+    if (options.home == OpenOptions::Home::folder) {
+      auto lock = os::FileLock::acquire(path + ".lock");
+      if (!lock) return std::unexpected(lock.error());
+      impl->lock.emplace(std::move(*lock));
+      DROVER_TRY(create_private(path));
+    }
+    unclean = left_unclean(path, options);
+    if (unclean) DROVER_TRY(rewrite_log(path + "-wal", options.vfs));
   }
   int const flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (mode == OpenMode::writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
@@ -210,7 +221,13 @@ Result<Database> Database::open(std::string const& path, OpenMode mode,
   sqlite3_busy_timeout(handle, static_cast<int>(options.busy_timeout.count()));
   if (mode == OpenMode::writer) DROVER_TRY(claim_identity(database));
   DROVER_TRY(database.execute(pragmas(mode)));
-  if (unclean) DROVER_TRY(check_integrity(database));
+  if (unclean) {
+    auto const whole = check_integrity(database);
+    // Closing would move the log into the file and remove it, so that the next start would find
+    // nothing to check.
+    if (!whole) sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    if (!whole) return std::unexpected(whole.error());
+  }
   sqlite3_wal_hook(
       handle,
       [](void* impl_pointer, sqlite3*, char const*, int pages) {

@@ -91,6 +91,10 @@ enum class OpenMode : std::uint8_t {
 struct OpenOptions {
   Millis busy_timeout{5000};
   std::string vfs;  // SQLite's own default when empty; tests inject faults with it
+  // Whether the file is in a folder of this machine, or nowhere but in `vfs`, as the simulator's:
+  // then nothing is locked or created beside it.
+  enum class Home : std::uint8_t { folder, vfs };
+  Home home = Home::folder;
 };
 
 class Database {

@@ -213,6 +213,10 @@ TEST(Database, DamageAfterAnUncleanEndIsFoundAtOpen) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::data_corrupt) << opened.error().text();
   EXPECT_NE(opened.error().next.find("restore"), std::string::npos);
+  // Refusing it is no clean close, behind which nothing would be checked.
+  auto const again = Database::open(scratch.path(), OpenMode::writer);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::data_corrupt) << again.error().text();
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "store/reader.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace drover::store {
 
 Readers::Readers(std::string path, os::BlockingPool& pool, ReaderOptions options)
-    : path_(std::move(path)), pool_(&pool), options_(options) {}
+    : path_(std::move(path)), pool_(&pool), options_(std::move(options)) {}
 
 Result<Database> Readers::take() {
   {
@@ -16,7 +18,7 @@ Result<Database> Readers::take() {
       return connection;
     }
   }
-  return Database::open(path_, OpenMode::reader);
+  return Database::open(path_, OpenMode::reader, options_.open);
 }
 
 void Readers::give_back(Database connection) {

@@ -22,6 +22,7 @@ namespace drover::store {
 struct ReaderOptions {
   // Connections kept open while idle; no more exist at once than the pool has threads.
   std::size_t idle_connections_max = 4;
+  OpenOptions open{};
 };
 
 class Readers {

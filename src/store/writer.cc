@@ -9,7 +9,9 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 
 namespace drover::store {
@@ -56,17 +58,22 @@ struct Writer::Impl {
   std::atomic<bool> refusing{false};
 
   std::thread thread;
+  std::optional<Batch> open;  // by_owner: what advance() has still to end
 
   void work();
   bool wait_for_jobs();
   bool offer(std::unique_ptr<Job>& job);
   std::unique_ptr<Job> take();
-  bool await_follow_up(Batch& batch);
+  [[nodiscard]] Batch begin_batch();
+  void run_waiting_jobs(Batch& batch, Steady::time_point until);
+  bool publish_early(Batch& batch);
+  bool await_follow_up();
   void write_batch();
   void run_job(Batch& batch, Job& job);
+  void end_batch(Batch batch);
   Status commit(Batch& batch);
   void deliver(Batch batch);
-  void checkpoint();
+  Status checkpoint();
   [[nodiscard]] Error refusal() const;
 };
 
@@ -81,7 +88,8 @@ Error Writer::Impl::refusal() const {
 void Writer::Impl::work() {
   while (wait_for_jobs()) {
     write_batch();
-    if (database.wal_pages() >= options.checkpoint_pages && !refusing) checkpoint();
+    if (database.wal_pages() >= options.checkpoint_pages && !refusing)
+      static_cast<void>(checkpoint());
   }
 }
 
@@ -93,7 +101,7 @@ bool Writer::Impl::wait_for_jobs() {
     if (wake.wait_for(lock, options.checkpoint_idle, ready)) return !queue.empty();
     lock.unlock();
     int const before = database.wal_pages();
-    checkpoint();
+    static_cast<void>(checkpoint());
     lock.lock();
     // A reader may hold the rest back: the idle time after the next job tries again.
     if (database.wal_pages() >= before) break;
@@ -112,9 +120,8 @@ std::unique_ptr<Writer::Job> Writer::Impl::take() {
   return job;
 }
 
-// Lets the event loop know early what it may, and waits for what it makes of that. True when there
-// is another job.
-bool Writer::Impl::await_follow_up(Batch& batch) {
+// Lets the event loop know early what it may. True when there was something.
+bool Writer::Impl::publish_early(Batch& batch) {
   if (batch.broken) return false;
   auto const from = batch.hooks.begin() + static_cast<std::ptrdiff_t>(batch.published);
   auto const to = std::find_if(from, batch.hooks.end(),
@@ -128,29 +135,61 @@ bool Writer::Impl::await_follow_up(Batch& batch) {
     for (auto const& hook : early)
       hook();
   });
+  return true;
+}
+
+// For what the event loop makes of that. True when there is another job.
+bool Writer::Impl::await_follow_up() {
   std::unique_lock lock{mutex};
   return wake.wait_for(lock, options.follow_up_wait, [this] {
     return !queue.empty() || stopping;
   }) && !queue.empty();
 }
 
-void Writer::Impl::write_batch() {
+Writer::Impl::Batch Writer::Impl::begin_batch() {
   Batch batch;
   if (refusing) {
     batch.broken = refusal();
   } else if (auto begun = database.run("BEGIN IMMEDIATE"); !begun) {
     batch.broken = begun.error();
   }
-  auto const started = Steady::now();
-  // Jobs that come while others run still share the sync.
-  while (batch.jobs.size() < options.batch_jobs_max &&
-         Steady::now() - started < options.batch_time_max) {
+  return batch;
+}
+
+// Jobs that come while others run still share the sync.
+void Writer::Impl::run_waiting_jobs(Batch& batch, Steady::time_point until) {
+  while (batch.jobs.size() < options.batch_jobs_max && Steady::now() < until) {
     auto job = take();
-    if (!job && await_follow_up(batch)) continue;
-    if (!job) break;
+    if (!job) return;
     if (!batch.broken) run_job(batch, *job);
     batch.jobs.push_back(std::move(job));
   }
+}
+
+void Writer::Impl::write_batch() {
+  Batch batch = begin_batch();
+  auto const until = Steady::now() + options.batch_time_max;
+  do {
+    run_waiting_jobs(batch, until);
+  } while (batch.jobs.size() < options.batch_jobs_max && Steady::now() < until &&
+           publish_early(batch) && await_follow_up());
+  end_batch(std::move(batch));
+}
+
+WriterStep Writer::advance() {
+  DROVER_CHECK(impl_->options.drive == WriterDrive::by_owner);
+  std::optional<Impl::Batch>& open = impl_->open;
+  if (!open) {
+    if (impl_->queued == 0) return WriterStep::nothing;
+    open = impl_->begin_batch();
+  }
+  impl_->run_waiting_jobs(*open, Steady::time_point::max());
+  if (impl_->publish_early(*open)) return WriterStep::wrote;
+  impl_->end_batch(*std::exchange(open, std::nullopt));
+  return WriterStep::ended;
+}
+
+void Writer::Impl::end_batch(Batch batch) {
   if (auto const done = commit(batch); !done) batch.broken = done.error();
   if (batch.broken && batch.broken->code == ErrorCode::no_space) batch.full = true;
   if (batch.full && options.on_no_space) options.on_no_space();
@@ -230,16 +269,23 @@ void Writer::Impl::deliver(Batch batch) {
   });
 }
 
-void Writer::Impl::checkpoint() {
+Status Writer::Impl::checkpoint() {
   ++checkpoints;
-  if (auto const done = database.checkpoint(); !done)
-    log::error("store-checkpoint-failed", {{"error", done.error().text()}});
+  auto const done = database.checkpoint();
+  if (!done) log::error("store-checkpoint-failed", {{"error", done.error().text()}});
   wal_pages = database.wal_pages();
   if (database.sync_failed()) refusing = true;
+  return done;
+}
+
+Status Writer::checkpoint() {
+  DROVER_CHECK(impl_->options.drive == WriterDrive::by_owner && !impl_->open);
+  return impl_->checkpoint();
 }
 
 Writer::Writer(Database database, boost::asio::any_io_executor loop, WriterOptions options)
     : impl_(std::make_unique<Impl>(std::move(database), std::move(loop), std::move(options))) {
+  if (impl_->options.drive == WriterDrive::by_owner) return;
   impl_->thread = std::thread{[impl = impl_.get()] { impl->work(); }};
   pthread_setname_np(impl_->thread.native_handle(), "drover-store");
 }
@@ -250,7 +296,7 @@ Writer::~Writer() {
     impl_->stopping = true;
   }
   impl_->wake.notify_one();
-  impl_->thread.join();
+  if (impl_->thread.joinable()) impl_->thread.join();
 }
 
 // Takes the job, or leaves it when the queue is full.

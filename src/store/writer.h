@@ -11,9 +11,11 @@
 //
 // Thread-safety: run(), run_blocking() and stats() may be called from any thread. A job runs on the
 // writer's thread and must not block on anything but the database. Hooks of on_commit run on the
-// event loop.
-// Life: the destructor runs and commits what waits, and joins the thread. Completions and hooks are
-// posted to the event loop, so they happen only while that is run.
+// event loop. With WriterDrive::by_owner there is no thread: everything happens on the owner's, in
+// the calls of advance() that it makes, which is how the simulator decides when a disk is slow.
+// Life: the destructor runs and commits what waits, and joins the thread; without a thread it drops
+// what waits, as a process that is killed does. Completions and hooks are posted to the event loop,
+// so they happen only while that is run.
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -70,6 +72,8 @@ class Transaction {
   std::vector<Hook> hooks_;
 };
 
+enum class WriterDrive : std::uint8_t { by_thread, by_owner };
+
 struct WriterOptions {
   std::size_t queued_jobs_max = 16384;  // further ones are refused with `unavailable`
   std::size_t batch_jobs_max = 128;     // jobs that share one commit
@@ -85,6 +89,14 @@ struct WriterOptions {
   // On the writer's thread, when a write failed for want of room and before its jobs are told: may
   // make some, so that the next try succeeds. Must not throw.
   std::function<void()> on_no_space;
+  WriterDrive drive = WriterDrive::by_thread;
+};
+
+// What advance() has done.
+enum class WriterStep : std::uint8_t {
+  nothing,  // no job waited
+  wrote,    // carried out what waited; a commit is to follow, for which further jobs may come
+  ended,    // committed or undid a batch, whose completions are on their way to the loop
 };
 
 struct WriterStats {
@@ -132,6 +144,11 @@ class Writer {
     submit(std::make_unique<BlockingJob<Work>>(std::move(work), std::move(promise)));
     return future.get();
   }
+
+  // WriterDrive::by_owner: the next step, all of it before this returns. run_blocking() is not for
+  // such a writer.
+  WriterStep advance();
+  [[nodiscard]] Status checkpoint();
 
   [[nodiscard]] WriterStats stats() const;
 

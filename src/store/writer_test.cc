@@ -244,6 +244,66 @@ TEST(Writer, AJobThatAWrittenHookBringsAboutSharesTheCommit) {
   EXPECT_EQ(count_rows(scratch), 2);
 }
 
+WriterOptions by_owner() {
+  WriterOptions options;
+  options.drive = WriterDrive::by_owner;
+  return options;
+}
+
+TEST(Writer, WithoutAThreadItWritesWhenItIsTold) {
+  Scratch scratch;
+  boost::asio::io_context loop;
+  Writer writer{with_table(scratch), loop.get_executor(), by_owner()};
+  Outcome outcome;
+  EXPECT_EQ(writer.advance(), WriterStep::nothing);
+  spawn(loop, writer, 1, outcome);
+  spawn(loop, writer, 2, outcome);
+  loop.poll();
+  EXPECT_EQ(count_rows(scratch), 0);
+  EXPECT_EQ(writer.advance(), WriterStep::ended);
+  EXPECT_EQ(count_rows(scratch), 2);
+  EXPECT_TRUE(outcome.done.empty()) << "before the loop has run";
+  loop.restart();
+  loop.poll();
+  EXPECT_EQ(outcome.done.size(), 2U);
+  EXPECT_EQ(writer.stats().commits, 1U);
+}
+
+TEST(Writer, WithoutAThreadTheOwnerBringsTheFollowUp) {
+  Scratch scratch;
+  boost::asio::io_context loop;
+  Writer writer{with_table(scratch), loop.get_executor(), by_owner()};
+  Outcome outcome;
+  auto first = [&](Transaction& tx) -> Status {
+    tx.on_written([&] { spawn(loop, writer, 2, outcome); }, [] {});
+    return insert(tx, 1);
+  };
+  boost::asio::co_spawn(loop, writer.run(first), boost::asio::detached);
+  loop.poll();
+  EXPECT_EQ(writer.advance(), WriterStep::wrote);
+  EXPECT_EQ(count_rows(scratch), 0) << "before the commit";
+  loop.restart();
+  loop.poll();
+  EXPECT_EQ(writer.advance(), WriterStep::ended);
+  EXPECT_EQ(count_rows(scratch), 2);
+  EXPECT_EQ(writer.stats().commits, 1U);
+}
+
+TEST(Writer, WithoutAThreadWhatWaitsGoesWithIt) {
+  Scratch scratch;
+  boost::asio::io_context loop;
+  Outcome outcome;
+  {
+    Writer writer{with_table(scratch), loop.get_executor(), by_owner()};
+    spawn(loop, writer, 1, outcome);
+    loop.poll();
+  }
+  loop.restart();
+  loop.poll();
+  EXPECT_TRUE(outcome.done.empty());
+  EXPECT_EQ(count_rows(scratch), 0);
+}
+
 TEST(Writer, AWrittenHookIsTakenBackWhenTheCommitFails) {
   Scratch scratch;
   boost::asio::io_context loop;

@@ -113,19 +113,6 @@ std::string tenant_of(SessionRecord const& session) {
   return plain ? subject : "subject:" + sha256_hex(subject);
 }
 
-// What a dead entry asked of the queue, for a new run.
-broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry const& fresh) {
-  broker::QueueEntry entry = fresh;
-  entry.task_type = dead.task_type;
-  entry.pool = dead.pool;
-  entry.tenant = dead.tenant;
-  entry.priority = dead.priority;
-  entry.fifo_groups = dead.fifo_groups;
-  entry.keys = dead.keys;
-  entry.retry = dead.retry;
-  return entry;
-}
-
 // The pointer of the error, where it has one, then leads from the list of runs.
 Error at_place(Error error, std::size_t place) {
   error.message =
@@ -149,14 +136,6 @@ struct Dispatcher::Plan {
   std::string digest;
   std::optional<RunId> replay_of;
   std::optional<Dispatched> known;  // its idempotency key was: there is nothing left to do
-};
-
-// All that one transaction makes durable.
-struct Dispatcher::Prepared {
-  RunRecord run;
-  broker::QueueEntry entry;
-  SessionRecord session;
-  bool new_session = false;
 };
 
 Dispatcher::Dispatcher(Services const& services) : services_(services) {}
@@ -289,7 +268,7 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   co_return co_await accept(std::move(plan));
 }
 
-Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
+Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   auto const room = services_.reserve.room();
   if (!room) co_return std::unexpected(room.error());
   auto const prompt = check_prompt(plan.terms.prompt);
@@ -336,7 +315,7 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
   if (run.limits.queue_s)
     entry.expires_at = entry.not_before + std::chrono::seconds{*run.limits.queue_s};
 
-  Prepared prepared;
+  NewRun prepared;
   prepared.run = std::move(run);
   prepared.entry = std::move(entry);
   prepared.session = std::move(plan.session);
@@ -345,33 +324,11 @@ Task<Result<Dispatcher::Prepared>> Dispatcher::prepare(Plan plan) {
 }
 
 // Inside a job of the writer.
-Result<Dispatched> Dispatcher::store(store::Transaction& transaction, Prepared& prepared) {
-  RunRecord const& run = prepared.run;
-  broker::QueueEntry entry = prepared.entry;
-  if (run.replay_of) {
-    auto const letter = services_.queue.take_dead(transaction, *run.replay_of);
-    if (!letter) return std::unexpected(letter.error());
-    entry = renewed(letter->entry, prepared.entry);
-  }
-  // First, for of a duplicate nothing is written.
-  auto const enqueued = services_.queue.enqueue(transaction, entry);
-  if (!enqueued) return std::unexpected(enqueued.error());
-  if (!enqueued->added) {
-    auto first = find_run(transaction.db(), enqueued->run);
-    if (!first) return std::unexpected(first.error());
-    return Dispatched{*std::move(first), Dispatched::Kind::duplicate};
-  }
-  if (prepared.new_session) {
-    DROVER_TRY(insert_session(transaction.db(), prepared.session));
-  } else {
-    DROVER_TRY(require_session(transaction.db(), prepared.session.id));
-    DROVER_TRY(update_session(transaction.db(), prepared.session));
-    DROVER_TRY(answer_waiting(transaction, services_.streams, run, run.created_at));
-  }
-  DROVER_TRY(insert_run(transaction.db(), run));
-  DROVER_TRY(append_events(transaction, services_.streams, run,
-                           {state_event(run, contract::RunState::queued)}));
-  return Dispatched{run, Dispatched::Kind::created};
+Result<Dispatched> Dispatcher::record(store::Transaction& transaction, NewRun& fresh) {
+  auto recorded = record_new_run(transaction, services_.streams, services_.queue, fresh);
+  if (!recorded) return std::unexpected(recorded.error());
+  auto const kind = recorded->added ? Dispatched::Kind::created : Dispatched::Kind::duplicate;
+  return Dispatched{std::move(recorded->run), kind};
 }
 
 Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
@@ -381,7 +338,7 @@ Task<Result<Dispatched>> Dispatcher::accept(Plan plan) {
   if (!prepared) co_return std::unexpected(prepared.error());
   auto stored = co_await services_.writer.run(
       [this, one = *std::move(prepared)](store::Transaction& transaction) mutable {
-        return store(transaction, one);
+        return record(transaction, one);
       });
   if (stored) co_return stored;
   // Two requests with one key at the same time: the other one won.
@@ -396,7 +353,7 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
     co_return fail(ErrorCode::invalid_argument, "/runs: 1 to {} runs at once, not {}", kBulkMax,
                    all.size());
   std::vector<Dispatched> dispatched(all.size());
-  std::vector<std::pair<std::size_t, Prepared>> fresh;  // with its place
+  std::vector<std::pair<std::size_t, NewRun>> fresh;  // with its place
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto plan = co_await plan_of(std::move(all[i]));
     if (!plan) co_return std::unexpected(at_place(plan.error(), i));
@@ -411,7 +368,7 @@ Task<Result<std::vector<Dispatched>>> Dispatcher::dispatch_many(
   auto job = [this, fresh = std::move(fresh), dispatched = std::move(dispatched)](
                  store::Transaction& transaction) mutable -> Result<std::vector<Dispatched>> {
     for (auto& [place, one] : fresh) {
-      auto stored = store(transaction, one);
+      auto stored = record(transaction, one);
       if (!stored) return std::unexpected(at_place(stored.error(), place));
       dispatched[place] = *std::move(stored);
     }

@@ -11,6 +11,7 @@
 #include "contract/invocation.h"
 #include "contract/turn.h"
 #include "worker/records.h"
+#include "worker/run_journal.h"
 #include "worker/run_terms.h"
 #include "worker/services.h"
 
@@ -47,11 +48,10 @@ class Dispatcher {
 
  private:
   struct Plan;
-  struct Prepared;
   [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
-  Task<Result<Prepared>> prepare(Plan plan);
-  Result<Dispatched> store(store::Transaction& transaction, Prepared& prepared);
+  Task<Result<NewRun>> prepare(Plan plan);
+  Result<Dispatched> record(store::Transaction& transaction, NewRun& fresh);
   Task<Result<Dispatched>> accept(Plan plan);
   Task<Result<std::optional<Dispatched>>> replay_of(std::string key, std::string digest);
   Task<Status> check_workspaces(std::vector<contract::WorkspaceGrant> grants);

@@ -123,4 +123,15 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
   return failed(RunReason::lost, "unknown end");
 }
 
+Outcome resume_committing(RunRecord const& run) {
+  Outcome outcome;
+  outcome.reason = run.reason.value_or(RunReason::completed);
+  outcome.state = contract::resting_state(outcome.reason);
+  bool const ended_well =
+      outcome.state == RunState::succeeded || outcome.state == RunState::waiting;
+  outcome.tree = ended_well ? TreeAction::commit : TreeAction::set_aside;
+  outcome.detail = run.detail;
+  return outcome;
+}
+
 }  // namespace drover::worker

@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "contract/run.h"
+#include "worker/records.h"
 
 namespace drover::worker {
 
@@ -52,5 +53,8 @@ struct Outcome {
 
 // `attempts` counts this one; a run whose unit is lost or silent is tried again below the maximum.
 [[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max);
+
+// A run that was cut off while its change was being governed goes on from there.
+[[nodiscard]] Outcome resume_committing(RunRecord const& run);
 
 }  // namespace drover::worker

@@ -1,11 +1,36 @@
 #include "worker/run_journal.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/check.h"
+#include "worker/outcome.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
+
+namespace {
+
+// What a dead entry asked of the queue, for a new run.
+broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry const& fresh) {
+  broker::QueueEntry entry = fresh;
+  entry.task_type = dead.task_type;
+  entry.pool = dead.pool;
+  entry.tenant = dead.tenant;
+  entry.priority = dead.priority;
+  entry.fifo_groups = dead.fifo_groups;
+  entry.keys = dead.keys;
+  entry.retry = dead.retry;
+  return entry;
+}
+
+}  // namespace
+
+std::int64_t ms_between(WallTime from, WallTime to) {
+  return std::max<std::int64_t>(0, std::chrono::duration_cast<Millis>(to - from).count());
+}
 
 contract::EventHead head_of(RunRecord const& run) {
   return {run.id, Epoch{run.epoch}, run.id.str()};
@@ -56,6 +81,42 @@ Status append_events(store::Transaction& transaction, broker::OutputStreams& str
   return {};
 }
 
+Result<RecordedRun> record_new_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                                   broker::DispatchQueue& queue, NewRun& fresh) {
+  RunRecord const& run = fresh.run;
+  broker::QueueEntry entry = fresh.entry;
+  if (run.replay_of) {
+    auto const letter = queue.take_dead(transaction, *run.replay_of);
+    if (!letter) return std::unexpected(letter.error());
+    entry = renewed(letter->entry, fresh.entry);
+  }
+  // First, for of a duplicate nothing is written.
+  auto const enqueued = queue.enqueue(transaction, entry);
+  if (!enqueued) return std::unexpected(enqueued.error());
+  if (!enqueued->added) {
+    auto first = find_run(transaction.db(), enqueued->run);
+    if (!first) return std::unexpected(first.error());
+    return RecordedRun{*std::move(first), false};
+  }
+  if (fresh.new_session) {
+    DROVER_TRY(insert_session(transaction.db(), fresh.session));
+  } else {
+    DROVER_TRY(require_session(transaction.db(), fresh.session.id));
+    DROVER_TRY(update_session(transaction.db(), fresh.session));
+    DROVER_TRY(answer_waiting(transaction, streams, run, run.created_at));
+  }
+  DROVER_TRY(insert_run(transaction.db(), run));
+  DROVER_TRY(
+      append_events(transaction, streams, run, {state_event(run, contract::RunState::queued)}));
+  return RecordedRun{run, true};
+}
+
+Status append_unit_events(store::Transaction& transaction, broker::OutputStreams& streams,
+                          RunRecord const& run, std::vector<broker::EventDraft> const& drafts) {
+  DROVER_TRY(require_attempt(transaction.db(), run));
+  return append_events(transaction, streams, run, drafts);
+}
+
 Status write_run(store::Transaction& transaction, broker::OutputStreams& streams,
                  RunRecord const& run, contract::RunState from,
                  std::vector<broker::EventDraft> more) {
@@ -74,6 +135,77 @@ Status finish_run(store::Transaction& transaction, broker::OutputStreams& stream
   return append_events(transaction, streams, run, more);
 }
 
+Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& streams,
+                     broker::Claim const& claim, WallTime now) {
+  auto found = find_run(transaction.db(), claim.entry.run);
+  if (!found) return std::unexpected(found.error());
+  RunRecord run = *std::move(found);
+  contract::RunState const from = run.state;
+  run.epoch = static_cast<std::int64_t>(claim.epoch);
+  run.attempts += 1;
+  if (!run.started_at) {
+    run.started_at = now;
+    run.phases.queue_ms = ms_between(run.created_at, now);
+  }
+  // A change that was being governed is governed; there is nothing to work on.
+  if (from != contract::RunState::committing) {
+    run.state = contract::RunState::claimed;
+    run.reason.reset();
+    run.detail.clear();
+  }
+  return write_run(transaction, streams, run, from);
+}
+
+Status end_claimed_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                       broker::DispatchQueue& queue, broker::Claim const& claim,
+                       RunRecord const& run, SessionRecord const& session, contract::RunState from,
+                       std::vector<broker::EventDraft> const& more, WallTime now) {
+  bool const waits = run.state == contract::RunState::waiting;
+  DROVER_TRY(waits ? begin_waiting(transaction, streams, run, from, more, now)
+                   : finish_run(transaction, streams, run, from, more));
+  DROVER_TRY(update_session(transaction.db(), session));
+  if (!counts_as_attempt(*run.reason)) return queue.ack(transaction, claim);
+  return queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
+}
+
+Status put_back_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                    broker::DispatchQueue& queue, broker::Claim const& claim, RunRecord const& run,
+                    contract::RunState from, std::vector<broker::EventDraft> const& more,
+                    std::uint64_t random) {
+  DROVER_TRY(write_run(transaction, streams, run, from, more));
+  // A server that stops or a full disk is not the run's fault; a unit that was lost may be.
+  if (!counts_as_attempt(*run.reason)) return queue.release(transaction, claim, Millis{0});
+  broker::Failure const failure{run.detail, std::nullopt, random};
+  auto const delay = queue.retry(transaction, claim, failure);
+  if (!delay) return std::unexpected(delay.error());
+  if (*delay) return {};
+  return fail(ErrorCode::internal, "the queue has no attempt left for the run {}", run.id);
+}
+
+Result<broker::CancelOutcome> cancel_run(store::Transaction& transaction,
+                                         broker::OutputStreams& streams,
+                                         broker::DispatchQueue& queue, RunId const& id,
+                                         WallTime now) {
+  DROVER_TRY(request_cancel(transaction.db(), id));
+  auto const outcome = queue.cancel(transaction, id);
+  if (!outcome || *outcome == broker::CancelOutcome::claimed) return outcome;
+  auto found = find_run(transaction.db(), id);
+  if (!found) return std::unexpected(found.error());
+  RunRecord run = *std::move(found);
+  if (*outcome == broker::CancelOutcome::absent) {
+    DROVER_TRY(cancel_waiting(transaction, streams, run, now));
+    return outcome;
+  }
+  contract::RunState const from = run.state;
+  run.state = contract::RunState::cancelled;
+  run.reason = contract::RunReason::cancelled_by_user;
+  run.detail = "cancelled before it started";
+  run.finished_at = now;
+  run.phases.total_ms = ms_between(run.created_at, now);
+  DROVER_TRY(finish_run(transaction, streams, run, from));
+  return outcome;
+}
+
 Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& streams,
                       broker::QueueExit const& exit, WallTime now) {
   auto found = find_run(transaction.db(), exit.entry.run);
@@ -87,7 +219,7 @@ Status end_exited_run(store::Transaction& transaction, broker::OutputStreams& st
                        : "each of its workers was lost; it is in the dead letters";
   run.state = contract::resting_state(*run.reason);
   run.finished_at = now;
-  run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+  run.phases.total_ms = ms_between(run.created_at, now);
   std::vector<broker::EventDraft> more;
   if (expired)
     more.push_back(

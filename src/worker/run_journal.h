@@ -1,6 +1,7 @@
 #pragma once
 // The durable steps of a run's life. Each is one transaction: the run's row, its events and its
 // place in the queue change together or not at all.
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 #include "worker/records.h"
 
 namespace drover::worker {
+
+// For the phases of a run, which are never negative: 0 where the clock was set back meanwhile.
+[[nodiscard]] std::int64_t ms_between(WallTime from, WallTime to);
 
 [[nodiscard]] contract::EventHead head_of(RunRecord const& run);
 [[nodiscard]] broker::EventDraft draft(contract::EventType type, std::string json);
@@ -24,6 +28,30 @@ namespace drover::worker {
                                    RunRecord const& run,
                                    std::vector<broker::EventDraft> const& drafts);
 
+// What a dispatch makes durable: one that was accepted.
+struct NewRun {
+  RunRecord run;
+  broker::QueueEntry entry;
+  SessionRecord session;
+  bool new_session = false;
+};
+struct RecordedRun {
+  RunRecord run;
+  bool added = true;  // false: its deduplication key lives and has this run; nothing was written
+};
+// Place in the queue, session, run and first event. Where the run replays a dead letter, that is
+// taken, and what it asked of the queue counts. A run of the session that waits for an answer has
+// it. Sets the number of a new session.
+[[nodiscard]] Result<RecordedRun> record_new_run(store::Transaction& transaction,
+                                                 broker::OutputStreams& streams,
+                                                 broker::DispatchQueue& queue, NewRun& fresh);
+
+// What a unit says, while its attempt is the newest and the run has not ended; else conflict
+// ("fenced"), and nothing is written.
+[[nodiscard]] Status append_unit_events(store::Transaction& transaction,
+                                        broker::OutputStreams& streams, RunRecord const& run,
+                                        std::vector<broker::EventDraft> const& drafts);
+
 // Writes the row and, where the state changed from `from`, its event, before `more`.
 [[nodiscard]] Status write_run(store::Transaction& transaction, broker::OutputStreams& streams,
                                RunRecord const& run, contract::RunState from,
@@ -34,6 +62,33 @@ namespace drover::worker {
 [[nodiscard]] Status finish_run(store::Transaction& transaction, broker::OutputStreams& streams,
                                 RunRecord const& run, contract::RunState from,
                                 std::vector<broker::EventDraft> more = {});
+
+// In the transaction that makes the claim durable: the run is claimed, under the claim's epoch.
+[[nodiscard]] Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& streams,
+                                   broker::Claim const& claim, WallTime now);
+
+// The end of a claimed run, or that it waits for its user: with it the session changes and the
+// claim goes, which leaves a dead letter where the attempts are used up.
+[[nodiscard]] Status end_claimed_run(store::Transaction& transaction,
+                                     broker::OutputStreams& streams, broker::DispatchQueue& queue,
+                                     broker::Claim const& claim, RunRecord const& run,
+                                     SessionRecord const& session, contract::RunState from,
+                                     std::vector<broker::EventDraft> const& more, WallTime now);
+
+// The claimed run is to be tried again, as `run.reason` has it: at once, or as a failed attempt
+// after the delay that its policy says. `random` is any 64 random bits.
+[[nodiscard]] Status put_back_run(store::Transaction& transaction, broker::OutputStreams& streams,
+                                  broker::DispatchQueue& queue, broker::Claim const& claim,
+                                  RunRecord const& run, contract::RunState from,
+                                  std::vector<broker::EventDraft> const& more,
+                                  std::uint64_t random);
+
+// Notes that somebody wants the run to end. One that nobody has claimed, or that waits for its
+// user, has ended then; whoever has claimed it is to be told.
+[[nodiscard]] Result<broker::CancelOutcome> cancel_run(store::Transaction& transaction,
+                                                       broker::OutputStreams& streams,
+                                                       broker::DispatchQueue& queue,
+                                                       RunId const& id, WallTime now);
 
 // The end of a run that left the queue by itself: the handler of the queue's on_exit(). One that
 // has ended already is left as it is.

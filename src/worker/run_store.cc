@@ -311,6 +311,15 @@ Status insert_run(store::Database& database, RunRecord const& run) {
       to_ms(run.finished_at), replay_of, to_ms(run.answer_by));
 }
 
+namespace {
+
+Error fenced(RunRecord const& run) {
+  return {ErrorCode::conflict,
+          fmt::format("the run {} is fenced: epoch {} is over", run.id, run.epoch), ""};
+}
+
+}  // namespace
+
 Status update_run(store::Database& database, RunRecord const& run) {
   DROVER_TRY(database.run(
       "UPDATE runs SET state=?1, reason=?2, detail=?3, epoch=?4, attempts=?5, turns=?6, reply=?7,"
@@ -320,8 +329,17 @@ Status update_run(store::Database& database, RunRecord const& run) {
       run.turns, run.reply, json::serialize(print(run.commits)), json::serialize(print(run.usage)),
       run.cost_microdollars, contract::print(run.phases), to_ms(run.started_at),
       to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by)));
-  if (database.changes() != 1)
-    return fail(ErrorCode::conflict, "the run {} is fenced: epoch {} is over", run.id, run.epoch);
+  if (database.changes() != 1) return std::unexpected(fenced(run));
+  return {};
+}
+
+Status require_attempt(store::Database& database, RunRecord const& run) {
+  auto rows = database.query("SELECT 1 FROM runs WHERE id=? AND epoch<=? AND finished_ms IS NULL",
+                             run.id.str(), run.epoch);
+  if (!rows) return std::unexpected(rows.error());
+  auto const found = rows->step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return std::unexpected(fenced(run));
   return {};
 }
 

@@ -40,6 +40,8 @@ struct SessionSummary {
 // Everything that changes in the life of a run. conflict ("fenced") when the stored epoch is
 // higher.
 [[nodiscard]] Status update_run(store::Database& database, RunRecord const& run);
+// conflict ("fenced") when the run has ended or its stored epoch is higher.
+[[nodiscard]] Status require_attempt(store::Database& database, RunRecord const& run);
 [[nodiscard]] Status request_cancel(store::Database& database, RunId const& id);
 [[nodiscard]] Result<RunRecord> find_run(store::Database& database, RunId const& id);
 struct RunInSession {

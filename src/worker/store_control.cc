@@ -7,43 +7,17 @@
 
 #include "base/log.h"
 #include "worker/end_write.h"
-#include "worker/outcome.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
-#include "worker/waiting.h"
 
 namespace drover::worker {
 
 namespace {
 
-using contract::RunState;
-
 // How soon a model call that waits for room sees that its unit has gone.
 constexpr Millis kRoomLook{250};
 // Far more sessions than can have a warm unit.
 constexpr std::size_t kServedMax = 100'000;
-
-// The run's row changes in the transaction that makes the claim durable.
-Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& streams,
-                     broker::Claim const& claim, WallTime now) {
-  auto found = find_run(transaction.db(), claim.entry.run);
-  if (!found) return std::unexpected(found.error());
-  RunRecord run = *std::move(found);
-  RunState const from = run.state;
-  run.epoch = static_cast<std::int64_t>(claim.epoch);
-  run.attempts += 1;
-  if (!run.started_at) {
-    run.started_at = now;
-    run.phases.queue_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
-  }
-  // A change that was being governed is governed; there is nothing to work on.
-  if (from != RunState::committing) {
-    run.state = RunState::claimed;
-    run.reason.reset();
-    run.detail.clear();
-  }
-  return write_run(transaction, streams, run, from);
-}
 
 contract::Usage usage_of_call(gateway::CallReport const& report) {
   contract::Usage usage;
@@ -127,7 +101,7 @@ Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> 
 
 Task<Status> StoreControl::append(Step step, Room room) {
   auto job = [this, step = std::move(step)](store::Transaction& transaction) -> Status {
-    return append_events(transaction, services_.streams, step.run, step.events);
+    return append_unit_events(transaction, services_.streams, step.run, step.events);
   };
   co_return co_await write(std::move(job), room);
 }
@@ -142,16 +116,8 @@ Task<Status> StoreControl::record(Step step, Room room) {
 Task<Status> StoreControl::finish(Step step, SessionRecord session) {
   auto job = [this, step = std::move(step),
               session = std::move(session)](store::Transaction& transaction) -> Status {
-    RunRecord const& run = step.run;
-    if (run.state == RunState::waiting) {
-      DROVER_TRY(begin_waiting(transaction, services_.streams, run, step.from, step.events,
-                               session.updated_at));
-    } else {
-      DROVER_TRY(finish_run(transaction, services_.streams, run, step.from, step.events));
-    }
-    DROVER_TRY(update_session(transaction.db(), session));
-    if (!counts_as_attempt(*run.reason)) return services_.queue.ack(transaction, step.claim);
-    return services_.queue.bury(transaction, step.claim, broker::DeadReason::attempts, run.detail);
+    return end_claimed_run(transaction, services_.streams, services_.queue, step.claim, step.run,
+                           session, step.from, step.events, session.updated_at);
   };
   co_return co_await write(std::move(job), Room::of_ends);
 }
@@ -159,12 +125,11 @@ Task<Status> StoreControl::finish(Step step, SessionRecord session) {
 Task<Status> StoreControl::put_back(PutBack back) {
   auto job = [this, back = std::move(back)](store::Transaction& transaction) -> Status {
     Step const& step = back.step;
+    if (back.failure)
+      return put_back_run(transaction, services_.streams, services_.queue, step.claim, step.run,
+                          step.from, step.events, back.failure->random);
     DROVER_TRY(write_run(transaction, services_.streams, step.run, step.from, step.events));
-    if (!back.failure) return services_.queue.release(transaction, step.claim, back.delay);
-    auto const delay = services_.queue.retry(transaction, step.claim, *back.failure);
-    if (!delay) return std::unexpected(delay.error());
-    if (*delay) return {};
-    return fail(ErrorCode::internal, "the queue has no attempt left for the run {}", step.run.id);
+    return services_.queue.release(transaction, step.claim, back.delay);
   };
   co_return co_await write(std::move(job), Room::of_ends);
 }

@@ -26,10 +26,6 @@ using std::chrono::steady_clock;
 
 constexpr Millis kRetryWrite{1'000};
 
-std::int64_t ms_since(WallTime start, WallTime now) {
-  return std::max<std::int64_t>(0, std::chrono::duration_cast<Millis>(now - start).count());
-}
-
 TurnEnd end_of(TurnEnd::Kind kind, std::string detail = {}) {
   TurnEnd end;
   end.kind = kind;
@@ -298,10 +294,7 @@ Task<void> Supervisor::conclude(Outcome outcome) {
   if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
     // Right before the tree is touched: it belongs to whoever holds the claim.
     auto const recorded = co_await record_committing(outcome);
-    if (!recorded)
-      log::warn("run-not-recorded", {{"run", run_.id}, {"reason", recorded.error().text()}});
-    // On a full disk the claim is known to stand, and the end has room of its own.
-    if (!recorded && recorded.error().code != ErrorCode::no_space) {
+    if (!recorded) {
       co_await leave_to_next();
       co_return;
     }
@@ -336,8 +329,17 @@ Task<Status> Supervisor::record_committing(Outcome outcome) {
   run_.state = RunState::committing;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  Step step{.claim = claim_, .run = run_, .from = from, .events = {}};
-  co_return co_await parts_.control.record(std::move(step), Room::of_ends);
+  // A full disk may have room again; every other failure is for the next attempt.
+  for (;;) {
+    Step step{.claim = claim_, .run = run_, .from = from, .events = {}};
+    auto const recorded = co_await parts_.control.record(std::move(step), Room::of_ends);
+    if (recorded) co_return Status{};
+    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", recorded.error().text()}});
+    if (recorded.error().code != ErrorCode::no_space || abandon_) co_return recorded;
+    boost::asio::steady_timer timer{parts_.io};
+    timer.expires_after(kRetryWrite);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
@@ -410,7 +412,7 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
     run_.answer_by = answer_by(run_, now);
   else
     run_.finished_at = now;
-  run_.phases.total_ms = ms_since(run_.created_at, now);
+  run_.phases.total_ms = ms_between(run_.created_at, now);
   session_.note.clear();
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);

@@ -28,7 +28,7 @@ Status end_waiting(store::Transaction& transaction, broker::OutputStreams& strea
   run.detail = std::move(detail);
   run.answer_by.reset();
   run.finished_at = now;
-  run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+  run.phases.total_ms = ms_between(run.created_at, now);
   return finish_run(transaction, streams, run, from, std::move(events));
 }
 

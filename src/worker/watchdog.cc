@@ -35,7 +35,7 @@ Status end_stranded(store::Transaction& transaction, broker::OutputStreams& stre
   run.detail = "it had no place in the queue any more, so that nobody would have ended it";
   run.state = contract::resting_state(*run.reason);
   run.finished_at = now;
-  run.phases.total_ms = std::chrono::duration_cast<Millis>(now - run.created_at).count();
+  run.phases.total_ms = ms_between(run.created_at, now);
   return finish_run(transaction, streams, run, from);
 }
 

@@ -29,8 +29,6 @@ class Workforce {
   [[nodiscard]] JoinedWorkers& joined() { return joined_; }
 
  private:
-  Task<Result<RunRecord>> cancel_queued(RunRecord run);
-
   Services const& services_;
   Worker* own_;
   JoinedWorkers& joined_;

@@ -81,13 +81,29 @@ Millis time_of(std::function<void()> const& work) {
   return uptime() - start;
 }
 
-// The last few of the sorted times, for the message of a failure.
-std::string slowest(std::vector<std::pair<Millis, std::string>> const& took) {
+struct Reads {
+  Millis p99{0};
+  std::string slowest;  // the last few, for the message of a failure
+};
+
+// So many in all, of each path as many.
+Reads read_all(Api& api, std::vector<std::string> const& paths) {
+  constexpr std::size_t kReads = 200;
   constexpr std::size_t kShown = 5;
-  std::string all;
-  for (auto one = took.rbegin(); one != took.rend() && one != took.rbegin() + kShown; ++one)
-    all += fmt::format("{} ms {}\n", one->first.count(), one->second);
-  return all;
+  std::vector<std::pair<Millis, std::string>> took;
+  for (std::size_t i = 0; i < kReads; ++i) {
+    std::string const& path = paths[i % paths.size()];
+    Reply reply;
+    took.emplace_back(time_of([&] { reply = api.get(path); }), path);
+    EXPECT_EQ(reply.status, 200) << path << ": " << reply.text;
+  }
+  std::ranges::sort(took);
+  Reads reads;
+  reads.p99 = took[kReads * 99 / 100 - 1].first;
+  for (std::size_t i = 1; i <= kShown; ++i)
+    reads.slowest +=
+        fmt::format("{} ms {}\n", took[kReads - i].first.count(), took[kReads - i].second);
+  return reads;
 }
 
 // Dispatches from a thread of its own for as long as it is there, so that a sync is always under
@@ -115,18 +131,11 @@ class Traffic {
 TEST_F(SlowDisk, ReadsAndStreamsStayFastWhileEverySyncTakes200Ms) {
   constexpr Millis kSync{200};
   constexpr Millis kFast{20};
-  constexpr int kReads = 200;
   auto const ended = api_->dispatch(invocation("worktree"));
   auto const events = api_->events(ended);
   std::string const stream =
       fmt::format("/api/v1/sessions/{}/runs/{}/events", ended.session, ended.run);
-
-  sync_takes(kSync);
-  // The control: syncs are slow, and what is durable waits for one.
-  Api other{api_->url(), api_->token()};
-  EXPECT_GE(time_of([&] { (void)other.dispatch(invocation("worktree")); }), kSync);
-  Traffic traffic{*api_, invocation("worktree")};
-  std::vector<std::string> const reads = {"/healthz",
+  std::vector<std::string> const paths = {"/healthz",
                                           "/readyz",
                                           "/api/v1/runs?limit=20",
                                           "/api/v1/runs/" + ended.run,
@@ -138,23 +147,22 @@ TEST_F(SlowDisk, ReadsAndStreamsStayFastWhileEverySyncTakes200Ms) {
                                           "/api/v1/runs/" + ended.run + "/diff",
                                           stream + "?follow=false",
                                           stream};
-  // A sync on the event loop would be in every round; what else this machine does is not.
-  constexpr int kRounds = 4;
-  std::string worst;
-  Millis p99{Millis::max()};
-  for (int round = 0; round < kRounds && p99 >= kFast; ++round) {
-    std::vector<std::pair<Millis, std::string>> took;
-    for (int i = 0; i < kReads; ++i) {
-      std::string const& path = reads[static_cast<std::size_t>(i) % reads.size()];
-      Reply reply;
-      took.emplace_back(time_of([&] { reply = api_->get(path); }), path);
-      ASSERT_EQ(reply.status, 200) << path << ": " << reply.text;
-    }
-    std::ranges::sort(took);
-    p99 = took[kReads * 99 / 100 - 1].first;
-    worst = slowest(took);
+  // What else this machine does is not the disk's fault.
+  Millis const limit = std::max(kFast, read_all(*api_, paths).p99 * 3);
+  ASSERT_LT(limit, kSync);
+
+  sync_takes(kSync);
+  // The control: syncs are slow, and what is durable waits for one.
+  EXPECT_GE(time_of([&] { (void)api_->dispatch(invocation("worktree")); }), kSync);
+  Traffic traffic{*api_, invocation("worktree")};
+  // A sync on the event loop would be in every round.
+  constexpr int kRounds = 5;
+  Reads reads;
+  for (int round = 0; round < kRounds; ++round) {
+    reads = read_all(*api_, paths);
+    if (reads.p99 < limit) break;
   }
-  EXPECT_LT(p99, kFast) << "the slowest were\n" << worst;
+  EXPECT_LT(reads.p99, limit) << "the slowest were\n" << reads.slowest;
   sync_takes(Millis{0});
   for (RunRef const& run : traffic.finish())
     EXPECT_EQ(text_of(api_->events(run).back().data, "state"), "succeeded");

@@ -85,6 +85,8 @@ int execute(Context const& context, UpCommand const& command) {
   } else {
     endpoint =
         start_server(*folder, {command.port, command.broker, command.dispatch}, context.clock);
+    if (endpoint && command.dispatch == Dispatch::paused)
+      context.screen.note("drover: it gives out no work until: drover queues resume");
   }
   if (!endpoint) return report(context, endpoint.error());
   show_warnings(context, *endpoint);

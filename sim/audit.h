@@ -1,0 +1,79 @@
+#pragma once
+// What has to hold, watched from outside the code under test: of every answer, every durable step
+// and every file that a restart finds. Anything else is a Violation.
+//
+//   accepted   (L1) what was answered with an id is there, ends exactly once, and one key has one
+//   run events     (L2) what was acknowledged or shown stays, in order and without a gap effect
+//   (L4) one a run, by an attempt that was the newest when it was let do it fence      no attempt
+//   writes once a newer one has been claimed group, key one claim of a FIFO group at a time; of a
+//   concurrency key as many as it has slots storm, skip, run: schedule_audit.h lease      only what
+//   was not renewed for its time is lost, whatever the wall clock does whole      no fault makes a
+//   store that does not hold together slots      in the end nothing is claimed, queued or being
+//   worked on
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/dispatch_queue.h"
+#include "contract/run.h"
+#include "sim/trace.h"
+#include "store/database.h"
+
+namespace drover::sim {
+
+class Audit {
+ public:
+  Audit(Machine const& machine, Trace& trace) : machine_(&machine), trace_(&trace) {}
+
+  // ---- answers
+  void accepted(std::string const& key, RunId const& run);
+  void shown(RunId const& run, std::int64_t seq, std::string_view body);
+  // An event whose text is `says`, which no other has, was acknowledged.
+  void acknowledged(RunId const& run, std::string const& says) { said_[run].insert(says); }
+
+  // ---- durable steps, on the loop, in the order of commit
+  void claimed(broker::Claim const& claim, Nanos asked_at, Millis lease);
+  void renewed(broker::Claim const& claim, Nanos asked_at, Millis lease);
+  void wrote(RunId const& run, std::int64_t epoch);
+  void left(RunId const& run, std::int64_t epoch);  // its claim is over
+  void lost(broker::ExpiredLease const& lease);
+  void server_gone() { holders_.clear(); }
+
+  // ---- the outside
+  void committing_answered(RunId const& run, std::int64_t epoch);
+  void effect(RunId const& run, std::int64_t epoch);
+
+  // What the store holds, when nothing is being written.
+  void inspect(store::Database& database);
+  [[nodiscard]] std::size_t accepted_runs() const { return by_key_.size(); }
+
+ private:
+  using Attempt = std::pair<RunId, std::int64_t>;
+  struct Holder {
+    std::int64_t epoch = 0;
+    std::vector<std::string> groups;
+    std::vector<broker::ConcurrencyKey> keys;
+    Nanos lease_until{0};
+  };
+  void check_places(broker::Claim const& claim);
+  void inspect_run(store::Database& database, RunId const& run, contract::RunState state);
+  void inspect_stream(store::Database& database, RunId const& run, bool ended);
+
+  Machine const* machine_;
+  Trace* trace_;
+  std::map<std::string, RunId> by_key_;
+  std::map<RunId, std::map<std::int64_t, std::string>> shown_;
+  std::map<RunId, std::set<std::string, std::less<>>> said_;
+  std::map<RunId, Holder> holders_;
+  std::map<RunId, std::int64_t> newest_epoch_;
+  std::set<Attempt> lost_early_;
+  std::set<Attempt> may_commit_;
+  std::map<RunId, std::int64_t> effects_;
+  std::map<RunId, contract::RunState> ended_;
+};
+
+}  // namespace drover::sim

@@ -1,0 +1,246 @@
+#include "sim/sim_worker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace drover::sim {
+
+namespace {
+
+constexpr Millis kClaimWait{4'000};
+constexpr int kTriesMax = 4;
+
+worker::TurnEnd::Kind draw_end(Dice& dice) {
+  using Kind = worker::TurnEnd::Kind;
+  switch (dice.below(12)) {
+    case 0:
+    case 1:
+      return Kind::unit_lost;
+    case 2:
+      return Kind::silent;
+    case 3:
+      return Kind::start_failed;
+    case 4:
+      return Kind::no_space;
+    default:
+      return Kind::done;
+  }
+}
+
+}  // namespace
+
+void Effects::commit(RunId const& run, std::int64_t epoch) {
+  if (made_.contains(run) && defect_ != Defect::no_trailer) return;
+  made_.insert(run);
+  audit_->effect(run, epoch);
+}
+
+void SimWorker::in(Nanos delay, std::function<void()> what) {
+  parts_.agenda.in(delay,
+                   [this, process = process_, what = std::move(what)] { resume(process, what); });
+}
+
+void SimWorker::resume(std::uint64_t process, std::function<void()> what) {
+  if (process != process_) return;
+  if (parts_.agenda.now() >= paused_until_) return what();
+  parts_.agenda.at(paused_until_,
+                   [this, process, what = std::move(what)] { resume(process, what); });
+}
+
+template <class T>
+void SimWorker::ask(Ask<T> ask, Done<T> done, Millis timeout) {
+  parts_.network.call<T>(
+      node_, std::move(ask),
+      [this, process = process_, done = std::move(done)](Result<T> result) {
+        resume(process, [done, result = std::move(result)] { done(result); });
+      },
+      timeout);
+}
+
+void SimWorker::step(AttemptPtr const& attempt, Ask<bool> ask, std::function<void()> next,
+                     std::function<void()> again) {
+  this->ask<bool>(std::move(ask), [this, attempt, next = std::move(next),
+                                   again = std::move(again)](Result<bool> const& done) {
+    if (attempt->over) return;
+    if (done) {
+      attempt->tries = 0;
+      return next();
+    }
+    if (done.error().code == ErrorCode::conflict) return leave(attempt, "fenced");
+    // A full disk may have room again; what else fails again and again is for another attempt.
+    if (done.error().code != ErrorCode::no_space && ++attempt->tries > kTriesMax)
+      return leave(attempt, "given up");
+    in(Millis{700}, [attempt, again] {
+      if (!attempt->over) again();
+    });
+  });
+}
+
+void SimWorker::start() {
+  ++process_;
+  id_ = WorkerId::trusted(fmt::format("wrk-{}-{}", node_, process_));
+  paused_until_ = Nanos{0};
+  attempts_.clear();
+  asking_ = 0;
+  parts_.trace.note("{} starts", id_);
+  look_for_work();
+}
+
+void SimWorker::kill() {
+  parts_.trace.note("{} is killed with {} runs", id_, attempts_.size());
+  ++process_;
+  attempts_.clear();
+}
+
+void SimWorker::cancel(RunId const& run) {
+  for (AttemptPtr const& attempt : attempts_)
+    if (attempt->given.run.id == run) attempt->cancel = true;
+}
+
+void SimWorker::look_for_work() {
+  if (attempts_.size() + asking_ >= kSlots) return;
+  ++asking_;
+  Ask<std::optional<GivenRun>> const claim = [id = id_, at = parts_.agenda.now()](Server& server) {
+    return server.claim(id, kClaimWait, at);
+  };
+  auto const given = [this](Result<std::optional<GivenRun>> claimed) {
+    --asking_;
+    if (claimed && *claimed) begin(**std::move(claimed));
+    in(parts_.dice.between(Millis{10}, Millis{500}), [this] { look_for_work(); });
+  };
+  ask<std::optional<GivenRun>>(claim, given, kClaimWait + Millis{3'000});
+}
+
+void SimWorker::begin(GivenRun given) {
+  auto const attempt = std::make_shared<Attempt>();
+  attempts_.push_back(attempt);
+  attempt->given = std::move(given);
+  attempt->to_say = static_cast<std::int64_t>(parts_.dice.below(4));
+  worker::RunRecord const& run = attempt->given.run;
+  attempt->from = run.state;
+  parts_.trace.note("{} has {} epoch {} ({})", id_, run.id, run.epoch,
+                    contract::to_string(run.state));
+  heartbeat(attempt);
+  if (run.state == contract::RunState::committing)
+    return conclude(attempt, worker::resume_committing(run));
+  if (run.cancel_requested) return end_turn(attempt, worker::TurnEnd::Kind::cancelled);
+  in(parts_.dice.between(Millis{1}, Millis{400}), [this, attempt] { say(attempt); });
+}
+
+void SimWorker::heartbeat(AttemptPtr const& attempt) {
+  in(kLease / 3, [this, attempt] {
+    if (attempt->over) return;
+    Ask<bool> const renew = [claim = attempt->given.claim, at = parts_.agenda.now()](
+                                Server& server) { return server.renew(claim, at); };
+    ask<bool>(renew, [this, attempt](Result<bool> const& renewed) {
+      if (attempt->over) return;
+      if (!renewed && renewed.error().code == ErrorCode::conflict &&
+          parts_.defect != Defect::unfenced_worker)
+        leave(attempt, "fenced by its heartbeat");
+    });
+    heartbeat(attempt);
+  });
+}
+
+void SimWorker::say(AttemptPtr const& attempt) {
+  if (attempt->over) return;
+  if (attempt->cancel) return end_turn(attempt, worker::TurnEnd::Kind::cancelled);
+  if (attempt->said == attempt->to_say) return end_turn(attempt, draw_end(parts_.dice));
+  bool const first = attempt->said == 0;
+  std::optional<contract::RunState> from;
+  if (first) from = attempt->from;
+  worker::RunRecord run = attempt->given.run;
+  run.state = contract::RunState::running;
+  // The same again where it is sent again.
+  std::vector<std::string> says;
+  for (std::int64_t i = 0; i <= attempt->said % 2; ++i)
+    says.push_back(fmt::format("{}.{}.{}", run.epoch, attempt->said + 1, i));
+  Ask<bool> const append = [run, from, number = attempt->said + 1, says](Server& server) {
+    return server.append(run, from, number, says);
+  };
+  auto const next = [this, attempt, says] {
+    ++attempt->said;
+    attempt->from = attempt->given.run.state = contract::RunState::running;
+    for (std::string const& text : says)
+      parts_.audit.acknowledged(attempt->given.run.id, text);
+    in(parts_.dice.between(Millis{5}, Millis{1'500}), [this, attempt] { say(attempt); });
+  };
+  step(attempt, append, next, [this, attempt] { say(attempt); });
+}
+
+void SimWorker::end_turn(AttemptPtr const& attempt, worker::TurnEnd::Kind kind) {
+  worker::TurnEnd end;
+  end.kind = kind;
+  end.ok = !parts_.dice.one_in(8);
+  end.detail = "simulated";
+  auto const& entry = attempt->given.claim.entry;
+  conclude(attempt, worker::decide(end, entry.failed + 1, entry.retry.attempts_max));
+}
+
+void SimWorker::conclude(AttemptPtr const& attempt, worker::Outcome const& outcome) {
+  worker::RunRecord& run = attempt->given.run;
+  run.reason = outcome.reason;
+  run.detail = outcome.detail;
+  if (contract::is_terminal(outcome.state)) {
+    if (outcome.tree != worker::TreeAction::leave) return record_committing(attempt, outcome);
+    return finish(attempt, outcome);
+  }
+  run.state = outcome.state;
+  if (!outcome.counts) run.attempts -= 1;
+  Ask<bool> const put_back = [given = attempt->given, from = attempt->from](Server& server) {
+    return server.put_back(given, from);
+  };
+  // What is not recorded is taken up when the lease is over.
+  ask<bool>(put_back, [this, attempt](Result<bool> const& done) {
+    if (!attempt->over) leave(attempt, done ? "put back" : "not put back");
+  });
+}
+
+void SimWorker::record_committing(AttemptPtr const& attempt, worker::Outcome const& outcome) {
+  worker::RunRecord& run = attempt->given.run;
+  run.state = contract::RunState::committing;
+  Ask<bool> const record = [run, from = attempt->from](Server& server) {
+    return server.record_committing(run, from);
+  };
+  auto const next = [this, attempt, outcome] {
+    worker::RunRecord const& committing = attempt->given.run;
+    parts_.audit.committing_answered(committing.id, committing.epoch);
+    attempt->from = committing.state;
+    in(parts_.dice.between(Millis{1}, Millis{300}), [this, attempt, outcome] {
+      if (attempt->over) return;
+      if (outcome.tree == worker::TreeAction::commit)
+        parts_.effects.commit(attempt->given.run.id, attempt->given.run.epoch);
+      finish(attempt, outcome);
+    });
+  };
+  if (parts_.defect == Defect::unfenced_worker)
+    return ask<bool>(record, [this, attempt, outcome](Result<bool> const& recorded) {
+      worker::RunRecord const& committing = attempt->given.run;
+      if (recorded) parts_.audit.committing_answered(committing.id, committing.epoch);
+      parts_.effects.commit(committing.id, committing.epoch);
+      finish(attempt, outcome);
+    });
+  step(attempt, record, next, [this, attempt, outcome] { record_committing(attempt, outcome); });
+}
+
+void SimWorker::finish(AttemptPtr const& attempt, worker::Outcome const& outcome) {
+  worker::RunRecord& run = attempt->given.run;
+  run.state = outcome.state;
+  run.finished_at = parts_.clock.now();
+  Ask<bool> const end = [given = attempt->given, from = attempt->from](Server& server) {
+    return server.end_run(given, from);
+  };
+  step(
+      attempt, end, [this, attempt] { leave(attempt, "ended"); },
+      [this, attempt, outcome] { finish(attempt, outcome); });
+}
+
+void SimWorker::leave(AttemptPtr const& attempt, std::string_view why) {
+  parts_.trace.note("{} leaves {} epoch {}: {}", id_, attempt->given.run.id,
+                    attempt->given.run.epoch, why);
+  attempt->over = true;
+  attempts_.remove(attempt);
+  look_for_work();
+}
+
+}  // namespace drover::sim

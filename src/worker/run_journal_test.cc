@@ -1,0 +1,143 @@
+#include "worker/run_journal.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "broker/embedded_queue.h"
+#include "broker/embedded_streams.h"
+#include "broker/fixture.h"
+#include "worker/run_store.h"
+
+namespace drover::worker {
+namespace {
+
+using contract::RunReason;
+using contract::RunState;
+
+// The real store, streams and queue, and one run that was dispatched.
+class RunJournal : public testing::Test {
+ protected:
+  template <class Work>
+  auto write(Work work) {
+    return store::finish(loop, writer->run(std::move(work)));
+  }
+
+  RunJournal() {
+    {
+      auto database = scratch.open();
+      std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
+      for (auto const& one : run_migrations())
+        all.push_back(one);
+      if (!store::migrate(database, all)) throw std::runtime_error("migrate");
+    }
+    writer = std::make_unique<store::Writer>(scratch.open(), loop.get_executor());
+    readers = std::make_unique<store::Readers>(scratch.path(), pool);
+    streams =
+        std::make_unique<broker::EmbeddedStreams>(*writer, *readers, clock, loop.get_executor());
+    queue = std::make_unique<broker::EmbeddedQueue>(*writer, clock, loop.get_executor());
+    if (!store::finish(loop, queue->load())) throw std::runtime_error("load");
+    NewRun fresh;
+    fresh.new_session = true;
+    fresh.session.id = SessionId::trusted("ses-1");
+    fresh.run.id = id;
+    fresh.run.session = fresh.session.id;
+    fresh.run.created_at = clock.now();
+    fresh.entry.run = id;
+    fresh.entry.task_type = "agent";
+    fresh.entry.pool = "default";
+    if (!write([&](store::Transaction& transaction) {
+          return record_new_run(transaction, *streams, *queue, fresh);
+        }))
+      throw std::runtime_error("dispatch");
+  }
+
+  broker::Claim claim() {
+    broker::ClaimRequest request;
+    request.worker = WorkerId::trusted("wrk-1");
+    request.lease = Millis{1'000};
+    request.within = [this](store::Transaction& transaction, broker::Claim const& claim) {
+      return begin_attempt(transaction, *streams, claim, clock.now());
+    };
+    auto claimed = store::finish(loop, queue->claim(std::move(request)));
+    if (!claimed || !*claimed) throw std::runtime_error("claim");
+    return **claimed;
+  }
+
+  Result<RunRecord> find() {
+    return readers->run_blocking([&](store::Database& database) { return find_run(database, id); });
+  }
+
+  RunId const id = RunId::trusted("run-1");
+  store::Scratch scratch;
+  ManualClock clock;
+  boost::asio::io_context loop;
+  os::BlockingPool pool{1};
+  std::unique_ptr<store::Writer> writer;
+  std::unique_ptr<store::Readers> readers;
+  std::unique_ptr<broker::EmbeddedStreams> streams;
+  std::unique_ptr<broker::EmbeddedQueue> queue;
+};
+
+TEST_F(RunJournal, WhatTheUnitOfASupersededAttemptSaysIsRefused) {
+  claim();
+  auto const first = find();
+  ASSERT_TRUE(first);
+  auto const say = [&](RunRecord const& run) {
+    return write([&](store::Transaction& transaction) {
+      return append_unit_events(transaction, *streams, run, {{"text", "{}"}});
+    });
+  };
+  EXPECT_TRUE(say(*first));
+  clock.advance(Millis{1'001});
+  queue->tick();
+  claim();
+  auto const late = say(*first);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::conflict);
+  EXPECT_TRUE(say(*find()));
+}
+
+TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
+  auto const claimed = claim();
+  auto run = find();
+  ASSERT_TRUE(run);
+  run->state = RunState::queued;
+  run->reason = RunReason::interrupted;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {}, 0);
+  }));
+  auto const cancelled = write([&](store::Transaction& transaction) {
+    return cancel_run(transaction, *streams, *queue, id, clock.now());
+  });
+  ASSERT_TRUE(cancelled) << cancelled.error().text();
+  EXPECT_EQ(*cancelled, broker::CancelOutcome::removed);
+  EXPECT_EQ(find()->state, RunState::cancelled);
+}
+
+// Between its dispatch and each step of its life.
+TEST_F(RunJournal, ARunStaysReadableWhenTheClockIsSetBack) {
+  clock.set_wall(clock.now() - std::chrono::hours{1});
+  auto const claimed = claim();
+  auto run = find();
+  ASSERT_TRUE(run) << run.error().text();
+  EXPECT_EQ(run->phases.queue_ms, 0);
+  run->state = RunState::queued;
+  run->reason = RunReason::interrupted;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {}, 0);
+  }));
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return cancel_run(transaction, *streams, *queue, id, clock.now());
+  }));
+  run = find();
+  ASSERT_TRUE(run) << run.error().text();
+  EXPECT_EQ(run->state, RunState::cancelled);
+  EXPECT_EQ(run->phases.total_ms, 0);
+}
+
+}  // namespace
+}  // namespace drover::worker
