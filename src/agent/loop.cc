@@ -60,6 +60,7 @@ TurnOutcome Loop::run_turn(TurnRequest const& request) {
     outcome = *last_.outcome;
   } else {
     outcome = drive(request);
+    if (ports_.waiter->superseded()) return outcome;
     if (auto const ended = transcript_.end(request.turn_id, outcome); !ended && outcome.ok())
       outcome = failed(Turn{.id = request.turn_id, .turns = outcome.turns, .reply = outcome.reply},
                        ended.error());
@@ -210,7 +211,9 @@ std::expected<model::Response, model::Failure> Loop::call_model() {
 TurnOutcome Loop::after_failure(Turn const& turn, model::Failure const& failure) {
   switch (model::classify(failure)) {
     case model::Verdict::interrupted:
-      if (auto const kept = keep_partial_answer(turn); !kept) return failed(turn, kept.error());
+      if (!ports_.waiter->superseded()) {
+        if (auto const kept = keep_partial_answer(turn); !kept) return failed(turn, kept.error());
+      }
       return outcome(turn, DoneReason::interrupted, "the turn was interrupted");
     case model::Verdict::budget_exhausted:
       return outcome(turn, DoneReason::budget_exhausted, failure.text());
@@ -297,6 +300,8 @@ Status Loop::run_batch(std::vector<CallRun>& runs, std::size_t begin, std::size_
   } else {
     DROVER_TRY(run_alone(runs[begin]));
   }
+  if (ports_.waiter->superseded())
+    return fail(ErrorCode::cancelled, "another attempt goes on with this turn");
   for (std::size_t i = begin; i < end; ++i) {
     CallRun const& run = runs[i];
     bool const ok = run.reply.outcome == model::ToolOutcome::ok;

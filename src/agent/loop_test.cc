@@ -46,6 +46,8 @@ class LoopTest : public ::testing::Test {
       ran.outcome = loop.run_turn(turn);
     ran.requests = client.requests;
     expect_paired(ran.requests);
+    // An attempt that is over has nobody to tell.
+    if (waiter_.superseded()) return ran;
     EXPECT_EQ(ran.sink.texts("done").size(), turns.size());
     EXPECT_EQ(ran.sink.seen.back().type, "done");
     return ran;
@@ -286,6 +288,25 @@ TEST_F(LoopTest, AnInterruptInTheStreamKeepsWhatWasShown) {
   EXPECT_EQ(next.outcome.reply, "ok");
   EXPECT_NE(next.requests[0].find("partial "), std::string::npos);
   EXPECT_NE(next.requests[0].find("interrupted"), std::string::npos);
+}
+
+// The unit of an attempt that was fenced: the journal is the next attempt's.
+TEST_F(LoopTest, AnAttemptThatIsOverWritesNothingMore) {
+  constexpr std::string_view kScript =
+      R"({"turns":[{"tool_calls":[{"name":"Bash","input":{"command":"touch begun; sleep 20"}}]},
+    {"text":"ok"}]})";
+  waiter_.interrupt_at = clock_.boot_now() + Millis{150};
+  waiter_.by_another = true;
+  auto const fenced = run(kScript, {{"run-1", "x", "", 50}});
+  EXPECT_EQ(fenced.requests.size(), 1U);
+  EXPECT_TRUE(os::exists(folder_ / "begun"));
+  waiter_.interrupt_at.reset();
+  auto const next = run(kScript, {{"run-1", "x", "", 50}});
+  EXPECT_EQ(next.outcome.reason, DoneReason::completed) << next.outcome.detail;
+  EXPECT_EQ(next.outcome.reply, "ok");
+  ASSERT_EQ(next.requests.size(), 1U);
+  EXPECT_NE(next.requests[0].find("its outcome is unknown"), std::string::npos);
+  EXPECT_EQ(next.requests[0].find("user interrupted"), std::string::npos);
 }
 
 constexpr std::string_view kResumable = R"({"turns":[

@@ -31,6 +31,9 @@ class Waiter {
   virtual ~Waiter() = default;
   // Returns at once when a descriptor is ready, the deadline is past or an interrupt is pending.
   virtual Wake wait(std::span<pollfd> descriptors, BootTime deadline) = 0;
+  // An interrupt was none of the user's: another attempt has the turn, or will have it. What is in
+  // the journal is where that one goes on, so nothing more of this one may be written.
+  [[nodiscard]] virtual bool superseded() const { return false; }
 };
 
 enum class DoneReason : std::uint8_t {

@@ -48,7 +48,9 @@ class PollWaiter final : public Waiter {
     if (interrupted()) return Wake::interrupted;
     return ready > 0 ? Wake::ready : Wake::deadline;
   }
+  [[nodiscard]] bool superseded() const override { return interrupted() && by_another; }
   std::optional<BootTime> interrupt_at;
+  bool by_another = false;
 
  private:
   [[nodiscard]] bool interrupted() const {

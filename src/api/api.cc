@@ -24,12 +24,13 @@ std::vector<RouteName> names_of(std::type_identity<std::tuple<Domains...>>) {
 }  // namespace
 
 Api::Api(ApiParts const& parts)
-    : domains_(RunRoutes{parts.services, parts.dispatcher, parts.worker},
-               SessionRoutes{parts.services, parts.dispatcher, parts.worker},
-               WorkspaceRoutes{parts.services, parts.worker},
+    : domains_(RunRoutes{parts.services, parts.dispatcher, parts.workforce},
+               SessionRoutes{parts.services, parts.dispatcher, parts.workforce},
+               WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
+               WorkerRoutes{parts.services, parts.workforce.joined()},
                ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }

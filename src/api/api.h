@@ -16,6 +16,7 @@
 #include "api/server_routes.h"
 #include "api/session_routes.h"
 #include "api/task_type_routes.h"
+#include "api/worker_routes.h"
 #include "api/workspace_routes.h"
 
 namespace drover::api {
@@ -24,7 +25,7 @@ namespace drover::api {
 struct ApiParts {
   worker::Services const& services;
   worker::Dispatcher& dispatcher;
-  worker::Worker& worker;
+  worker::Workforce& workforce;
   worker::TaskRegistry& task_types;
   worker::LimitBook& limits;
   schedule::Schedules& schedules;
@@ -50,7 +51,7 @@ class Api {
 
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, QueueRoutes,
-                             ScheduleRoutes, EventRoutes, ServerRoutes>;
+                             ScheduleRoutes, EventRoutes, WorkerRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

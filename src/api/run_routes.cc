@@ -145,7 +145,7 @@ Task<Status> RunRoutes::get_diff(Call call, net::HttpReply& reply) {
 Task<Status> RunRoutes::cancel_run(Call call, net::HttpReply& reply) {
   auto id = id_of<RunId>(call, "run");
   if (!id) co_return std::unexpected(id.error());
-  auto const run = co_await worker_.cancel(*std::move(id));
+  auto const run = co_await workforce_.cancel(*std::move(id));
   if (!run) co_return std::unexpected(run.error());
   co_return co_await reply_json(reply, 202, worker::to_json(*run));
 }

@@ -5,15 +5,15 @@
 #include "api/route_table.h"
 #include "worker/dispatcher.h"
 #include "worker/services.h"
-#include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::api {
 
 class RunRoutes {
  public:
   RunRoutes(worker::Services const& services, worker::Dispatcher& dispatcher,
-            worker::Worker& worker)
-      : services_(services), dispatcher_(dispatcher), worker_(worker) {}
+            worker::Workforce& workforce)
+      : services_(services), dispatcher_(dispatcher), workforce_(workforce) {}
   [[nodiscard]] static RouteTable<RunRoutes> table();
 
  private:
@@ -28,7 +28,7 @@ class RunRoutes {
 
   worker::Services const& services_;
   worker::Dispatcher& dispatcher_;
-  worker::Worker& worker_;
+  worker::Workforce& workforce_;
 };
 
 }  // namespace drover::api

@@ -84,7 +84,7 @@ RouteTable<SessionRoutes> SessionRoutes::table() {
 
 json::object SessionRoutes::session_json(worker::SessionSummary const& summary) const {
   json::object object = worker::to_json(summary);
-  bool const active = worker_.works_on(summary.session.id);
+  bool const active = workforce_.works_on(summary.session.id);
   object["state"] = summary.session.removed ? "removed" : active ? "active" : "parked";
   return object;
 }
@@ -127,7 +127,7 @@ Task<Status> SessionRoutes::delete_session(Call call, net::HttpReply& reply) {
   auto const removal = removal_of(call.request);
   if (!removal) co_return std::unexpected(removal.error());
   auto const removed =
-      co_await worker::remove_session(services_, worker_, *std::move(id), *removal);
+      co_await worker::remove_session(services_, workforce_, *std::move(id), *removal);
   if (!removed) co_return removed;
   net::Headers none;
   co_return co_await reply.send(204, std::move(none), "");
@@ -161,7 +161,7 @@ Task<Status> SessionRoutes::land_session(Call call, net::HttpReply& reply) {
         ErrorCode::conflict,
         fmt::format("the session {} works in your checkout and has no branch to land", *id),
         "only sessions started with --worktree are landed");
-  if (worker_.works_on(*id))
+  if (workforce_.works_on(*id))
     co_return fail_next(ErrorCode::conflict, fmt::format("the session {} is at work", *id),
                         "wait until its run has ended, or cancel it");
   WorkspaceId workspace_id;

@@ -7,15 +7,15 @@
 #include "worker/dispatcher.h"
 #include "worker/run_store.h"
 #include "worker/services.h"
-#include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::api {
 
 class SessionRoutes {
  public:
   SessionRoutes(worker::Services const& services, worker::Dispatcher& dispatcher,
-                worker::Worker& worker)
-      : services_(services), dispatcher_(dispatcher), worker_(worker) {}
+                worker::Workforce& workforce)
+      : services_(services), dispatcher_(dispatcher), workforce_(workforce) {}
   [[nodiscard]] static RouteTable<SessionRoutes> table();
 
  private:
@@ -28,7 +28,7 @@ class SessionRoutes {
 
   worker::Services const& services_;
   worker::Dispatcher& dispatcher_;
-  worker::Worker& worker_;
+  worker::Workforce& workforce_;
 };
 
 }  // namespace drover::api

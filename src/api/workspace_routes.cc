@@ -91,7 +91,7 @@ Task<Result<json::object>> WorkspaceRoutes::describe(workspace::Workspace worksp
       [](store::Database& database) { return worker::unfinished_runs(database); });
   if (!unfinished) co_return std::unexpected(unfinished.error());
   for (worker::RunRecord const& run : *unfinished) {
-    if (!worker_.works_on(run.session)) continue;
+    if (!workforce_.works_on(run.session)) continue;
     for (contract::WorkspaceGrant const& grant : run.workspaces)
       if (grant.id == workspace.id && grant.mode == contract::WorkspaceMode::rw &&
           grant.checkout != contract::Checkout::worktree)

@@ -5,14 +5,14 @@
 #include "api/route_table.h"
 #include "base/json.h"
 #include "worker/services.h"
-#include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::api {
 
 class WorkspaceRoutes {
  public:
-  WorkspaceRoutes(worker::Services const& services, worker::Worker const& worker)
-      : services_(services), worker_(worker) {}
+  WorkspaceRoutes(worker::Services const& services, worker::Workforce const& workforce)
+      : services_(services), workforce_(workforce) {}
   [[nodiscard]] static RouteTable<WorkspaceRoutes> table();
 
  private:
@@ -23,7 +23,7 @@ class WorkspaceRoutes {
   Task<Result<json::object>> describe(workspace::Workspace workspace);
 
   worker::Services const& services_;
-  worker::Worker const& worker_;
+  worker::Workforce const& workforce_;
 };
 
 }  // namespace drover::api

@@ -7,9 +7,9 @@ namespace drover::backup {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kLeftOut = {
-    "server.json",   "units",         kWorkloadRecords,    "reserve",
-    "drover.db-wal", "drover.db-shm", "drover.db-journal",
+constexpr std::array<std::string_view, 8> kLeftOut = {
+    "server.json", "units",         kWorkloadRecords, "workers",
+    "reserve",     "drover.db-wal", "drover.db-shm",  "drover.db-journal",
 };
 constexpr std::array<std::string_view, 2> kEndings = {".lock", ".log"};
 constexpr std::array<std::string_view, 2> kOfAgents = {"sessions", "worktrees"};

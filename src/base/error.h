@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,8 @@ using Status = std::expected<void, Error>;
 
 // Lower-case name as on the wire: "not_found".
 [[nodiscard]] std::string_view to_string(ErrorCode code);
+// The code of such a name; nullopt for another text.
+[[nodiscard]] std::optional<ErrorCode> parse_error_code(std::string_view name);
 [[nodiscard]] int http_status(ErrorCode code);
 // 1 failed, 2 usage, 3 server unreachable, 4 waiting for a human or denied.
 [[nodiscard]] int exit_code(ErrorCode code);

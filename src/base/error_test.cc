@@ -16,12 +16,14 @@ TEST(Error, EveryCodeHasItsOwnNameAndAnErrorStatus) {
   for (int i = 0; i <= kLastCode; ++i) {
     auto const code = static_cast<ErrorCode>(i);
     names.insert(to_string(code));
+    EXPECT_EQ(parse_error_code(to_string(code)), code);
     EXPECT_GE(http_status(code), 400) << to_string(code);
     EXPECT_LT(http_status(code), 600) << to_string(code);
     EXPECT_GE(exit_code(code), 1) << to_string(code);
     EXPECT_LE(exit_code(code), 4) << to_string(code);
   }
   EXPECT_EQ(names.size(), static_cast<std::size_t>(kLastCode) + 1);
+  EXPECT_EQ(parse_error_code("no_such_code"), std::nullopt);
 }
 
 TEST(Error, OnlyOurOwnDefectsLookLikeServerFaults) {

@@ -26,8 +26,7 @@ constexpr std::array kCodes = {
     ErrorCode::internal};
 
 ErrorCode code_of(std::string_view name, int status) {
-  for (ErrorCode const code : kCodes)
-    if (to_string(code) == name) return code;
+  if (auto const code = parse_error_code(name)) return *code;
   for (ErrorCode const code : kCodes)
     if (http_status(code) == status) return code;
   return status >= 500 ? ErrorCode::upstream : ErrorCode::invalid_argument;

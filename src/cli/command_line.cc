@@ -52,6 +52,7 @@ Server
   up           start the server if it does not run, and print its address
   down         stop the server that `up` started
   serve        run the server in the foreground
+  worker       work on the runs of a server, here or on another machine
   backup       write all state into one archive, while the server works
   restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback
@@ -87,6 +88,15 @@ constexpr std::string_view kServerSettings = R"(Settings, from the environment:
   DROVER_DISK_RESERVE_MB   room kept for the end of runs on a full disk (16; 0: none)
   DROVER_KEEP_EVENTS_DAYS  how long events of runs are kept (30; 0: for ever)
   DROVER_KEEP_EVENTS_MAX   and how many of one run (100000; 0: all))";
+
+constexpr std::string_view kWorkerExamples = R"(Examples:
+  drover worker                            at the server of this machine
+  DROVER_TOKEN=… drover worker --join http://10.0.0.5:7717 --pool gpu --slots 2
+  drover worker --mode job --task-type background-agent
+
+The run's folders have to be at the same paths as at the server. SIGTERM lets runs end and puts the
+rest back; a second one ends at once. Also from the environment: DROVER_WORKER_MODE or
+TASK_WORKER_MODE, and TASK_TYPE_FILTER (a list with commas).)";
 
 constexpr std::string_view kSessionsExamples = R"(Examples:
   drover sessions
@@ -142,11 +152,11 @@ struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
-      broker, task_type, payload, priority, delay, tenant, dedup;
-  std::vector<std::string> workspaces, runs, keys;
+      broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain;
+  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
-       force = false, paused = false, verify = false, replace = false;
+       force = false, paused = false, verify = false, replace = false, no_worker = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -344,7 +354,54 @@ Result<Command> make_up(Raw const& raw) {
 Result<Command> make_serve(Raw const& raw) {
   auto const port = port_of(raw.port);
   if (!port) return std::unexpected(port.error());
-  return ServeCommand{raw.host, *port, raw.broker, dispatch_of(raw)};
+  return ServeCommand{raw.host, *port, raw.broker, dispatch_of(raw),
+                      raw.no_worker ? OwnWorker::no : OwnWorker::yes};
+}
+
+Result<Millis> duration_between(std::string_view option, std::string const& text, Millis usual,
+                                Millis low, Millis high) {
+  if (text.empty()) return usual;
+  auto const duration = parse_duration(text);
+  if (!duration || *duration < low || *duration > high)
+    return fail(ErrorCode::invalid_argument,
+                "{} takes a duration from {} ms to {} s, such as 90s or 2m, and '{}' is none",
+                option, low.count(), high.count() / 1000, printable(text, 40));
+  return *duration;
+}
+
+Result<std::pair<std::string, std::string>> label_of(std::string const& text) {
+  auto const middle = text.find('=');
+  if (middle == std::string::npos || middle == 0 || middle + 1 == text.size())
+    return fail(ErrorCode::invalid_argument, "--label takes NAME=VALUE, and '{}' is none",
+                printable(text, 40));
+  return std::pair{text.substr(0, middle), text.substr(middle + 1)};
+}
+
+Result<Command> make_worker(Raw const& raw) {
+  WorkerCommand command;
+  command.token = raw.token;
+  command.name = raw.id;
+  DROVER_TRY(check_id<WorkerId>(command.name));
+  command.mode = raw.mode;
+  command.pools = raw.pools;
+  command.task_types = raw.task_types;
+  for (std::string const& text : raw.labels) {
+    auto label = label_of(text);
+    if (!label) return std::unexpected(label.error());
+    command.labels.push_back(*std::move(label));
+  }
+  auto const slots = number_between<std::int64_t>("--slots", raw.slots, 1, 1000);
+  if (!slots) return std::unexpected(slots.error());
+  command.slots = slots->value_or(command.slots);
+  auto const lease =
+      duration_between("--lease", raw.lease, command.lease, Millis{500}, std::chrono::hours{1});
+  if (!lease) return std::unexpected(lease.error());
+  command.lease = *lease;
+  auto const drain = duration_between("--drain-timeout", raw.drain, command.drain, Millis{0},
+                                      std::chrono::hours{24});
+  if (!drain) return std::unexpected(drain.error());
+  command.drain = *drain;
+  return command;
 }
 
 Result<Command> make_model_serve(Raw const& raw) {
@@ -865,8 +922,37 @@ void Parser::add_server() {
       ->type_name("ADDRESS");
   serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
   serve->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
+  serve->add_flag("--no-worker", raw_.no_worker, "work on no run here: drover worker does");
   serve->add_flag("--paused", raw_.paused, kPaused);
   serve->footer(std::string{kServerSettings});
+
+  auto* const worker = add(
+      app_, "worker", "Works on the runs of a server, here or on another machine.", make_worker);
+  worker->add_option("--join", raw_.server, "the server's address (default: as other commands)")
+      ->type_name("URL");
+  worker->add_option("--token", raw_.token, "its token (better: DROVER_TOKEN)")->type_name("TOKEN");
+  worker->add_option("--mode", raw_.mode, "daemon (default) or job: one run, then exit")
+      ->type_name("MODE");
+  worker->add_option("--pool", raw_.pools, "only runs of this pool; repeatable")
+      ->type_name("POOL")
+      ->expected(1)
+      ->take_all();
+  worker->add_option("--task-type", raw_.task_types, "only runs of this type; repeatable")
+      ->type_name("TYPE")
+      ->expected(1)
+      ->take_all();
+  worker->add_option("--label", raw_.labels, "shown in the list of workers; repeatable")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
+  worker->add_option("--slots", raw_.slots, "runs at once (default 8)")->type_name("N");
+  worker->add_option("--lease", raw_.lease, "a run is taken from a worker this long silent (90s)")
+      ->type_name("TIME");
+  worker->add_option("--drain-timeout", raw_.drain, "for runs to end after SIGTERM (30s)")
+      ->type_name("TIME");
+  worker->add_option("--name", raw_.id, "of this worker's state folder (default: a free number)")
+      ->type_name("NAME");
+  worker->footer(std::string{kWorkerExamples});
 
   add(app_, "down", "Stops the server that `drover up` started.",
       [](Raw const&) { return Result<Command>{DownCommand{}}; });

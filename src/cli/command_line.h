@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -59,11 +60,24 @@ struct UpCommand {
   std::string broker;  // a URL; empty: what DROVER_BROKER says
   Dispatch dispatch = Dispatch::running;
 };
+enum class OwnWorker : std::uint8_t { yes, no };
 struct ServeCommand {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string broker;
   Dispatch dispatch = Dispatch::running;
+  OwnWorker own_worker = OwnWorker::yes;
+};
+struct WorkerCommand {
+  std::string token;                    // empty: what DROVER_TOKEN or the state folder says
+  std::string name;                     // empty: a free number
+  std::string mode;                     // empty: what the environment says
+  std::vector<std::string> pools;       // empty: any
+  std::vector<std::string> task_types;  // empty: what the environment says
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::int64_t slots = 8;
+  Millis lease{90'000};
+  Millis drain{30'000};
 };
 struct DownCommand {};
 struct RunCommand {
@@ -241,15 +255,15 @@ struct RestoreCommand {
 };
 
 using Command =
-    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, DownCommand, RunCommand,
-                 SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-                 CancelCommand, SessionsCommand, SessionRemoveCommand, WorkspacesCommand,
-                 WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand, TaskTypeShowCommand,
-                 TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueLimitsCommand,
-                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
-                 ScheduleNextCommand, LandCommand, ModelServeCommand, BackupCommand,
-                 RestoreCommand>;
+    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
+                 RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand,
+                 DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+                 WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand,
+                 TaskTypeShowCommand, TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand,
+                 QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,
+                 SchedulesCommand, ScheduleCreateCommand, ScheduleActionCommand,
+                 ScheduleHistoryCommand, ScheduleNextCommand, LandCommand, ModelServeCommand,
+                 BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

@@ -131,6 +131,8 @@ TEST(CommandLine, WhatARunAsksOfTheQueue) {
 TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<UpCommand>({"up", "--foreground", "--port", "80"}).port, 80);
   EXPECT_EQ(command<ServeCommand>({"serve", "--host", "::1"}).host, "::1");
+  EXPECT_EQ(command<ServeCommand>({"serve"}).own_worker, OwnWorker::yes);
+  EXPECT_EQ(command<ServeCommand>({"serve", "--no-worker"}).own_worker, OwnWorker::no);
   EXPECT_EQ(command<ServeCommand>({"serve", "--paused"}).dispatch, Dispatch::paused);
   EXPECT_EQ(command<UpCommand>({"up", "--paused"}).dispatch, Dispatch::paused);
   EXPECT_EQ(command<UpCommand>({"up"}).dispatch, Dispatch::running);
@@ -171,6 +173,33 @@ TEST(CommandLine, EveryCommandParses) {
   (void)command<VersionCommand>({"--version"});
   EXPECT_EQ(parse({"--server", "http://h", "ps"})->server, "http://h");
   EXPECT_EQ(parse({"ps", "--server", "http://h"})->server, "http://h");
+}
+
+TEST(CommandLine, AWorkersOptionsAreChecked) {
+  auto const worker = command<WorkerCommand>(
+      {"worker", "--pool", "a", "--pool", "b", "--task-type", "t", "--label", "zone=eu=1",
+       "--slots", "3", "--lease", "2m", "--drain-timeout", "0s", "--mode", "job", "--name", "w-1"});
+  EXPECT_EQ(worker.pools, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(worker.task_types, std::vector<std::string>{"t"});
+  ASSERT_EQ(worker.labels.size(), 1U);
+  EXPECT_EQ(worker.labels.front(), (std::pair<std::string, std::string>{"zone", "eu=1"}));
+  EXPECT_EQ(worker.slots, 3);
+  EXPECT_EQ(worker.lease, Millis{120'000});
+  EXPECT_EQ(worker.drain, Millis{0});
+  EXPECT_EQ(worker.mode, "job");
+  EXPECT_EQ(worker.name, "w-1");
+  EXPECT_EQ(parse({"worker", "--join", "http://h"})->server, "http://h");
+  for (std::vector<std::string> const& wrong : {std::vector<std::string>{"--slots", "0"},
+                                                {"--lease", "100ms"},
+                                                {"--lease", "2h"},
+                                                {"--label", "zone"},
+                                                {"--label", "=x"},
+                                                {"--name", "../x"},
+                                                {"--drain-timeout", "soon"}}) {
+    std::vector<std::string> words{"worker"};
+    words.insert(words.end(), wrong.begin(), wrong.end());
+    EXPECT_FALSE(parse(words)) << wrong.front() << " " << wrong.back();
+  }
 }
 
 TEST(CommandLine, MistakesAreNamedWithTheLikelyWord) {

@@ -6,9 +6,25 @@ namespace {
 
 int serve(drover::cli::ServeOptions const& options) {
   using drover::broker::QueueStart;
+  using drover::server::OwnWorker;
   bool const paused = options.dispatch == drover::cli::Dispatch::paused;
   return drover::server::serve({options.state_folder, options.host, options.port, options.broker,
-                                paused ? QueueStart::paused : QueueStart::running});
+                                paused ? QueueStart::paused : QueueStart::running,
+                                options.own_worker ? OwnWorker::yes : OwnWorker::no});
+}
+
+int join(drover::cli::JoinOptions const& options) {
+  return drover::server::join({.state_folder = options.state_folder,
+                               .name = options.name,
+                               .url = options.url,
+                               .token = options.token,
+                               .mode = options.mode,
+                               .pools = options.pools,
+                               .task_types = options.task_types,
+                               .labels = options.labels,
+                               .slots = options.slots,
+                               .lease = options.lease,
+                               .drain = options.drain});
 }
 
 int serve_model(drover::cli::ModelServeOptions const& options) {
@@ -20,6 +36,7 @@ int serve_model(drover::cli::ModelServeOptions const& options) {
 int main(int argument_count, char** arguments) {
   drover::cli::ServerEntry entry;
   entry.serve = serve;
+  entry.join = join;
   entry.serve_model = serve_model;
   entry.schema = drover::server::known_schema;
   return drover::cli::run_command_line(argument_count, arguments, entry);

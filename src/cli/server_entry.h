@@ -2,8 +2,12 @@
 // The seam between the command line and the server: `drover serve` and `drover model serve` call
 // what the executable's main() plugs in here, so that this folder needs no server code.
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
+#include "base/secret.h"
+#include "base/time.h"
 #include "store/migrations.h"
 
 namespace drover::cli {
@@ -17,6 +21,21 @@ struct ServeOptions {
   std::uint16_t port = 0;  // 0: any free one
   std::string broker;      // a URL; empty: what DROVER_BROKER says
   Dispatch dispatch = Dispatch::running;
+  bool own_worker = true;  // false: runs wait for workers that join
+};
+
+struct JoinOptions {
+  std::string state_folder;  // absolute; those of workers are below it
+  std::string name;          // of the worker's own; empty: the first free one
+  std::string url;
+  Secret token;
+  std::string mode;  // daemon or job
+  std::vector<std::string> pools;
+  std::vector<std::string> task_types;
+  std::map<std::string, std::string> labels;
+  std::size_t slots = 8;
+  Millis lease{90'000};
+  Millis drain{30'000};
 };
 
 struct ModelServeOptions {
@@ -30,6 +49,7 @@ struct ModelServeOptions {
 // does not have it.
 struct ServerEntry {
   int (*serve)(ServeOptions const&) = nullptr;
+  int (*join)(JoinOptions const&) = nullptr;
   int (*serve_model)(ModelServeOptions const&) = nullptr;
   store::SchemaVersions (*schema)() = nullptr;
 };

@@ -9,7 +9,7 @@
 #include "worker/dispatcher.h"
 #include "worker/run_store.h"
 #include "worker/services.h"
-#include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::schedule {
 
@@ -21,8 +21,8 @@ constexpr Millis kReadWait{10 * 60'000};
 }  // namespace
 
 WorkerRuns::WorkerRuns(worker::Services const& services, worker::Dispatcher& dispatcher,
-                       worker::Worker& worker)
-    : services_(services), dispatcher_(dispatcher), worker_(worker) {}
+                       worker::Workforce& workforce)
+    : services_(services), dispatcher_(dispatcher), workforce_(workforce) {}
 
 Task<Result<RunId>> WorkerRuns::dispatch(contract::Invocation invocation) {
   auto const dispatched = co_await dispatcher_.dispatch(std::move(invocation));
@@ -67,7 +67,7 @@ Task<Result<RunEnd>> WorkerRuns::wait_end(RunId run) {
 }
 
 Task<Status> WorkerRuns::cancel(RunId run) {
-  auto const cancelled = co_await worker_.cancel(std::move(run));
+  auto const cancelled = co_await workforce_.cancel(std::move(run));
   if (!cancelled) co_return std::unexpected(cancelled.error());
   co_return Status{};
 }

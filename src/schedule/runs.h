@@ -15,7 +15,7 @@
 
 namespace drover::worker {
 class Dispatcher;
-class Worker;
+class Workforce;
 struct Services;
 }  // namespace drover::worker
 
@@ -41,7 +41,7 @@ class Runs {
 class WorkerRuns final : public Runs {
  public:
   WorkerRuns(worker::Services const& services, worker::Dispatcher& dispatcher,
-             worker::Worker& worker);
+             worker::Workforce& workforce);
   Task<Result<RunId>> dispatch(contract::Invocation invocation) override;
   Task<Result<RunEnd>> wait_end(RunId run) override;
   Task<Status> cancel(RunId run) override;
@@ -52,7 +52,7 @@ class WorkerRuns final : public Runs {
 
   worker::Services const& services_;
   worker::Dispatcher& dispatcher_;
-  worker::Worker& worker_;
+  worker::Workforce& workforce_;
   std::set<broker::StreamReader*> reading_;  // owned by their waits
   bool stopping_ = false;
 };

@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <utility>
-
-#include <boost/asio/co_spawn.hpp>
 
 #include "base/log.h"
 #include "schedule/target.h"
@@ -54,23 +51,9 @@ Scheduler::Scheduler(SchedulerParts parts, SchedulerOptions options)
       options_(options),
       sender_(std::make_unique<RequestSender>(parts.io, options.reach)),
       changed_(parts.io.get_executor()),
-      ended_(parts.io.get_executor()) {}
+      tasks_(parts.io.get_executor(), "scheduler") {}
 
 Scheduler::~Scheduler() = default;
-
-void Scheduler::spawn(Task<void> task, char const* name) {
-  ++tasks_;
-  boost::asio::co_spawn(parts_.io, std::move(task), [this, name](std::exception_ptr const& thrown) {
-    --tasks_;
-    ended_.notify();
-    if (thrown == nullptr) return;
-    try {
-      std::rethrow_exception(thrown);
-    } catch (std::exception const& error) {
-      log::error("scheduler-task-failed", {{"task", name}, {"reason", error.what()}});
-    }
-  });
-}
 
 Task<Status> Scheduler::start() {
   auto alarm = os::WallAlarm::create(parts_.io.get_executor(), [this] { wake(); });
@@ -87,7 +70,7 @@ Task<Status> Scheduler::start() {
   if (recovered->again > 0 || recovered->given_up > 0)
     log::info("firings-recovered",
               {{"again", recovered->again}, {"given_up", recovered->given_up}});
-  spawn(loop(), "loop");
+  tasks_.spawn(loop(), "loop");
   co_return Status{};
 }
 
@@ -96,11 +79,9 @@ Task<void> Scheduler::stop() {
   parts_.runs.stop();
   changed_.notify();
   auto const deadline = os::AsyncEvent::TimePoint::clock::now() + options_.stop_grace;
-  while (tasks_ > 0 && os::AsyncEvent::TimePoint::clock::now() < deadline)
-    co_await ended_.wait(ended_.version(), deadline);
+  co_await tasks_.join(deadline);
   sender_.reset();  // what is under way is cancelled
-  while (tasks_ > 0)
-    co_await ended_.wait(ended_.version());
+  co_await tasks_.join();
   std::vector<std::int64_t> const firings{unanswered_.begin(), unanswered_.end()};
   if (firings.empty()) co_return;
   auto const given = co_await parts_.writer.run(
@@ -150,14 +131,14 @@ void Scheduler::begin(Round round) {
     starting_.insert(start.firing.id);
     // Counted when it was started; above 1, an earlier start had no answer.
     alone_ = alone_ || start.firing.crashes > 1;
-    spawn(carry_out(std::move(start)), "carry-out");
+    tasks_.spawn(carry_out(std::move(start)), "carry-out");
   }
   for (auto const& [firing, run] : round.to_watch) {
     if (watched_.size() >= options_.watched_max) break;
-    if (watched_.insert(firing).second) spawn(watch(firing, run), "watch");
+    if (watched_.insert(firing).second) tasks_.spawn(watch(firing, run), "watch");
   }
   for (auto const& [firing, run] : round.to_cancel)
-    if (cancelling_.insert(run).second) spawn(cancel(run), "cancel");
+    if (cancelling_.insert(run).second) tasks_.spawn(cancel(run), "cancel");
 }
 
 template <class Work>

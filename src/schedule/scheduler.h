@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "os/async_event.h"
+#include "os/task_group.h"
 #include "os/wall_alarm.h"
 #include "schedule/ledger.h"
 #include "schedule/request_sender.h"
@@ -64,15 +65,13 @@ class Scheduler {
   template <class Work>
   Task<bool> record(Work work);
   Task<void> pause(Millis time);
-  void spawn(Task<void> task, char const* name);
 
   SchedulerParts parts_;
   SchedulerOptions options_;
   std::unique_ptr<RequestSender> sender_;
   std::unique_ptr<os::WallAlarm> alarm_;
   os::AsyncEvent changed_;
-  os::AsyncEvent ended_;               // a task has
-  std::size_t tasks_ = 0;              // that have not ended
+  os::TaskGroup tasks_;
   std::set<std::int64_t> starting_;    // firings
   std::set<std::int64_t> unanswered_;  // of those, left so by stop()
   std::set<std::int64_t> watched_;

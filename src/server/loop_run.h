@@ -20,6 +20,8 @@ class StopSignals {
 
  private:
   friend void run_until_signal(boost::asio::io_context&, StopSignals&, std::function<Task<void>()>);
+  friend void run_until_done(boost::asio::io_context&, StopSignals&, std::function<Task<void>()>,
+                             Task<void>);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -28,5 +30,8 @@ class StopSignals {
 // signal ends the process at once.
 void run_until_signal(boost::asio::io_context& io, StopSignals& signals,
                       std::function<Task<void>()> stop);
+// Also when `done` ends before a signal has come.
+void run_until_done(boost::asio::io_context& io, StopSignals& signals,
+                    std::function<Task<void>()> stop, Task<void> done);
 
 }  // namespace drover::server

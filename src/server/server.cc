@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -29,21 +28,24 @@
 #include "contract/task_type.h"
 #include "git/repository.h"
 #include "os/files.h"
+#include "os/task_group.h"
 #include "runtime/process_backend.h"
-#include "sandbox/probe.h"
 #include "schedule/scheduler.h"
 #include "schedule/schedules.h"
 #include "schedule/schema.h"
-#include "server/background.h"
 #include "server/loop_run.h"
+#include "server/machine.h"
 #include "server/settings.h"
+#include "worker/joined_workers.h"
 #include "worker/limit_book.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/store_control.h"
 #include "worker/unit_host.h"
 #include "worker/waiting.h"
 #include "worker/watchdog.h"
 #include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::server {
 
@@ -56,7 +58,8 @@ constexpr std::size_t kSyncThreads = 4;
 // Of their own, so that git work never delays a stream.
 constexpr std::size_t kReadThreads = 2;
 constexpr std::uint16_t kUsualPort = 7717;
-constexpr std::size_t kApiBodyBytesMax = std::size_t{16} << 20U;
+// A joined worker passes its units' model calls on.
+constexpr std::size_t kApiBodyBytesMax = std::size_t{32} << 20U;
 
 std::string home_folder() {
   char const* const home = std::getenv("HOME");
@@ -98,26 +101,6 @@ std::vector<store::Migration> all_migrations() {
   return all;
 }
 
-Result<std::string> unit_program() {
-  auto folder = os::executable_folder();
-  if (!folder) return folder;
-  for (std::string_view const place : {"/drover-unit", "/../libexec/drover/drover-unit"}) {
-    auto path = os::real_path(*folder + std::string{place});
-    if (path) return path;
-  }
-  return fail_next(ErrorCode::unsupported,
-                   fmt::format("the program drover-unit is not beside drover in {}", *folder),
-                   "install both, or build both with ./dev build");
-}
-
-// Every connection is a descriptor; the usual soft limit of 1024 is not enough for 1000 readers.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 // All parts, in the order in which they are made; they go in the opposite one.
@@ -155,7 +138,7 @@ class Server {
   git::Library const git_{git::LibraryOptions{home_folder()}};
   boost::asio::io_context io_{1};
   StopSignals signals_{io_};
-  Background background_{io_};
+  os::TaskGroup background_{io_.get_executor(), "server"};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
   os::BlockingPool sync_pool_;
@@ -179,7 +162,10 @@ class Server {
   std::unique_ptr<runtime::ProcessBackend> runtime_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
-  std::unique_ptr<worker::Worker> worker_;
+  std::unique_ptr<worker::StoreControl> control_;
+  std::unique_ptr<worker::JoinedWorkers> joined_;
+  std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
+  std::unique_ptr<worker::Workforce> workforce_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
@@ -288,7 +274,7 @@ Status Server::connect_broker() {
       *streams_,
       *readers_,
       [this](std::string stream) { return unit_stream(std::move(stream)); },
-      [this] { return worker_ ? worker_->active_sessions() : std::set<SessionId>{}; }};
+      [this] { return workforce_ ? workforce_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
   // Its streams are read from the start; those of others from when they are first offered.
   options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
@@ -316,33 +302,14 @@ Status Server::make_worker() {
   models_ =
       std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, std::move(settings_.upstream));
 
-  auto launcher = sandbox::Launcher::create();
-  if (!launcher) return std::unexpected(launcher.error());
-  // Told now, with the fix, and not by each run that fails.
-  DROVER_TRY(sandbox::require_sandbox(**launcher));
-  for (sandbox::Layer const& limit : sandbox::missing_limits(**launcher)) {
-    log::warn("limit-not-enforced",
-              {{"limit", limit.name}, {"reason", limit.how}, {"fix", limit.fix}});
-    warnings_.push_back(json::string{fmt::format("the {} limit of runs is not enforced: {}; {}",
-                                                 limit.name, limit.how, limit.fix)});
-  }
-  runtime::ProcessBackendSettings settings;
-  settings.record_folder = options_.state_folder + "/workloads";
-  DROVER_TRY(os::make_folders(settings.record_folder, 0700));
-  runtime_ = std::make_unique<runtime::ProcessBackend>(io_.get_executor(), pool_, clock_,
-                                                       *std::move(launcher), settings);
-  // Units of a server that died are ended, and their runs are resumed from the session's files.
-  auto const reaped = runtime_->reap_orphans();
-  if (!reaped)
-    log::error("orphans-not-reaped", {{"reason", reaped.error().text()}});
-  else if (!reaped->empty())
-    log::info("orphans-reaped", {{"units", reaped->size()}});
-
-  auto unit = unit_program();
-  if (!unit) return std::unexpected(unit.error());
+  auto machine = make_machine(io_.get_executor(), pool_, clock_, options_.state_folder);
+  if (!machine) return std::unexpected(machine.error());
+  runtime_ = std::move(machine->runtime);
+  for (std::string const& warning : machine->warnings)
+    warnings_.push_back(json::string{warning});
   worker::WorkerOptions options;
   options.state_folder = options_.state_folder;
-  options.unit_program = *std::move(unit);
+  options.unit_program = machine->unit_program;
   if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
@@ -352,13 +319,27 @@ Status Server::make_worker() {
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   answers_ = std::make_unique<worker::AnswerWatch>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
-  worker_ = std::make_unique<worker::Worker>(*services_, WorkerId::create(clock_, random_));
-  if (redis_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
+  control_ = std::make_unique<worker::StoreControl>(*services_);
+  joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_);
+  queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
+  if (options_.own_worker == OwnWorker::yes) {
+    worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
+                                    *reserve_, *tokens_, *runtime_, *control_, services_->options};
+    worker_ = std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_));
+  }
+  workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
+  control_->on_move([this](SessionId session, WorkerId before) {
+    return workforce_->release_from(std::move(session), std::move(before));
+  });
+  if (redis_) {
+    if (worker_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
+    joined_->on_sessions_changed([this] { redis_->sessions_changed(); });
+  }
   return {};
 }
 
 void Server::make_scheduler() {
-  runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *worker_);
+  runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *workforce_);
   schedule::SchedulerOptions options;
   options.reach = settings_.schedule_reach;
   scheduler_ = std::make_unique<schedule::Scheduler>(
@@ -366,7 +347,7 @@ void Server::make_scheduler() {
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(
-      api::ApiParts{*services_, *dispatcher_, *worker_, *task_types_, *limits_, *schedules_});
+      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *limits_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -398,8 +379,10 @@ Task<Status> Server::take_up() {
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
   // Before anything is claimed, whose run may have ended.
   co_await watchdog_->sweep();
-  auto const started = worker_->start();
-  if (!started) co_return started;
+  if (worker_) {
+    auto const started = worker_->start();
+    if (!started) co_return started;
+  }
   co_return co_await scheduler_->start();
 }
 
@@ -434,7 +417,7 @@ Task<void> Server::stop() {
   co_await scheduler_->stop();
   queue_->stop();
   if (redis_) redis_->close_claims();
-  co_await worker_->stop();
+  if (worker_) co_await worker_->stop();
   if (redis_) co_await redis_->stop();
   streams_->stop();
   reserve_->stop();

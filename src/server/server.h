@@ -2,12 +2,21 @@
 // The composition root: builds every part of `drover serve`, runs the event loop, and takes it down
 // in order. The only place that knows them all.
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
+#include "base/secret.h"
+#include "base/time.h"
 #include "broker/embedded_queue.h"
 #include "store/migrations.h"
 
 namespace drover::server {
+
+enum class OwnWorker : std::uint8_t {
+  yes,
+  no,  // runs wait for workers that join
+};
 
 struct ServeOptions {
   std::string state_folder;  // absolute; made with mode 0700 where it is missing
@@ -17,12 +26,31 @@ struct ServeOptions {
   std::string broker;
   // paused: nothing is given out until the queue is resumed; a further start does not know of it.
   broker::QueueStart dispatch = broker::QueueStart::running;
+  OwnWorker own_worker = OwnWorker::yes;
 };
 
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
 // Reads ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and DROVER_BROKER from the environment, and removes
 // them from it.
 [[nodiscard]] int serve(ServeOptions const& options);
+
+struct JoinOptions {
+  std::string state_folder;  // absolute; those of workers are below it
+  std::string name;          // of the worker's own state folder; empty: the first that is free
+  std::string url;           // of the server
+  Secret token;
+  std::string mode = "daemon";
+  std::vector<std::string> pools;
+  std::vector<std::string> task_types;
+  std::map<std::string, std::string> labels;
+  std::size_t slots = 8;
+  Millis lease{90'000};
+  Millis drain{30'000};
+};
+
+// Works on runs of the server at `url` until SIGTERM or SIGINT, or until its mode's work is done.
+// Returns the exit code; says on stderr why it could not start.
+[[nodiscard]] int join(JoinOptions const& options);
 
 // The newest version of each part of the store that this server knows.
 [[nodiscard]] store::SchemaVersions known_schema();

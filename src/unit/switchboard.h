@@ -44,6 +44,9 @@ class Switchboard final : public agent::Waiter {
   Switchboard(Endpoint const& endpoint, Clock const& clock, int signals);
 
   agent::Wake wait(std::span<pollfd> descriptors, BootTime deadline) override;
+  [[nodiscard]] bool superseded() const override {
+    return fate_ == Fate::fenced || fate_ == Fate::lost;
+  }
 
   void emit(std::string line);
   void emit_delta(std::string_view type, std::string_view turn_id, std::string_view text);

@@ -9,6 +9,9 @@ namespace {
 using contract::RunReason;
 using contract::RunState;
 
+// So long nobody is offered a run that a machine could not work on: it would be the same one again.
+constexpr Millis kElsewhereDelay{10'000};
+
 Outcome failed(RunReason reason, std::string detail) {
   Outcome outcome;
   outcome.state = RunState::failed;
@@ -64,6 +67,10 @@ Outcome again_or_failed(RunReason reason, std::string_view what, TurnEnd const& 
 
 }  // namespace
 
+bool counts_as_attempt(RunReason reason) {
+  return reason == RunReason::lost || reason == RunReason::no_progress;
+}
+
 Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max) {
   switch (end.kind) {
     case TurnEnd::Kind::done:
@@ -77,6 +84,15 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
       return failed(RunReason::oom, end.detail);
     case TurnEnd::Kind::start_failed:
       return failed(RunReason::start_failed, end.detail);
+    case TurnEnd::Kind::misplaced: {
+      Outcome elsewhere;
+      elsewhere.state = RunState::queued;
+      elsewhere.reason = RunReason::start_failed;
+      elsewhere.detail = end.detail;
+      elsewhere.counts = false;
+      elsewhere.delay = kElsewhereDelay;
+      return elsewhere;
+    }
     case TurnEnd::Kind::no_space: {
       Outcome again;
       again.state = RunState::queued;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/time.h"
 #include "contract/run.h"
 #include "worker/records.h"
 
@@ -15,6 +16,7 @@ struct TurnEnd {
     unit_lost,      // it exited or was killed without a word
     out_of_memory,  // likewise, and the memory limit says why
     start_failed,   // no unit came up
+    misplaced,      // a folder of the run is not on this machine
     no_space,       // likewise, because the disk of the state folder is full
     timed_out,      // the run's deadline passed
     silent,         // the unit said nothing for too long
@@ -42,8 +44,12 @@ struct Outcome {
   bool keep_unit = false;  // warm for the session's next turn
   bool fenced = false;     // write nothing at all
   bool counts = true;      // queued: as one of the attempts that a run has
+  Millis delay{0};         // queued: not before
   std::string detail;
 };
+
+// Failures that another attempt may mend; when there is none left, the run is a dead letter.
+[[nodiscard]] bool counts_as_attempt(contract::RunReason reason);
 
 // `attempts` counts this one; a run whose unit is lost or silent is tried again below the maximum.
 [[nodiscard]] Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max);

@@ -56,6 +56,18 @@ TEST(Outcome, NoFailureCommits) {
     EXPECT_NE(decide(end_of(kind), kAttemptsMax, kAttemptsMax).tree, TreeAction::commit);
 }
 
+// Another attempt is no use here, and none was used up.
+TEST(Outcome, ARunWhoseFoldersAreElsewhereWaitsAWhileForAnother) {
+  TurnEnd end = end_of(Kind::misplaced);
+  end.detail = "not here";
+  Outcome const outcome = decide(end, kAttemptsMax, kAttemptsMax);
+  EXPECT_EQ(outcome.state, RunState::queued);
+  EXPECT_EQ(outcome.tree, TreeAction::leave);
+  EXPECT_EQ(outcome.detail, "not here");
+  EXPECT_FALSE(outcome.counts);
+  EXPECT_GT(outcome.delay, Millis{0});
+}
+
 TEST(Outcome, ALostOrSilentUnitIsTriedAgainUntilItsAttemptsAreUsed) {
   for (auto const& [kind, reason] : {std::pair{Kind::unit_lost, RunReason::lost},
                                      std::pair{Kind::silent, RunReason::no_progress}}) {

@@ -5,17 +5,13 @@
 #include <utility>
 
 #include "base/check.h"
+#include "worker/outcome.h"
 #include "worker/run_store.h"
 #include "worker/waiting.h"
 
 namespace drover::worker {
 
 namespace {
-
-// Failures that another attempt may mend; when there is none left, the run is a dead letter.
-bool counts_as_attempt(contract::RunReason reason) {
-  return reason == contract::RunReason::lost || reason == contract::RunReason::no_progress;
-}
 
 // What a dead entry asked of the queue, for a new run.
 broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry const& fresh) {

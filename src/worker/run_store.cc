@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "worker/record_json.h"
 #include "worker/run_journal.h"
 
 namespace drover::worker {
@@ -31,27 +32,6 @@ json::string text(std::string const& value) {
   return json::string{value};
 }
 
-json::array print(std::vector<contract::WorkspaceGrant> const& grants) {
-  json::array array;
-  for (auto const& grant : grants)
-    array.push_back(json::object{{"id", text(grant.id.str())},
-                                 {"mode", contract::to_string(grant.mode)},
-                                 {"checkout", contract::to_string(grant.checkout)}});
-  return array;
-}
-
-std::string string_of(json::object const& object, std::string_view key) {
-  return std::string{string_or(object, key, "")};
-}
-
-Result<contract::WorkspaceGrant> read_grant(json::object const& object) {
-  auto const mode = contract::parse_workspace_mode(string_or(object, "mode", ""));
-  if (!mode) return std::unexpected(mode.error());
-  auto const checkout = contract::parse_checkout(string_or(object, "checkout", ""));
-  if (!checkout) return std::unexpected(checkout.error());
-  return contract::WorkspaceGrant{WorkspaceId::trusted(string_of(object, "id")), *mode, *checkout};
-}
-
 // What the store holds was written by this program: a text that does not parse is corruption.
 Result<json::value> stored_json(std::string_view stored, std::string_view column) {
   auto value = parse_json(stored);
@@ -64,44 +44,17 @@ Result<json::value> stored_json(std::string_view stored, std::string_view column
 Result<std::vector<contract::WorkspaceGrant>> read_grants(std::string_view stored) {
   auto value = stored_json(stored, "workspaces");
   if (!value) return std::unexpected(value.error());
-  std::vector<contract::WorkspaceGrant> grants;
-  for (json::value const& item : value->as_array()) {
-    auto grant = read_grant(item.as_object());
-    if (!grant) return std::unexpected(grant.error());
-    grants.push_back(*std::move(grant));
-  }
-  return grants;
+  return parse_grants(*value);
 }
 
 std::string_view reason_text(RunRecord const& run) {
   return run.reason ? contract::to_string(*run.reason) : std::string_view{};
 }
 
-// The summaries as everybody sees them, each with its parent, which a diff starts from.
-json::array print(std::vector<CommitRecord> const& commits) {
-  json::array array;
-  for (CommitRecord const& commit : commits) {
-    json::value value = json::parse(contract::print(commit.summary));
-    value.as_object()["parent"] = text(commit.parent);
-    array.push_back(std::move(value));
-  }
-  return array;
-}
-
 Result<std::vector<CommitRecord>> read_commits(std::string_view stored) {
   auto value = stored_json(stored, "commits");
   if (!value) return std::unexpected(value.error());
-  std::vector<CommitRecord> commits;
-  for (json::value& item : value->as_array()) {
-    CommitRecord commit;
-    commit.parent = string_of(item.as_object(), "parent");
-    item.as_object().erase("parent");
-    auto summary = contract::parse_commits(json::serialize(json::array{item}));
-    if (!summary) return std::unexpected(summary.error());
-    commit.summary = std::move(summary->front());
-    commits.push_back(std::move(commit));
-  }
-  return commits;
+  return parse_commits(*value);
 }
 
 json::object print(model::Usage const& usage) {

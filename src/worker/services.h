@@ -30,6 +30,11 @@ struct WorkerOptions {
   std::int64_t turns_max = 200;   // model calls of a run that names no limit
   Millis interrupt_grace{2'000};  // for a unit to end its turn in order before it is killed
   Millis lease{90'000};
+  // In a process of its own: its folders are those of the server only where the machines share
+  // them.
+  bool joined = false;
+  std::string session_folder{};  // of sessions that may not write their workspace; empty: beside
+                                 // the state folder's others
 };
 
 struct Services {

@@ -40,7 +40,7 @@ Status mark_removed(store::Transaction& transaction, SessionId const& id, WallTi
 
 }  // namespace
 
-Task<Status> remove_session(Services const& services, Worker& worker, SessionId id,
+Task<Status> remove_session(Services const& services, Workforce& workforce, SessionId id,
                             Removal removal) {
   auto found = co_await services.readers.run(
       [id](store::Database& database) { return find_session(database, id); });
@@ -58,7 +58,7 @@ Task<Status> remove_session(Services const& services, Worker& worker, SessionId 
         return mark_removed(transaction, id, now);
       });
   if (!marked) co_return marked;
-  co_await worker.release(id);
+  co_await workforce.release(id);
   auto const removed = co_await services.sync_pool.run(
       [place = *tree, folder = fmt::format("{}/sessions/{}", services.options.state_folder, id)] {
         if (place) {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "worker/services.h"
-#include "worker/worker.h"
+#include "worker/workforce.h"
 
 namespace drover::worker {
 
@@ -17,7 +17,7 @@ enum class Removal : std::uint8_t {
 
 // conflict while a run of it is under way or queued. One that was cut off is taken up by the next
 // call; a session that is removed already is no error.
-Task<Status> remove_session(Services const& services, Worker& worker, SessionId id,
+Task<Status> remove_session(Services const& services, Workforce& workforce, SessionId id,
                             Removal removal);
 
 }  // namespace drover::worker

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -12,9 +11,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "worker/end_write.h"
+#include "worker/placement.h"
 #include "worker/run_journal.h"
-#include "worker/run_store.h"
 #include "worker/waiting.h"
 
 namespace drover::worker {
@@ -33,11 +31,6 @@ TurnEnd end_of(TurnEnd::Kind kind, std::string detail = {}) {
   end.kind = kind;
   end.detail = std::move(detail);
   return end;
-}
-
-std::optional<std::int64_t> budget_of(contract::Limits const& limits) {
-  if (!limits.max_budget_usd) return std::nullopt;
-  return std::llround(*limits.max_budget_usd * 1e6);
 }
 
 // The limit that ended a run, by its name in an invocation.
@@ -60,6 +53,18 @@ std::string_view limit_of(RunReason reason) {
   }
 }
 
+// A run that was cut off while its change was being governed goes on from there.
+Outcome outcome_of_committing(RunRecord const& run) {
+  Outcome outcome;
+  outcome.reason = run.reason.value_or(RunReason::completed);
+  outcome.state = contract::resting_state(outcome.reason);
+  bool const ended_well =
+      outcome.state == RunState::succeeded || outcome.state == RunState::waiting;
+  outcome.tree = ended_well ? TreeAction::commit : TreeAction::set_aside;
+  outcome.detail = run.detail;
+  return outcome;
+}
+
 std::string set_aside_note(RunRecord const& run, contract::CommitSummary const& rescued) {
   return fmt::format(
       "[Note from drover: your previous turn ended as {} ({}). Its uncommitted changes ({} files) "
@@ -70,13 +75,15 @@ std::string set_aside_note(RunRecord const& run, contract::CommitSummary const& 
 
 }  // namespace
 
-Supervisor::Supervisor(Services const& services, UnitHost& units, broker::Claim claim,
-                       RunRecord run, SessionRecord session)
-    : services_(services),
+Supervisor::Supervisor(WorkerParts const& parts, UnitHost& units, Assignment assignment)
+    : parts_(parts),
       units_(units),
-      claim_(std::move(claim)),
-      run_(std::move(run)),
-      session_(std::move(session)),
+      claim_(std::move(assignment.claim)),
+      run_(std::move(assignment.run)),
+      session_(std::move(assignment.session)),
+      folders_(std::move(assignment.folders)),
+      model_(std::move(assignment.model)),
+      served_last_(assignment.served_last),
       resumed_(run_.attempts > 1),
       usage_before_(run_.usage) {}
 
@@ -104,9 +111,20 @@ void Supervisor::fence() {
 
 Task<void> Supervisor::work() {
   if (run_.state == RunState::committing) {
+    auto const here = co_await check_folders();
+    if (!here || abandon_) {
+      TurnEnd end = here ? end_of(TurnEnd::Kind::server_stops)
+                         : end_of(TurnEnd::Kind::misplaced, here.error().text());
+      co_await leave_committing(decide(end, 0, 0));
+      co_return;
+    }
     auto checkouts = co_await check_out();
     if (checkouts) checkouts_ = *std::move(checkouts);
-    co_await conclude(resume_committing(run_));
+    co_await conclude(outcome_of_committing(run_));
+    co_return;
+  }
+  if (abandon_) {
+    co_await conclude(decide(end_of(TurnEnd::Kind::server_stops), 0, 0));
     co_return;
   }
   TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
@@ -117,19 +135,20 @@ Task<void> Supervisor::work() {
 Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
   std::vector<workspace::CheckoutRequest> requests;
   for (contract::WorkspaceGrant const& grant : session_.workspaces) {
-    auto const workspace = services_.workspaces.find(grant.id);
-    if (!workspace) co_return std::unexpected(workspace.error());
+    auto const folder = folders_.find(grant.id);
+    if (folder == folders_.end())
+      co_return fail(ErrorCode::not_found, "there is no workspace {}", grant.id);
     workspace::CheckoutRequest request;
-    request.path = workspace->path;
+    request.path = folder->second;
     request.grant = grant;
     request.worktree = session_.worktree;
     request.branch = session_.branch;
     request.session = session_.id.str();
-    request.now = services_.clock.now();
+    request.now = parts_.clock.now();
     request.resumed = resumed_ || run_.state == RunState::committing;
     requests.push_back(std::move(request));
   }
-  co_return co_await services_.sync_pool.run(
+  co_return co_await parts_.sync_pool.run(
       [requests]() -> Result<std::vector<workspace::CheckedOut>> {
         std::vector<workspace::CheckedOut> all;
         for (auto const& request : requests) {
@@ -141,20 +160,31 @@ Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
       });
 }
 
+Task<Status> Supervisor::check_folders() {
+  if (!parts_.options.joined) co_return Status{};
+  co_return co_await parts_.pool.run(
+      [session = session_, folders = folders_, options = parts_.options] {
+        return require_folders(session, folders, options);
+      });
+}
+
 Task<TurnEnd> Supervisor::drive() {
-  auto const claimed_at = services_.clock.boot_now();
-  auto model = co_await services_.models.prepare(run_.model);
-  if (!model) co_return end_of(TurnEnd::Kind::start_failed, model.error().text());
+  auto const claimed_at = parts_.clock.boot_now();
+  if (!model_) co_return end_of(TurnEnd::Kind::start_failed, model_.error().text());
+  auto const here = co_await check_folders();
+  if (!here) co_return end_of(TurnEnd::Kind::misplaced, here.error().text());
   auto checkouts = co_await check_out();
   if (!checkouts) co_return co_await no_start(checkouts.error());
   checkouts_ = *std::move(checkouts);
 
-  turn_ = std::make_shared<Turn>(services_.io.get_executor(), run_, *std::move(model),
+  turn_ = std::make_shared<Turn>(parts_.io.get_executor(), claim_, run_, *model_,
                                  budget_of(run_.limits));
   turn_->claimed_at = claimed_at;
   turn_->prompt = session_.note.empty() ? run_.prompt : session_.note + "\n\n" + run_.prompt;
   if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
   if (cancel_) co_return end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
+  // The warm unit of a worker that others came after remembers less than the session's files say.
+  if (!served_last_) co_await units_.drop(session_.id);
   auto const acquired = co_await units_.acquire(session_, checkouts_, turn_);
   if (!acquired) co_return co_await no_start(acquired.error());
   co_return co_await wait_for_end();
@@ -165,7 +195,7 @@ Task<TurnEnd> Supervisor::drive() {
 Task<TurnEnd> Supervisor::no_start(Error error) {
   TurnEnd end = end_of(TurnEnd::Kind::start_failed, error.text());
   if (error.code != ErrorCode::no_space) co_return end;
-  auto const room = co_await services_.pool.run([reserve = &services_.reserve]() -> Status {
+  auto const room = co_await parts_.pool.run([reserve = &parts_.reserve]() -> Status {
     reserve->give_up();
     return reserve->hold();
   });
@@ -175,7 +205,7 @@ Task<TurnEnd> Supervisor::no_start(Error error) {
 
 Task<TurnEnd> Supervisor::wait_for_end() {
   Millis const limit =
-      run_.limits.timeout_s ? Millis{*run_.limits.timeout_s * 1000} : services_.options.run_timeout;
+      run_.limits.timeout_s ? Millis{*run_.limits.timeout_s * 1000} : parts_.options.run_timeout;
   auto const end_at = steady_clock::now() + limit;
   turn_->heard_at = steady_clock::now();
   for (;;) {
@@ -216,7 +246,7 @@ Task<TurnEnd> Supervisor::wait_for_end() {
 // Lets the unit close its history before it is killed. What it says then changes nothing.
 Task<TurnEnd> Supervisor::end_in_order(TurnEnd end) {
   units_.interrupt(session_.id);
-  auto const deadline = steady_clock::now() + services_.options.interrupt_grace;
+  auto const deadline = steady_clock::now() + parts_.options.interrupt_grace;
   while (!turn_->done && !turn_->unit_gone && !turn_->fenced && steady_clock::now() < deadline) {
     auto const seen = turn_->changed.version();
     co_await turn_->changed.wait(seen, deadline);
@@ -240,8 +270,7 @@ void Supervisor::take_account() {
 
 Task<void> Supervisor::conclude(Outcome outcome) {
   if (outcome.fenced) {
-    co_await units_.drop(session_.id);
-    log::warn("run-fenced", {{"run", run_.id}, {"epoch", run_.epoch}});
+    co_await leave_to_next();
     co_return;
   }
   bool keep = outcome.keep_unit;
@@ -263,49 +292,58 @@ Task<void> Supervisor::conclude(Outcome outcome) {
     co_return;
   }
   if (outcome.tree != TreeAction::leave && !checkouts_.empty()) {
+    // Right before the tree is touched: it belongs to whoever holds the claim.
     auto const recorded = co_await record_committing(outcome);
     if (!recorded) {
-      // Without that record nobody knows that this attempt is still the one that may change the
-      // tree; another may be at it.
-      co_await units_.drop(session_.id);
+      co_await leave_to_next();
       co_return;
     }
     co_await govern(outcome, events);
   }
   co_await finish(std::move(outcome), std::move(events));
   if (!keep) co_return;
-  Millis const idle =
-      run_.limits.idle_s ? Millis{*run_.limits.idle_s * 1000} : services_.options.idle;
+  Millis const idle = run_.limits.idle_s ? Millis{*run_.limits.idle_s * 1000} : parts_.options.idle;
   units_.rest(session_.id, idle);
 }
 
+// Another attempt has taken over, or may have: nothing is written, and no unit of this one goes on.
+Task<void> Supervisor::leave_to_next() {
+  co_await units_.drop(session_.id);
+  log::warn("run-fenced", {{"run", run_.id}, {"epoch", run_.epoch}});
+}
+
+// A change that is being governed is governed elsewhere.
+Task<void> Supervisor::leave_committing(Outcome outcome) {
+  run_.attempts -= 1;
+  Step step{.claim = claim_, .run = run_, .from = run_.state, .events = {}};
+  PutBack back{.step = std::move(step), .failure = std::nullopt, .delay = outcome.delay};
+  auto const stored = co_await parts_.control.put_back(std::move(back));
+  if (!stored) log::warn("run-not-put-back", {{"run", run_.id}, {"reason", stored.error().text()}});
+}
+
 Task<Status> Supervisor::record_committing(Outcome outcome) {
+  std::vector<broker::Claim> claims{claim_};
+  auto const lost = co_await parts_.control.renew(std::move(claims), parts_.options.lease);
+  if (lost && !lost->empty()) co_return fail(ErrorCode::conflict, "the run {} is fenced", run_.id);
   RunState const from = run_.state;
   run_.state = RunState::committing;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  auto job = [this, run = run_, from](store::Transaction& transaction) {
-    return write_run(transaction, services_.streams, run, from);
-  };
-  co_return co_await record(std::move(job));
-}
-
-// A full disk may have room again; every other failure is for the next attempt or the next start to
-// take up.
-Task<Status> Supervisor::record(std::function<Status(store::Transaction&)> job) {
+  // A full disk may have room again; every other failure is for the next attempt.
   for (;;) {
-    auto const stored = co_await write_of_end(services_, job);
-    if (stored) co_return Status{};
-    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});
-    if (stored.error().code != ErrorCode::no_space || abandon_) co_return stored;
-    boost::asio::steady_timer timer{services_.io};
+    Step step{.claim = claim_, .run = run_, .from = from, .events = {}};
+    auto const recorded = co_await parts_.control.record(std::move(step), Room::of_ends);
+    if (recorded) co_return Status{};
+    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", recorded.error().text()}});
+    if (recorded.error().code != ErrorCode::no_space || abandon_) co_return recorded;
+    boost::asio::steady_timer timer{parts_.io};
     timer.expires_after(kRetryWrite);
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
 }
 
 Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
-  auto const started = services_.clock.boot_now();
+  auto const started = parts_.clock.boot_now();
   for (workspace::CheckedOut const& checkout : checkouts_) {
     if (checkout.mode != contract::WorkspaceMode::rw) continue;
     workspace::TurnChange change;
@@ -317,9 +355,9 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
     change.launcher = session_.launcher;
     change.reply = run_.reply;
     change.fallback = run_.prompt;
-    change.now = services_.clock.now();
+    change.now = parts_.clock.now();
     bool const commit = outcome.tree == TreeAction::commit;
-    auto const governed = co_await services_.sync_pool.run([change, commit] {
+    auto const governed = co_await parts_.sync_pool.run([change, commit] {
       return commit ? workspace::commit_turn(change) : workspace::set_aside(change);
     });
     if (!governed) {
@@ -342,7 +380,7 @@ Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>&
         draft(EventType::commit, contract::commit_draft(head_of(run_), governed->commit)));
   }
   run_.phases.commit_ms +=
-      std::chrono::duration_cast<Millis>(services_.clock.boot_now() - started).count();
+      std::chrono::duration_cast<Millis>(parts_.clock.boot_now() - started).count();
 }
 
 Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft> events) {
@@ -351,27 +389,27 @@ Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft>
   if (!outcome.counts) run_.attempts -= 1;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  auto const random = services_.random.below(std::numeric_limits<std::uint64_t>::max());
-  auto job = [this, run = run_, from, claim = claim_, events,
-              random](store::Transaction& transaction) {
-    return put_back_run(transaction, services_.streams, services_.queue, claim, run, from, events,
-                        random);
-  };
-  auto const stored = co_await write_of_end(services_, std::move(job));
+  // A server that stops or a full disk is not the run's fault; a unit that was lost may be.
+  std::optional<broker::Failure> failure;
+  if (counts_as_attempt(outcome.reason))
+    failure = broker::Failure{outcome.detail, std::nullopt,
+                              parts_.random.below(std::numeric_limits<std::uint64_t>::max())};
+  Step step{.claim = claim_, .run = run_, .from = from, .events = std::move(events)};
+  PutBack back{.step = std::move(step), .failure = std::move(failure), .delay = outcome.delay};
+  auto const stored = co_await parts_.control.put_back(std::move(back));
   // Without this record the lease runs out, or the next start finds the claim: the same end.
   if (!stored) log::warn("run-not-put-back", {{"run", run_.id}, {"reason", stored.error().text()}});
 }
 
 Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> events) {
   RunState const from = run_.state;
-  WallTime const now = services_.clock.now();
+  WallTime const now = parts_.clock.now();
   run_.state = outcome.state;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
   bool const waits = outcome.state == RunState::waiting;
   if (waits)
-    run_.answer_by = now + (run_.limits.wait_s ? std::chrono::seconds{*run_.limits.wait_s}
-                                               : std::chrono::seconds{kAnswerWithin});
+    run_.answer_by = answer_by(run_, now);
   else
     run_.finished_at = now;
   run_.phases.total_ms = ms_between(run_.created_at, now);
@@ -379,13 +417,17 @@ Task<void> Supervisor::finish(Outcome outcome, std::vector<broker::EventDraft> e
   if (outcome.tree == TreeAction::set_aside && !run_.commits.empty())
     session_.note = set_aside_note(run_, run_.commits.back().summary);
   session_.updated_at = now;
-  auto job = [this, run = run_, session = session_, from, claim = claim_, events,
-              now](store::Transaction& transaction) {
-    return end_claimed_run(transaction, services_.streams, services_.queue, claim, run, session,
-                           from, events, now);
-  };
-  auto const recorded = co_await record(std::move(job));
-  if (!recorded) co_return;
+  for (;;) {
+    Step step{.claim = claim_, .run = run_, .from = from, .events = events};
+    auto const stored = co_await parts_.control.finish(std::move(step), session_);
+    if (stored) break;
+    log::error("run-end-not-recorded", {{"run", run_.id}, {"reason", stored.error().text()}});
+    // A full disk may have room again; everything else is for the next start to take up.
+    if (stored.error().code != ErrorCode::no_space || abandon_) co_return;
+    boost::asio::steady_timer timer{parts_.io};
+    timer.expires_after(kRetryWrite);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
   log::info(waits ? "run-asks" : "run-ended", {{"run", run_.id},
                                                {"state", contract::to_string(run_.state)},
                                                {"reason", contract::to_string(*run_.reason)},

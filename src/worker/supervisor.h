@@ -3,24 +3,24 @@
 // freezes it, has the change governed, and writes exactly one terminal event or puts the run back.
 //
 // On the event loop.
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/dispatch_queue.h"
+#include "worker/control.h"
 #include "worker/outcome.h"
-#include "worker/services.h"
 #include "worker/turn.h"
 #include "worker/unit_host.h"
+#include "worker/worker_parts.h"
 #include "workspace/governor.h"
 
 namespace drover::worker {
 
 class Supervisor {
  public:
-  Supervisor(Services const& services, UnitHost& units, broker::Claim claim, RunRecord run,
-             SessionRecord session);
+  Supervisor(WorkerParts const& parts, UnitHost& units, Assignment assignment);
   ~Supervisor();
   Supervisor(Supervisor const&) = delete;
   Supervisor& operator=(Supervisor const&) = delete;
@@ -38,6 +38,7 @@ class Supervisor {
 
  private:
   Task<TurnEnd> drive();
+  Task<Status> check_folders();
   Task<Result<std::vector<workspace::CheckedOut>>> check_out();
   Task<TurnEnd> no_start(Error error);
   Task<TurnEnd> wait_for_end();
@@ -45,17 +46,21 @@ class Supervisor {
   Task<void> conclude(Outcome outcome);
   Task<void> govern(Outcome& outcome, std::vector<broker::EventDraft>& events);
   Task<Status> record_committing(Outcome outcome);
-  Task<Status> record(std::function<Status(store::Transaction&)> job);
+  Task<void> leave_to_next();
+  Task<void> leave_committing(Outcome outcome);
   Task<void> finish(Outcome outcome, std::vector<broker::EventDraft> events);
   Task<void> put_back(Outcome outcome, std::vector<broker::EventDraft> events);
   void take_account();
   void wake();
 
-  Services const& services_;
+  WorkerParts const& parts_;
   UnitHost& units_;
   broker::Claim claim_;
   RunRecord run_;
   SessionRecord session_;
+  std::map<WorkspaceId, std::string> folders_;
+  Result<gateway::ReadyModel> model_;
+  bool served_last_;
   bool resumed_;  // an earlier attempt had reached a unit
   TurnPtr turn_;
   std::vector<workspace::CheckedOut> checkouts_;

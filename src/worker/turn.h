@@ -1,6 +1,7 @@
 #pragma once
 // One run while a worker has it: what is known, and what was seen of the unit. On the event loop.
 #include <chrono>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "base/time.h"
+#include "broker/dispatch_queue.h"
 #include "gateway/budget.h"
 #include "gateway/model_proxy.h"
 #include "os/async_event.h"
@@ -17,14 +19,22 @@
 
 namespace drover::worker {
 
+// What the run may spend, in micro-dollars.
+[[nodiscard]] inline std::optional<std::int64_t> budget_of(contract::Limits const& limits) {
+  if (!limits.max_budget_usd) return std::nullopt;
+  return std::llround(*limits.max_budget_usd * 1e6);
+}
+
 struct Turn {
-  Turn(boost::asio::any_io_executor executor, RunRecord record, gateway::ReadyModel ready,
-       std::optional<std::int64_t> budget_microdollars)
-      : run(std::move(record)),
+  Turn(boost::asio::any_io_executor executor, broker::Claim held, RunRecord record,
+       gateway::ReadyModel ready, std::optional<std::int64_t> budget_microdollars)
+      : claim(std::move(held)),
+        run(std::move(record)),
         model(std::move(ready)),
         budget(budget_microdollars, run.cost_microdollars),
         changed(std::move(executor)) {}
 
+  broker::Claim claim;
   RunRecord run;  // as last written
   gateway::ReadyModel model;
   gateway::Budget budget;
@@ -40,6 +50,7 @@ struct Turn {
   std::string unit_end;  // how the unit ended, in a sentence
   bool cancel = false;
   bool fenced = false;
+  bool over = false;       // nothing more of its unit is taken
   os::AsyncEvent changed;  // one of the above did
 };
 

@@ -10,9 +10,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "worker/end_write.h"
-#include "worker/run_journal.h"
-#include "worker/run_store.h"
 
 namespace drover::worker {
 
@@ -20,8 +17,6 @@ namespace {
 
 constexpr std::size_t kModelRequestBytesMax = std::size_t{32} << 20U;
 constexpr std::int64_t kInboxWaitMaxMs = 60'000;
-// How soon a model call that waits for room sees that its unit has gone.
-constexpr Millis kRoomLook{250};
 
 net::Headers json_headers() {
   return {{"content-type", "application/json"}};
@@ -36,24 +31,14 @@ std::int64_t number_of(net::HttpRequest const& request, std::string_view name) {
   return number;
 }
 
-contract::Usage usage_of_call(gateway::CallReport const& report) {
-  contract::Usage usage;
-  usage.input = report.usage.input;
-  usage.output = report.usage.output;
-  usage.cache_read = report.usage.cache_read;
-  usage.cache_write = report.usage.cache_write_5m + report.usage.cache_write_1h;
-  usage.cost_usd = static_cast<double>(report.cost_microdollars) / 1e6;
-  return usage;
-}
-
 }  // namespace
 
-UnitChannel::UnitChannel(Services const& services, std::string unit,
+UnitChannel::UnitChannel(WorkerParts const& parts, std::string unit,
                          json::object const& description)
-    : services_(services),
+    : parts_(parts),
       unit_(std::move(unit)),
       description_(json::serialize(description)),
-      inbox_changed_(services.io.get_executor()) {}
+      inbox_changed_(parts.io.get_executor()) {}
 
 UnitChannel::~UnitChannel() = default;
 
@@ -66,7 +51,7 @@ Status UnitChannel::listen(std::string const& socket_path) {
   };
   // Any uid may connect: the folder around the socket is closed to others, and inside the sandbox
   // there is only the unit.
-  auto server = net::HttpServer::listen_unix(services_.io, socket_path, 0666, options, handler);
+  auto server = net::HttpServer::listen_unix(parts_.io, socket_path, 0666, options, handler);
   if (!server) return std::unexpected(server.error());
   server_ = *std::move(server);
   return {};
@@ -84,6 +69,7 @@ void UnitChannel::interrupt() {
 }
 
 void UnitChannel::end() {
+  if (turn_ != nullptr) turn_->over = true;
   turn_.reset();
   interrupt_ = false;
 }
@@ -101,7 +87,7 @@ Status UnitChannel::authenticate(net::HttpRequest const& request) const {
   std::string_view token = key == nullptr ? std::string_view{} : std::string_view{*key};
   if (header != nullptr && header->starts_with(kScheme))
     token = std::string_view{*header}.substr(kScheme.size());
-  auto const claims = services_.tokens.verify(token, gateway::kUnitAudience, services_.clock.now());
+  auto const claims = parts_.tokens.verify(token, gateway::kUnitAudience, parts_.clock.now());
   if (!claims)
     return fail(ErrorCode::unauthenticated, "the unit's token is refused: {}",
                 gateway::to_string(claims.error()));
@@ -137,7 +123,7 @@ Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply)
 json::object UnitChannel::message() const {
   RunRecord const& run = turn_->run;
   json::object limits;
-  limits["max_turns"] = run.limits.max_turns.value_or(services_.options.turns_max);
+  limits["max_turns"] = run.limits.max_turns.value_or(parts_.options.turns_max);
   return {{"type", "message"},
           {"turn_id", json::string{run.id.str()}},
           {"run", json::string{run.id.str()}},
@@ -183,9 +169,6 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
     co_return fail(ErrorCode::unavailable, "the batch {} is being stored", number);
   auto batch = read_unit_batch(request.body, turn->run.id, Epoch{turn->run.epoch});
   if (!batch) co_return std::unexpected(batch.error());
-  // The unit keeps the batch and tries again: the run waits. What ends it uses the reserve.
-  auto const room = services_.reserve.room();
-  if (!room && !batch->done) co_return room;
   if (number > 0) batch_taken_ = number;
   std::size_t const count = batch->drafts.size();
   if (turn->done && count > 0)
@@ -199,19 +182,18 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
     after.state = contract::RunState::running;
     if (after.phases.start_ms == 0)
       after.phases.start_ms =
-          std::chrono::duration_cast<Millis>(services_.clock.boot_now() - turn->claimed_at).count();
+          std::chrono::duration_cast<Millis>(parts_.clock.boot_now() - turn->claimed_at).count();
     turn->run = after;
   }
-  auto job = [this, after, from, first,
-              drafts = std::move(batch->drafts)](store::Transaction& transaction) -> Status {
-    if (first) return write_run(transaction, services_.streams, after, from, drafts);
-    return append_unit_events(transaction, services_.streams, after, drafts);
-  };
+  // Without room the unit keeps the batch and tries again: the run waits. What ends it uses the
+  // reserve.
+  Room const room = batch->done ? Room::of_ends : Room::of_work;
+  Step step{.claim = turn->claim, .run = after, .from = from, .events = std::move(batch->drafts)};
   Status stored;
-  if (batch->done) {
-    stored = co_await write_of_end(services_, std::move(job));
+  if (first) {
+    stored = co_await parts_.control.record(std::move(step), room);
   } else {
-    stored = co_await services_.writer.run(std::move(job));
+    stored = co_await parts_.control.append(std::move(step), room);
   }
   if (!stored) {
     batch_taken_ = batch_stored_;
@@ -233,37 +215,10 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
 }
 
 Task<Status> UnitChannel::messages(net::HttpRequest request, net::HttpReply& reply) {
-  TurnPtr const turn = turn_;
+  TurnPtr turn = turn_;
   if (turn == nullptr || turn->fenced)
     co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
-  bool gone = false;
-  reply.on_peer_gone([&gone] { gone = true; });
-  // What the call cost could not be recorded, nor what comes of it: the run waits here.
-  while (!services_.reserve.held() && !gone && turn_ == turn && !turn->fenced)
-    co_await services_.reserve.wait_change(std::chrono::steady_clock::now() + kRoomLook);
-  if (gone || turn_ != turn || turn->fenced)
-    co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
-  std::string session = turn->run.session.str();
-  gateway::CallReport const report = co_await services_.models.serve(
-      std::move(request), reply, turn->model, turn->budget, std::move(session));
-  turn->run.phases.model_ms += report.duration.count();
-  if (report.cost_microdollars == 0 && report.usage == model::Usage{}) co_return Status{};
-  turn->run.usage += report.usage;
-  turn->run.cost_microdollars = turn->budget.spent();
-  turn->run.turns += 1;
-  RunRecord const after = turn->run;
-  broker::EventDraft const event =
-      draft(contract::EventType::usage,
-            contract::usage_draft(head_of(after), usage_of_call(report), turn->model.route.model,
-                                  report.duration.count()));
-  auto const stored = co_await services_.writer.run(
-      [this, after, event](store::Transaction& transaction) -> Status {
-        return write_run(transaction, services_.streams, after, after.state, {event});
-      });
-  // The answer is with the unit already; what failed is the record of its cost.
-  if (!stored)
-    log::error("usage-not-recorded", {{"run", after.id}, {"reason", stored.error().text()}});
-  co_return Status{};
+  co_return co_await parts_.control.serve_model(std::move(turn), std::move(request), reply);
 }
 
 }  // namespace drover::worker

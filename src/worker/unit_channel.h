@@ -10,15 +10,15 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "net/http_server.h"
-#include "worker/services.h"
 #include "worker/turn.h"
+#include "worker/worker_parts.h"
 
 namespace drover::worker {
 
 class UnitChannel {
  public:
   // `unit` is the token's claim; `description` answers GET /v1/unit.
-  UnitChannel(Services const& services, std::string unit, json::object const& description);
+  UnitChannel(WorkerParts const& parts, std::string unit, json::object const& description);
   ~UnitChannel();
   UnitChannel(UnitChannel const&) = delete;
   UnitChannel& operator=(UnitChannel const&) = delete;
@@ -42,7 +42,7 @@ class UnitChannel {
   [[nodiscard]] Status authenticate(net::HttpRequest const& request) const;
   [[nodiscard]] json::object message() const;
 
-  Services const& services_;
+  WorkerParts const& parts_;
   std::string unit_;
   std::string description_;
   std::unique_ptr<net::HttpServer> server_;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "os/files.h"
+#include "worker/placement.h"
 #include "worker/unit_spec.h"
 
 namespace drover::worker {
@@ -33,10 +34,10 @@ std::vector<gateway::TokenGrant> token_grants(std::vector<workspace::CheckedOut>
 }  // namespace
 
 struct UnitHost::Unit {
-  Unit(Services const& services, std::string unit_name, json::object const& description)
+  Unit(WorkerParts const& parts, std::string unit_name, json::object const& description)
       : name(unit_name),
-        workload(WorkloadId::trusted(unit_name)),
-        channel(services, std::move(unit_name), description) {}
+        workload(WorkloadId::trusted(workload_name(unit_name, parts.options))),
+        channel(parts, std::move(unit_name), description) {}
 
   std::string name;
   WorkloadId workload;
@@ -50,17 +51,15 @@ struct UnitHost::Unit {
   steady_clock::time_point idle_until = steady_clock::time_point::max();
 };
 
-UnitHost::UnitHost(Services const& services)
-    : services_(services), idle_changed_(services.io.get_executor()) {}
+UnitHost::UnitHost(WorkerParts const& parts)
+    : parts_(parts), idle_changed_(parts.io.get_executor()) {}
 
 UnitHost::~UnitHost() = default;
 
 Status UnitHost::start() {
   for (std::string_view const folder : {"units", "sessions", "worktrees"})
-    DROVER_TRY(
-        os::make_folders(fmt::format("{}/{}", services_.options.state_folder, folder), 0700));
-  services_.runtime.on_event(
-      [this](runtime::RuntimeEvent const& event) { on_runtime_event(event); });
+    DROVER_TRY(os::make_folders(fmt::format("{}/{}", parts_.options.state_folder, folder), 0700));
+  parts_.runtime.on_event([this](runtime::RuntimeEvent const& event) { on_runtime_event(event); });
   return {};
 }
 
@@ -93,13 +92,17 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   // Filled by acquire(): name, channel, turn.
   Unit& unit = *made;
   UnitPlaces places;
-  places.unit_program = services_.options.unit_program;
-  places.socket_folder = fmt::format("{}/units/{}", services_.options.state_folder, unit.name);
-  places.session_folder = fmt::format("{}/sessions/{}", services_.options.state_folder, session.id);
-  auto const folders = co_await services_.pool.run([places]() -> Status {
-    DROVER_TRY(os::make_folders(places.socket_folder, 0755));
-    return os::make_folders(places.session_folder, 0700);
-  });
+  places.unit_program = parts_.options.unit_program;
+  places.socket_folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit.name);
+  places.session_folder = fmt::format("{}/{}", session_root(parts_.options), session.id);
+  bool const writes = checkouts.front().mode == contract::WorkspaceMode::rw;
+  auto const folders =
+      co_await parts_.pool.run([places, writes, root = session_root(parts_.options)]() -> Status {
+        DROVER_TRY(os::make_folders(places.socket_folder, 0755));
+        // On a machine without the server's folder nothing is made in its place.
+        if (writes && !os::exists(root)) return {};
+        return os::make_folders(places.session_folder, 0700);
+      });
   if (!folders) co_return folders;
   auto const listening = unit.channel.listen(places.socket_folder + "/unit.sock");
   if (!listening) co_return listening;
@@ -112,14 +115,14 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   claims.session = session.id.str();
   claims.workspaces = token_grants(checkouts);
   claims.tools = session.tools;
-  claims.token_id = new_id_text("jti", services_.clock, services_.random);
-  claims.issued_at = services_.clock.now();
+  claims.token_id = new_id_text("jti", parts_.clock, parts_.random);
+  claims.issued_at = parts_.clock.now();
   claims.expires_at = claims.issued_at + kTokenLife;
   unit.token_expires = claims.expires_at;
-  UnitIdentity identity{unit.name, services_.tokens.sign(claims),
-                        services_.options.idle + kOwnIdleMore};
+  UnitIdentity identity{unit.name, unit.workload, parts_.tokens.sign(claims),
+                        parts_.options.idle + kOwnIdleMore};
   runtime::WorkloadSpec spec = unit_spec(session, checkouts, unit.limits, identity, places);
-  auto const started = co_await services_.runtime.start(std::move(spec));
+  auto const started = co_await parts_.runtime.start(std::move(spec));
   if (!started) co_return std::unexpected(started.error());
   for (std::string const& limit : started->unenforced)
     log::warn("limit-not-enforced", {{"unit", unit.name}, {"limit", limit}});
@@ -132,7 +135,7 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
   auto const warm = units_.find(session.id);
   if (warm != units_.end()) {
     Unit& unit = *warm->second;
-    bool const lasts = unit.token_expires > services_.clock.now() + services_.options.run_timeout;
+    bool const lasts = unit.token_expires > parts_.clock.now() + parts_.options.run_timeout;
     bool const same = unit.limits.memory_mb == turn->run.limits.memory_mb &&
                       unit.limits.cpu == turn->run.limits.cpu &&
                       unit.limits.pids == turn->run.limits.pids;
@@ -140,7 +143,7 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
       unit.resting = false;
       unit.turn = turn;
       unit.channel.begin(turn);
-      auto const thawed = co_await services_.runtime.thaw(unit.workload);
+      auto const thawed = co_await parts_.runtime.thaw(unit.workload);
       if (thawed) {
         unit.frozen = false;
         co_return Status{};
@@ -150,9 +153,9 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
   }
   std::string const name = unit_name(session);
   auto unit =
-      std::make_unique<Unit>(services_, name,
+      std::make_unique<Unit>(parts_, name,
                              unit_description(session, checkouts, name, turn->model.route.model,
-                                              services_.options.idle + kOwnIdleMore));
+                                              parts_.options.idle + kOwnIdleMore));
   unit->turn = turn;
   unit->limits = turn->run.limits;
   unit->channel.begin(turn);
@@ -174,7 +177,7 @@ void UnitHost::interrupt(SessionId const& session) {
 Task<Status> UnitHost::freeze(SessionId session) {
   auto const found = units_.find(session);
   if (found == units_.end() || found->second->gone || found->second->frozen) co_return Status{};
-  auto const frozen = co_await services_.runtime.freeze(found->second->workload);
+  auto const frozen = co_await parts_.runtime.freeze(found->second->workload);
   auto const again = units_.find(session);
   if (again == units_.end() || again->second->gone) co_return Status{};
   if (frozen) again->second->frozen = true;
@@ -190,6 +193,13 @@ void UnitHost::rest(SessionId const& session, Millis idle) {
   unit.resting = true;
   unit.idle_until = steady_clock::now() + idle;
   idle_changed_.notify();
+}
+
+std::vector<SessionId> UnitHost::resting() const {
+  std::vector<SessionId> sessions;
+  for (auto const& [session, unit] : units_)
+    if (unit->resting) sessions.push_back(session);
+  return sessions;
 }
 
 // Bounded, because destroying a workload is.
@@ -220,12 +230,12 @@ Task<void> UnitHost::drop(SessionId session) {
   };
   Ended const ended{this, session};
   // The processes first: a model call that is cut by closing its connection must not be retried.
-  auto const gone = co_await services_.runtime.destroy(unit->workload);
+  auto const gone = co_await parts_.runtime.destroy(unit->workload);
   if (!gone) log::error("unit-not-reaped", {{"unit", unit->name}, {"reason", gone.error().text()}});
   co_await unit->channel.close();
-  std::string folder = fmt::format("{}/units/{}", services_.options.state_folder, unit->name);
+  std::string folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit->name);
   auto const removed =
-      co_await services_.pool.run([folder]() -> Status { return os::remove_tree(folder); });
+      co_await parts_.pool.run([folder]() -> Status { return os::remove_tree(folder); });
   if (!removed)
     log::warn("unit-folder-left", {{"unit", unit->name}, {"reason", removed.error().text()}});
 }

@@ -12,16 +12,16 @@
 
 #include "base/error.h"
 #include "os/async_event.h"
-#include "worker/services.h"
 #include "worker/turn.h"
 #include "worker/unit_channel.h"
+#include "worker/worker_parts.h"
 #include "workspace/checkout.h"
 
 namespace drover::worker {
 
 class UnitHost {
  public:
-  explicit UnitHost(Services const& services);
+  explicit UnitHost(WorkerParts const& parts);
   ~UnitHost();
   UnitHost(UnitHost const&) = delete;
   UnitHost& operator=(UnitHost const&) = delete;
@@ -44,6 +44,8 @@ class UnitHost {
   Task<Status> freeze(SessionId session);
   // The turn is over and the unit stays, frozen, for `idle`.
   void rest(SessionId const& session, Millis idle);
+  // Sessions whose unit rests.
+  [[nodiscard]] std::vector<SessionId> resting() const;
   // The unit goes, with every process of it.
   Task<void> drop(SessionId session);
 
@@ -56,7 +58,7 @@ class UnitHost {
   // Until no unit of the session is on its way out.
   Task<void> await_end(SessionId session);
 
-  Services const& services_;
+  WorkerParts const& parts_;
   std::map<SessionId, std::unique_ptr<Unit>> units_;
   // Sessions whose unit is on its way out: its name, socket and cgroup are not free yet.
   std::set<SessionId> ending_;

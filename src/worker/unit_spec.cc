@@ -85,7 +85,7 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                 contract::Limits const& limits, UnitIdentity const& identity,
                                 UnitPlaces const& places) {
   runtime::WorkloadSpec workload;
-  workload.id = WorkloadId::trusted(identity.name);
+  workload.id = identity.workload;
   workload.profile = "unit";
   workload.owned_folders = {places.socket_folder};
   sandbox::SandboxSpec& spec = workload.sandbox;

@@ -21,6 +21,7 @@ struct UnitPlaces {
 
 struct UnitIdentity {
   std::string name;
+  WorkloadId workload;
   Secret token;
   Millis idle{0};
 };

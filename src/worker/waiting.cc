@@ -38,6 +38,11 @@ std::string answered_by(RunId const& answer) {
 
 }  // namespace
 
+WallTime answer_by(RunRecord const& run, WallTime now) {
+  return now + (run.limits.wait_s ? std::chrono::seconds{*run.limits.wait_s}
+                                  : std::chrono::seconds{kAnswerWithin});
+}
+
 Status begin_waiting(store::Transaction& transaction, broker::OutputStreams& streams,
                      RunRecord const& run, RunState from,
                      std::vector<broker::EventDraft> const& events, WallTime now) {

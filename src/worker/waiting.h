@@ -15,6 +15,9 @@ namespace drover::worker {
 // How long the answer may take where the run's limits do not say.
 inline constexpr std::chrono::days kAnswerWithin{7};
 
+// When a run that asks at `now` waits no longer.
+[[nodiscard]] WallTime answer_by(RunRecord const& run, WallTime now);
+
 // ---- inside a job of the writer
 
 // `run` is in the state waiting. A message that is queued in its session already is the answer.

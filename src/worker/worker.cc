@@ -1,15 +1,12 @@
 #include "worker/worker.h"
 
-#include <exception>
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-
 #include "base/log.h"
-#include "worker/end_write.h"
-#include "worker/run_journal.h"
-#include "worker/run_store.h"
-#include "worker/waiting.h"
 
 namespace drover::worker {
 
@@ -19,148 +16,199 @@ using std::chrono::steady_clock;
 
 constexpr Millis kClaimWait{60'000};
 constexpr Millis kClaimRetry{1'000};
+constexpr Millis kRenewRetry{500};
 
 }  // namespace
 
-Worker::Worker(Services const& services, WorkerId id)
-    : services_(services),
+Worker::Worker(WorkerParts const& parts, WorkerId id, WorkerDuty duty)
+    : parts_(parts),
       id_(std::move(id)),
-      units_(services),
-      changed_(services.io.get_executor()) {}
+      duty_(std::move(duty)),
+      units_(parts_),
+      tasks_(parts.io.get_executor(), "worker"),
+      changed_(parts.io.get_executor()) {}
 
 Worker::~Worker() = default;
 
-void Worker::spawn(Task<void> task, char const* name) {
-  ++tasks_;
-  boost::asio::co_spawn(
-      services_.io, std::move(task), [this, name](std::exception_ptr const& thrown) {
-        --tasks_;
-        changed_.notify();
-        if (thrown == nullptr) return;
-        try {
-          std::rethrow_exception(thrown);
-        } catch (std::exception const& error) {
-          log::error("worker-task-failed", {{"task", name}, {"reason", error.what()}});
-        }
-      });
-}
-
 Status Worker::start() {
   DROVER_TRY(units_.start());
-  spawn(claim_loop(), "claim");
-  spawn(renew_loop(), "renew");
-  spawn(units_.watch_idle(), "idle");
+  tasks_.spawn(claim_loop(), "claim");
+  tasks_.spawn(renew_loop(), "renew");
+  tasks_.spawn(units_.watch_idle(), "idle");
   return {};
+}
+
+Task<void> Worker::drain(os::AsyncEvent::TimePoint deadline) {
+  draining_ = true;
+  parts_.control.close_claims();
+  changed_.notify();
+  while (working_ > 0 && steady_clock::now() < deadline) {
+    auto const seen = changed_.version();
+    co_await changed_.wait(seen, deadline);
+  }
 }
 
 Task<void> Worker::stop() {
   stopping_ = true;
+  parts_.control.close_claims();
   changed_.notify();
   for (auto& [run, supervisor] : active_)
     supervisor->abandon();
   while (working_ > 0) {
     auto const seen = changed_.version();
-    if (working_ > 0) co_await changed_.wait(seen);
+    co_await changed_.wait(seen);
   }
   co_await units_.stop();
-  while (tasks_ > 0) {
+  co_await tasks_.join();
+}
+
+Task<void> Worker::wait_done() {
+  while (!claims_over_ || working_ > 0) {
     auto const seen = changed_.version();
-    if (tasks_ > 0) co_await changed_.wait(seen);
+    co_await changed_.wait(seen);
   }
 }
 
 Task<void> Worker::claim_loop() {
-  while (!stopping_) {
+  bool const once = duty_.until == WorkerDuty::Until::one_run;
+  while (!leaving()) {
     auto const seen = changed_.version();
-    if (working_ >= services_.options.slots) {
+    if (working_ >= parts_.options.slots) {
       co_await changed_.wait(seen);
       continue;
     }
-    if (!services_.reserve.held()) {
+    if (!parts_.reserve.held()) {
       co_await changed_.wait(seen, steady_clock::now() + kClaimRetry);
       continue;
     }
-    broker::ClaimRequest request;
-    request.worker = id_;
-    request.lease = services_.options.lease;
-    request.wait = kClaimWait;
-    request.within = [this](store::Transaction& transaction, broker::Claim const& claim) -> Status {
-      DROVER_TRY(services_.reserve.room());
-      return begin_attempt(transaction, services_.streams, claim, services_.clock.now());
-    };
-    auto claim = co_await services_.queue.claim(std::move(request));
-    if (!claim) {
-      if (stopping_) co_return;
-      log::error("claim-failed", {{"reason", claim.error().text()}});
+    ClaimWish wish{.worker = id_,
+                   .filter = duty_.filter,
+                   .lease = parts_.options.lease,
+                   .wait = once ? Millis{0} : kClaimWait,
+                   .runs_max = once ? 1 : parts_.options.slots - working_};
+    auto claims = co_await parts_.control.claim(std::move(wish));
+    if (!claims) {
+      if (leaving()) break;
+      log::error("claim-failed", {{"reason", claims.error().text()}});
       co_await changed_.wait(changed_.version(), steady_clock::now() + kClaimRetry);
       continue;
     }
-    if (!*claim) continue;
-    ++working_;
-    spawn(supervise(std::move(**claim)), "supervise");
+    for (broker::Claim& claim : *claims) {
+      ++working_;
+      tasks_.spawn(supervise(std::move(claim)), "supervise");
+    }
+    if (once) break;
   }
+  claims_over_ = true;
+  changed_.notify();
 }
 
 Task<void> Worker::supervise(broker::Claim claim) {
-  // Counts down also when the coroutine is left by an exception.
+  // Both count down also when the coroutine is left by an exception.
+  struct Working {
+    Worker* worker;
+    ~Working() {
+      --worker->working_;
+      worker->changed_.notify();
+    }
+  };
+  Working const working{this};
   struct Leave {
     Worker* worker;
     RunId run;
     ~Leave() {
       worker->active_.erase(run);
       worker->claims_.erase(run);
-      --worker->working_;
       worker->changed_.notify();
       if (worker->sessions_changed_) worker->sessions_changed_();
     }
   };
   RunId const id = claim.entry.run;
+  // A claim that was lost may have come back to the same worker: the old attempt ends first.
+  while (claims_.contains(id)) {
+    fence(id);
+    auto const seen = changed_.version();
+    co_await changed_.wait(seen);
+  }
   Leave const leave{this, id};
-  struct Loaded {
-    RunRecord run;
-    SessionRecord session;
-  };
-  auto loaded = co_await services_.readers.run([id](store::Database& database) -> Result<Loaded> {
-    auto run = find_run(database, id);
-    if (!run) return std::unexpected(run.error());
-    auto session = find_session(database, run->session);
-    if (!session) return std::unexpected(session.error());
-    return Loaded{*std::move(run), *std::move(session)};
-  });
-  if (!loaded) {
-    log::error("run-not-readable", {{"run", id}, {"reason", loaded.error().text()}});
+  Held held{.claim = claim, .until = parts_.clock.boot_now() + parts_.options.lease};
+  claims_.insert_or_assign(id, std::move(held));
+  changed_.notify();
+  auto assignment = co_await parts_.control.take(std::move(claim));
+  if (!assignment) {
+    log::error("run-not-readable", {{"run", id}, {"reason", assignment.error().text()}});
     co_return;
   }
-  claims_.emplace(id, claim);
-  Supervisor supervisor{services_, units_, std::move(claim), std::move(loaded->run),
-                        std::move(loaded->session)};
+  Supervisor supervisor{parts_, units_, *std::move(assignment)};
   active_.emplace(id, &supervisor);
   if (sessions_changed_) sessions_changed_();
-  if (stopping_) supervisor.abandon();
+  if (leaving()) supervisor.abandon();
   log::info("run-claimed", {{"run", id}, {"epoch", supervisor.run().epoch}});
   co_await supervisor.work();
 }
 
 Task<void> Worker::renew_loop() {
+  bool answered = true;
   while (!stopping_) {
-    auto const due = steady_clock::now() + services_.options.lease / 3;
+    auto const due =
+        steady_clock::now() + (answered ? parts_.options.lease / 3 : Millis{kRenewRetry});
     while (!stopping_ && steady_clock::now() < due) {
       auto const seen = changed_.version();
       // Without a claim there is nothing to renew, and nothing to wake up for.
       auto const deadline = claims_.empty() ? os::AsyncEvent::kForever : due;
       co_await changed_.wait(seen, deadline);
     }
-    for (auto const& [run, claim] : claims_) {
-      auto const renewed = services_.queue.renew(claim, services_.options.lease);
-      if (renewed) continue;
-      auto const supervisor = active_.find(run);
-      if (supervisor != active_.end()) supervisor->second->fence();
-    }
+    answered = co_await renew_all();
   }
 }
 
+// What was held when the question was sent is held for a lease from then on: the answer may be
+// late, and nobody but this clock may say so.
+Task<bool> Worker::renew_all() {
+  auto const asked_at = parts_.clock.boot_now();
+  std::vector<broker::Claim> claims;
+  std::map<RunId, Epoch> asked;
+  for (auto const& [run, held] : claims_) {
+    claims.push_back(held.claim);
+    asked.emplace(run, held.claim.epoch);
+  }
+  if (claims.empty()) co_return true;
+  auto const lost = co_await parts_.control.renew(std::move(claims), parts_.options.lease);
+  if (!lost) log::warn("claims-not-renewed", {{"reason", lost.error().text()}});
+  if (lost) {
+    // A run may have been claimed anew meanwhile: the answer is not about that.
+    std::set<RunId> const over{lost->begin(), lost->end()};
+    for (auto& [run, held] : claims_) {
+      auto const one = asked.find(run);
+      if (one == asked.end() || one->second != held.claim.epoch) continue;
+      held.until = asked_at + parts_.options.lease;
+      if (over.contains(run)) fence(run);
+    }
+  }
+  for (auto const& [run, held] : claims_)
+    if (held.until <= parts_.clock.boot_now()) fence(run);
+  co_return lost.has_value();
+}
+
+void Worker::fence(RunId const& run) {
+  auto const supervisor = active_.find(run);
+  if (supervisor != active_.end()) supervisor->second->fence();
+}
+
+void Worker::cancel(RunId const& run) {
+  auto const supervisor = active_.find(run);
+  if (supervisor != active_.end()) supervisor->second->cancel();
+}
+
 Task<void> Worker::release(SessionId session) {
+  if (works_on(session)) co_return;
   co_await units_.drop(std::move(session));
+}
+
+Task<void> Worker::release_all() {
+  std::vector<SessionId> const resting = units_.resting();
+  for (SessionId const& session : resting)
+    co_await release(session);
 }
 
 std::set<SessionId> Worker::active_sessions() const {
@@ -174,26 +222,6 @@ bool Worker::works_on(SessionId const& session) const {
   for (auto const& [run, supervisor] : active_)
     if (supervisor->run().session == session) return true;
   return false;
-}
-
-Task<Result<RunRecord>> Worker::cancel(RunId id) {
-  auto found = co_await services_.readers.run(
-      [id](store::Database& database) { return find_run(database, id); });
-  if (!found) co_return found;
-  if (contract::is_terminal(found->state))
-    co_return fail(ErrorCode::conflict, "the run {} has ended already: {}", id,
-                   contract::to_string(found->state));
-  auto job = [this, id](store::Transaction& transaction) {
-    return cancel_run(transaction, services_.streams, services_.queue, id, services_.clock.now());
-  };
-  auto const cancelled = co_await write_of_end(services_, std::move(job));
-  if (!cancelled) co_return std::unexpected(cancelled.error());
-  if (*cancelled == broker::CancelOutcome::claimed) {
-    auto const active = active_.find(id);
-    if (active != active_.end()) active->second->cancel();
-  }
-  co_return co_await services_.readers.run(
-      [id](store::Database& database) { return find_run(database, id); });
 }
 
 }  // namespace drover::worker

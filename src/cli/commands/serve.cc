@@ -13,7 +13,8 @@ int execute(Context const& context, ServeCommand const& command) {
                               .host = command.host,
                               .port = command.port,
                               .broker = command.broker,
-                              .dispatch = command.dispatch});
+                              .dispatch = command.dispatch,
+                              .own_worker = command.own_worker == OwnWorker::yes});
 }
 
 }  // namespace drover::cli

@@ -1,0 +1,329 @@
+#include "api/worker_routes.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "api/replies.h"
+#include "base/text.h"
+#include "worker/placement.h"
+#include "worker/wire.h"
+
+namespace drover::api {
+
+namespace {
+
+constexpr std::int64_t kWaitMsMax = 60'000;
+constexpr std::int64_t kSlotsMax = 1'000;
+constexpr std::size_t kNamesMax = 100;
+constexpr std::size_t kNameBytesMax = 200;
+// A worker asks again at least as often as this while it lives.
+constexpr Millis kSilence{45'000};
+
+json::string text(std::string const& value) {
+  return json::string{value};
+}
+
+Status check_name(std::string_view key, std::string_view name) {
+  if (!name.empty() && name.size() <= kNameBytesMax) return {};
+  return fail(ErrorCode::invalid_argument, "/{}: a name has 1 to {} bytes", key, kNameBytesMax);
+}
+
+// Absent: none.
+Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_view key) {
+  auto const* const value = object.find(key);
+  std::vector<std::string> names;
+  if (value == nullptr || value->is_null()) return names;
+  auto const* const array = value->if_array();
+  if (array == nullptr || array->size() > kNamesMax)
+    return fail(ErrorCode::invalid_argument, "/{}: expected an array of at most {} names", key,
+                kNamesMax);
+  for (json::value const& item : *array) {
+    auto const* const name = item.if_string();
+    DROVER_TRY(check_name(key, name == nullptr ? std::string_view{} : std::string_view{*name}));
+    names.emplace_back(*name);
+  }
+  return names;
+}
+
+Result<std::map<std::string, std::string>> labels_at(JsonObject const& object) {
+  std::map<std::string, std::string> labels;
+  auto const* const value = object.find("labels");
+  if (value == nullptr || value->is_null()) return labels;
+  auto const* const members = value->if_object();
+  if (members == nullptr || members->size() > kNamesMax)
+    return fail(ErrorCode::invalid_argument, "/labels: expected an object of at most {} members",
+                kNamesMax);
+  for (auto const& [name, label] : *members) {
+    auto const* const given = label.if_string();
+    DROVER_TRY(check_name("labels", name));
+    DROVER_TRY(
+        check_name("labels", given == nullptr ? std::string_view{} : std::string_view{*given}));
+    labels.emplace(name, *given);
+  }
+  return labels;
+}
+
+Result<std::int64_t> number_at(JsonObject const& object, std::string_view key, std::int64_t low,
+                               std::int64_t high, std::int64_t usual) {
+  auto const number = object.optional_integer(key);
+  if (!number) return std::unexpected(number.error());
+  std::int64_t const value = number->value_or(usual);
+  if (value < low || value > high)
+    return fail(ErrorCode::invalid_argument, "/{}: expected a number from {} to {}, found {}", key,
+                low, high, value);
+  return value;
+}
+
+Result<broker::ClaimFilter> filter_of(JsonObject const& object) {
+  auto pools = names_at(object, "pools");
+  if (!pools) return std::unexpected(pools.error());
+  auto types = names_at(object, "task_types");
+  if (!types) return std::unexpected(types.error());
+  return broker::ClaimFilter{*std::move(pools), *std::move(types)};
+}
+
+Result<worker::WorkerCard> card_of(WorkerId id, json::value const& body) {
+  auto const object = JsonObject::of(body);
+  if (!object) return std::unexpected(object.error());
+  worker::WorkerCard card;
+  card.id = std::move(id);
+  auto const host = object->optional_string("host");
+  if (!host) return std::unexpected(host.error());
+  card.host = utf8_prefix(host->value_or(""), kNameBytesMax);
+  auto const mode = object->optional_string("mode");
+  if (!mode) return std::unexpected(mode.error());
+  card.mode = utf8_prefix(mode->value_or(""), kNameBytesMax);
+  auto const slots = number_at(*object, "slots", 0, kSlotsMax, 0);
+  if (!slots) return std::unexpected(slots.error());
+  card.slots = static_cast<std::size_t>(*slots);
+  auto filter = filter_of(*object);
+  if (!filter) return std::unexpected(filter.error());
+  card.filter = *std::move(filter);
+  auto labels = labels_at(*object);
+  if (!labels) return std::unexpected(labels.error());
+  card.labels = *std::move(labels);
+  return card;
+}
+
+Result<worker::ClaimWish> wish_of(WorkerId id, json::value const& body) {
+  auto const object = JsonObject::of(body);
+  if (!object) return std::unexpected(object.error());
+  auto filter = filter_of(*object);
+  if (!filter) return std::unexpected(filter.error());
+  auto const wait = number_at(*object, "wait_ms", 0, kWaitMsMax, 0);
+  if (!wait) return std::unexpected(wait.error());
+  auto const lease = number_at(*object, "lease_ms", worker::kLeaseMin.count(),
+                               worker::kLeaseMax.count(), worker::WorkerOptions{}.lease.count());
+  if (!lease) return std::unexpected(lease.error());
+  auto const runs = number_at(*object, "runs_max", 1, kSlotsMax, 1);
+  if (!runs) return std::unexpected(runs.error());
+  return worker::ClaimWish{.worker = std::move(id),
+                           .filter = *std::move(filter),
+                           .lease = Millis{*lease},
+                           .wait = Millis{*wait},
+                           .runs_max = static_cast<std::size_t>(*runs)};
+}
+
+struct Beat {
+  std::vector<worker::ClaimName> claims;
+  std::optional<SessionId> released;
+  std::uint64_t seen = 0;
+  Millis wait{0};
+};
+
+Result<Beat> beat_of(json::value const& body) {
+  auto const object = JsonObject::of(body);
+  if (!object) return std::unexpected(object.error());
+  Beat beat;
+  auto const wait = number_at(*object, "wait_ms", 0, kWaitMsMax, 0);
+  if (!wait) return std::unexpected(wait.error());
+  beat.wait = Millis{*wait};
+  auto const seen = number_at(*object, "seen", 0, INT64_MAX, 0);
+  if (!seen) return std::unexpected(seen.error());
+  beat.seen = static_cast<std::uint64_t>(*seen);
+  auto const released = object->optional_string("released");
+  if (!released) return std::unexpected(released.error());
+  if (*released) {
+    auto session = SessionId::parse(**released);
+    if (!session) return std::unexpected(session.error());
+    beat.released = *std::move(session);
+  }
+  auto const* const claims = object->find("claims");
+  if (claims == nullptr || claims->is_null()) return beat;
+  if (!claims->is_array()) return fail(ErrorCode::invalid_argument, "/claims: expected an array");
+  for (json::value const& item : claims->get_array()) {
+    auto const claim = JsonObject::of(item);
+    if (!claim) return std::unexpected(claim.error());
+    auto run = RunId::parse(string_or(claim->raw(), "run", ""));
+    if (!run) return std::unexpected(run.error());
+    beat.claims.push_back(
+        {.run = *std::move(run), .epoch = Epoch{integer_or(claim->raw(), "epoch", 0)}});
+  }
+  return beat;
+}
+
+Result<Epoch> epoch_of(net::HttpRequest const& request) {
+  auto const found = request.query.find("epoch");
+  std::int64_t epoch = 0;
+  std::string_view const digits =
+      found == request.query.end() ? "" : std::string_view{found->second};
+  auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
+  if (error != std::errc{} || end != digits.data() + digits.size())
+    return fail(ErrorCode::invalid_argument, "epoch is the number of the claim's attempt");
+  return Epoch{epoch};
+}
+
+json::array print(std::vector<std::string> const& names) {
+  json::array array;
+  for (std::string const& name : names)
+    array.push_back(text(name));
+  return array;
+}
+
+json::object print(worker::WorkerView const& view) {
+  json::object labels;
+  for (auto const& [name, label] : view.card.labels)
+    labels[name] = text(label);
+  json::array runs;
+  for (RunId const& run : view.runs)
+    runs.push_back(text(run.str()));
+  return {{"id", text(view.card.id.str())},
+          {"host", text(view.card.host)},
+          {"mode", text(view.card.mode)},
+          {"state", view.silent > kSilence ? "silent" : "live"},
+          {"silent_ms", view.silent.count()},
+          {"slots", view.card.slots},
+          {"pools", print(view.card.filter.pools)},
+          {"task_types", print(view.card.filter.task_types)},
+          {"labels", std::move(labels)},
+          {"runs", std::move(runs)}};
+}
+
+}  // namespace
+
+RouteTable<WorkerRoutes> WorkerRoutes::table() {
+  using Self = WorkerRoutes;
+  static constexpr std::array<RouteEntry<Self>, 7> kTable = {{
+      {{"GET", "/api/v1/workers", "listWorkers"}, Access::token, &Self::list_workers},
+      {{"PUT", "/api/v1/workers/{worker}", "joinWorker"}, Access::token, &Self::join_worker},
+      {{"DELETE", "/api/v1/workers/{worker}", "leaveWorker"}, Access::token, &Self::leave_worker},
+      {{"POST", "/api/v1/workers/{worker}/claim", "claimRuns"}, Access::token, &Self::claim_runs},
+      {{"POST", "/api/v1/workers/{worker}/heartbeat", "beatWorker"},
+       Access::token,
+       &Self::beat_worker},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/steps", "takeStep"},
+       Access::token,
+       &Self::take_step},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/messages", "callModel"},
+       Access::token,
+       &Self::call_model},
+  }};
+  return kTable;
+}
+
+Task<Status> WorkerRoutes::list_workers(Call, net::HttpReply& reply) {
+  json::array workers;
+  for (worker::WorkerView const& view : joined_.list())
+    workers.push_back(print(view));
+  json::object body{{"workers", std::move(workers)}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> WorkerRoutes::join_worker(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto const body = parse_json(call.request.body);
+  if (!body) co_return std::unexpected(body.error());
+  auto card = card_of(*id, *body);
+  if (!card) co_return std::unexpected(card.error());
+  auto const joined = joined_.join(*std::move(card));
+  if (!joined) co_return joined;
+  json::object answer{{"id", text(id->str())},
+                      {"session_folder", text(worker::session_root(services_.options))}};
+  co_return co_await reply_json(reply, 200, std::move(answer));
+}
+
+Task<Status> WorkerRoutes::leave_worker(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto const left = co_await joined_.leave(*std::move(id));
+  if (!left) co_return left;
+  net::Headers none;
+  co_return co_await reply.send(204, std::move(none), "");
+}
+
+Task<Status> WorkerRoutes::claim_runs(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto const body = parse_json(call.request.body);
+  if (!body) co_return std::unexpected(body.error());
+  auto wish = wish_of(*std::move(id), *body);
+  if (!wish) co_return std::unexpected(wish.error());
+  auto const assignments = co_await joined_.claim(*std::move(wish));
+  if (!assignments) co_return std::unexpected(assignments.error());
+  json::array items;
+  std::vector<worker::ClaimName> claims;
+  for (worker::Assignment const& assignment : *assignments) {
+    items.push_back(worker::print(assignment));
+    claims.push_back({.run = assignment.run.id, .epoch = assignment.claim.epoch});
+  }
+  json::object answer{{"assignments", std::move(items)}};
+  Status sent = fail(ErrorCode::cancelled, "the worker is gone");
+  bool const gone = reply.peer_gone();
+  if (!gone) sent = co_await reply_json(reply, 200, std::move(answer));
+  // Whoever asked does not know that these are its own.
+  if (!sent) co_await joined_.give_back(std::move(claims));
+  if (gone) co_return sent;
+  co_return Status{};
+}
+
+Task<Status> WorkerRoutes::beat_worker(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto const body = parse_json(call.request.body);
+  if (!body) co_return std::unexpected(body.error());
+  auto beat = beat_of(*body);
+  if (!beat) co_return std::unexpected(beat.error());
+  if (beat->released) {
+    auto const confirmed = joined_.confirm_release(*id, *beat->released);
+    if (!confirmed) co_return confirmed;
+  }
+  auto const orders =
+      co_await joined_.beat(*std::move(id), std::move(beat->claims), beat->seen, beat->wait);
+  if (!orders) co_return std::unexpected(orders.error());
+  co_return co_await reply_json(reply, 200, worker::print(*orders));
+}
+
+Task<Status> WorkerRoutes::take_step(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto run = id_of<RunId>(call, "run");
+  if (!run) co_return std::unexpected(run.error());
+  auto const body = parse_json(call.request.body);
+  if (!body) co_return std::unexpected(body.error());
+  auto step = worker::parse_step(*body, *run);
+  if (!step) co_return std::unexpected(step.error());
+  auto const taken = co_await joined_.take_step(*std::move(id), *std::move(run), *std::move(step));
+  if (!taken) co_return taken;
+  json::object answer;
+  co_return co_await reply_json(reply, 200, std::move(answer));
+}
+
+Task<Status> WorkerRoutes::call_model(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto run = id_of<RunId>(call, "run");
+  if (!run) co_return std::unexpected(run.error());
+  auto const epoch = epoch_of(call.request);
+  if (!epoch) co_return std::unexpected(epoch.error());
+  worker::ClaimName claim{.run = *std::move(run), .epoch = *epoch};
+  co_return co_await joined_.serve_model(*std::move(id), std::move(claim), std::move(call.request),
+                                         reply);
+}
+
+}  // namespace drover::api

@@ -1,0 +1,92 @@
+#pragma once
+// The control store of a server elsewhere, over the worker API of docs/workers.md. A step that gets
+// no answer is sent again until one comes or the claim's lease has run out; its number makes it one
+// step all the same.
+//
+// On the event loop. Life: join, listen, any number of calls, leave.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/secret.h"
+#include "net/http_client.h"
+#include "os/async_event.h"
+#include "os/task_group.h"
+#include "worker/control.h"
+#include "worker/joined_workers.h"
+#include "worker/wire.h"
+
+namespace drover::worker {
+
+struct RemoteOptions {
+  std::string url;  // of the server, without a slash at its end
+  Secret token;
+  std::string ca_file;  // trust these certificates (PEM) in place of the system's
+  Millis lease{0};
+  WorkerCard card;
+};
+
+class RemoteControl final : public Control {
+ public:
+  RemoteControl(boost::asio::io_context& io, RemoteOptions options);
+  ~RemoteControl() override;
+
+  struct Joined {
+    std::string session_folder;  // of the server
+  };
+  Task<Result<Joined>> join();
+  // Hears what the server asks of this worker, until leave().
+  void listen(std::function<void(Orders const&)> handler);
+  // Called when a server that did not know this worker any more has been joined again: it does not
+  // know either which sessions have a warm unit here.
+  void on_joined_again(std::function<void()> handler) { joined_again_ = std::move(handler); }
+  // There is no warm unit of the session here any more.
+  Task<Status> confirm_release(SessionId session);
+  // The server puts back what it still counts as this worker's.
+  Task<void> leave();
+
+  Task<Result<std::vector<broker::Claim>>> claim(ClaimWish wish) override;
+  void close_claims() override;
+  Task<Result<Assignment>> take(broker::Claim claim) override;
+  Task<Result<std::vector<RunId>>> renew(std::vector<broker::Claim> claims, Millis lease) override;
+  Task<Status> append(Step step, Room room) override;
+  Task<Status> record(Step step, Room room) override;
+  Task<Status> finish(Step step, SessionRecord session) override;
+  Task<Status> put_back(PutBack back) override;
+  Task<Status> serve_model(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
+
+ private:
+  struct Line;  // of one claim's steps
+  struct Call {
+    std::string method;
+    std::string path;  // below the worker's
+    json::object body;
+    Millis answer{0};  // the longest wait for it
+  };
+
+  [[nodiscard]] net::ClientRequest request_of(Call const& call) const;
+  Task<Result<json::value>> send(net::HttpClient& client, Call call);
+  // Joins again where the server does not know this worker any more.
+  Task<Result<json::value>> send_known(net::HttpClient& client, Call call);
+  Task<Status> send_step(Step const& step, WireStep wire);
+  Task<Result<Orders>> beat(net::HttpClient& client, std::vector<broker::Claim> claims,
+                            std::uint64_t seen, Millis wait);
+  Task<void> listen_loop(std::function<void(Orders const&)> handler);
+  Task<void> pause(Millis time);
+
+  boost::asio::io_context& io_;
+  RemoteOptions options_;
+  net::HttpClient client_;
+  // Of their own, so that a wait can be cut without cutting anything else.
+  std::unique_ptr<net::HttpClient> claims_client_;
+  std::unique_ptr<net::HttpClient> orders_client_;
+  os::TaskGroup tasks_;
+  std::map<RunId, Assignment> assigned_;          // and not yet taken
+  std::map<RunId, std::shared_ptr<Line>> lines_;  // shared with the step under way
+  std::function<void()> joined_again_;
+  bool closed_ = false;
+  bool leaving_ = false;
+};
+
+}  // namespace drover::worker

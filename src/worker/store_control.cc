@@ -1,0 +1,168 @@
+#include "worker/store_control.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "worker/end_write.h"
+#include "worker/run_journal.h"
+#include "worker/run_store.h"
+
+namespace drover::worker {
+
+namespace {
+
+// How soon a model call that waits for room sees that its unit has gone.
+constexpr Millis kRoomLook{250};
+// Far more sessions than can have a warm unit.
+constexpr std::size_t kServedMax = 100'000;
+
+contract::Usage usage_of_call(gateway::CallReport const& report) {
+  contract::Usage usage;
+  usage.input = report.usage.input;
+  usage.output = report.usage.output;
+  usage.cache_read = report.usage.cache_read;
+  usage.cache_write = report.usage.cache_write_5m + report.usage.cache_write_1h;
+  usage.cost_usd = static_cast<double>(report.cost_microdollars) / 1e6;
+  return usage;
+}
+
+Error turn_is_over() {
+  return {ErrorCode::conflict, "this unit has no turn: another attempt has taken over", ""};
+}
+
+}  // namespace
+
+template <class Work>
+Task<Status> StoreControl::write(Work work, Room room) {
+  if (room == Room::of_ends) co_return co_await write_of_end(services_, std::move(work));
+  auto const free = services_.reserve.room();
+  if (!free) co_return free;
+  co_return co_await services_.writer.run(std::move(work));
+}
+
+Task<Result<std::vector<broker::Claim>>> StoreControl::claim(ClaimWish wish) {
+  if (closed_) co_return std::vector<broker::Claim>{};
+  broker::ClaimRequest request;
+  request.worker = std::move(wish.worker);
+  request.filter = std::move(wish.filter);
+  request.lease = wish.lease;
+  request.wait = wish.wait;
+  request.within = [this](store::Transaction& transaction, broker::Claim const& claim) -> Status {
+    DROVER_TRY(services_.reserve.room());
+    return begin_attempt(transaction, services_.streams, claim, services_.clock.now());
+  };
+  co_return co_await services_.queue.claim_many(std::move(request), wish.runs_max);
+}
+
+Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
+  struct Loaded {
+    RunRecord run;
+    SessionRecord session;
+  };
+  auto loaded = co_await services_.readers.run(
+      [id = claim.entry.run](store::Database& database) -> Result<Loaded> {
+        auto run = find_run(database, id);
+        if (!run) return std::unexpected(run.error());
+        auto session = find_session(database, run->session);
+        if (!session) return std::unexpected(session.error());
+        return Loaded{*std::move(run), *std::move(session)};
+      });
+  if (!loaded) co_return std::unexpected(loaded.error());
+  std::map<WorkspaceId, std::string> folders;
+  for (contract::WorkspaceGrant const& grant : loaded->session.workspaces) {
+    auto const workspace = services_.workspaces.find(grant.id);
+    if (workspace) folders.emplace(grant.id, workspace->path);
+  }
+  std::string name = loaded->run.model;
+  auto model = co_await services_.models.prepare(std::move(name));
+  SessionId const session = loaded->session.id;
+  WorkerId const before = std::exchange(served_[session], claim.worker);
+  bool const served_last = before == claim.worker;
+  if (served_.size() > kServedMax) served_.erase(served_.begin());  // the oldest session
+  if (!before.empty() && !served_last && release_) co_await release_(session, before);
+  co_return Assignment{.claim = std::move(claim),
+                       .run = std::move(loaded->run),
+                       .session = std::move(loaded->session),
+                       .folders = std::move(folders),
+                       .model = std::move(model),
+                       .served_last = served_last};
+}
+
+Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> claims,
+                                                     Millis lease) {
+  std::vector<RunId> lost;
+  for (broker::Claim const& claim : claims)
+    if (!services_.queue.renew(claim, lease)) lost.push_back(claim.entry.run);
+  co_return lost;
+}
+
+Task<Status> StoreControl::append(Step step, Room room) {
+  auto job = [this, step = std::move(step)](store::Transaction& transaction) -> Status {
+    return append_unit_events(transaction, services_.streams, step.run, step.events);
+  };
+  co_return co_await write(std::move(job), room);
+}
+
+Task<Status> StoreControl::record(Step step, Room room) {
+  auto job = [this, step = std::move(step)](store::Transaction& transaction) -> Status {
+    return write_run(transaction, services_.streams, step.run, step.from, step.events);
+  };
+  co_return co_await write(std::move(job), room);
+}
+
+Task<Status> StoreControl::finish(Step step, SessionRecord session) {
+  auto job = [this, step = std::move(step),
+              session = std::move(session)](store::Transaction& transaction) -> Status {
+    return end_claimed_run(transaction, services_.streams, services_.queue, step.claim, step.run,
+                           session, step.from, step.events, session.updated_at);
+  };
+  co_return co_await write(std::move(job), Room::of_ends);
+}
+
+Task<Status> StoreControl::put_back(PutBack back) {
+  auto job = [this, back = std::move(back)](store::Transaction& transaction) -> Status {
+    Step const& step = back.step;
+    if (back.failure)
+      return put_back_run(transaction, services_.streams, services_.queue, step.claim, step.run,
+                          step.from, step.events, back.failure->random);
+    DROVER_TRY(write_run(transaction, services_.streams, step.run, step.from, step.events));
+    return services_.queue.release(transaction, step.claim, back.delay);
+  };
+  co_return co_await write(std::move(job), Room::of_ends);
+}
+
+Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
+                                       net::HttpReply& reply) {
+  bool gone = false;
+  reply.on_peer_gone([&gone] { gone = true; });
+  // What the call cost could not be recorded, nor what comes of it: the run waits here.
+  while (!services_.reserve.held() && !gone && !turn->over && !turn->fenced)
+    co_await services_.reserve.wait_change(std::chrono::steady_clock::now() + kRoomLook);
+  if (gone || turn->over || turn->fenced) co_return std::unexpected(turn_is_over());
+  std::string session = turn->run.session.str();
+  gateway::CallReport const report = co_await services_.models.serve(
+      std::move(request), reply, turn->model, turn->budget, std::move(session));
+  turn->run.phases.model_ms += report.duration.count();
+  if (report.cost_microdollars == 0 && report.usage == model::Usage{}) co_return Status{};
+  turn->run.usage += report.usage;
+  turn->run.cost_microdollars = turn->budget.spent();
+  turn->run.turns += 1;
+  RunRecord const after = turn->run;
+  broker::EventDraft const event =
+      draft(contract::EventType::usage,
+            contract::usage_draft(head_of(after), usage_of_call(report), turn->model.route.model,
+                                  report.duration.count()));
+  auto const stored = co_await services_.writer.run(
+      [this, after, event](store::Transaction& transaction) -> Status {
+        return write_run(transaction, services_.streams, after, after.state, {event});
+      });
+  // The answer is with the unit already; what failed is the record of its cost.
+  if (!stored)
+    log::error("usage-not-recorded", {{"run", after.id}, {"reason", stored.error().text()}});
+  co_return Status{};
+}
+
+}  // namespace drover::worker
