@@ -42,7 +42,6 @@
 #include "worker/run_store.h"
 #include "worker/store_control.h"
 #include "worker/unit_host.h"
-#include "worker/waiting.h"
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
@@ -150,7 +149,6 @@ class Server {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::Retention> retention_;
-  std::unique_ptr<worker::AnswerWatch> answers_;
   std::unique_ptr<worker::Watchdog> watchdog_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<worker::LimitBook> limits_;
@@ -317,7 +315,6 @@ Status Server::make_worker() {
       io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
       *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
-  answers_ = std::make_unique<worker::AnswerWatch>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_);
@@ -398,7 +395,6 @@ Status Server::announce() {
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
-  background_.spawn(answers_->run(), "answers");
   background_.spawn(watchdog_->run(), "watchdog");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
@@ -422,7 +418,6 @@ Task<void> Server::stop() {
   streams_->stop();
   reserve_->stop();
   retention_->stop();
-  answers_->stop();
   watchdog_->stop();
   co_await http_->stop();
   co_await background_.join();

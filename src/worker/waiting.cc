@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "base/log.h"
-#include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 
@@ -15,9 +13,6 @@ namespace {
 
 using contract::RunReason;
 using contract::RunState;
-
-// The precision of a deadline that is hours away.
-constexpr std::chrono::minutes kLookEvery{1};
 
 Status end_waiting(store::Transaction& transaction, broker::OutputStreams& streams, RunRecord run,
                    RunReason reason, std::string detail, WallTime now,
@@ -87,29 +82,6 @@ Result<std::size_t> expire_waiting(store::Transaction& transaction, broker::Outp
                            "nobody answered its question in time", now, std::move(events)));
   }
   return overdue->size();
-}
-
-AnswerWatch::AnswerWatch(Services const& services)
-    : services_(services), stopped_(services.io.get_executor()) {}
-
-Task<void> AnswerWatch::run() {
-  while (!stopping_) {
-    auto const seen = stopped_.version();
-    auto job = [this](store::Transaction& transaction) {
-      return expire_waiting(transaction, services_.streams, services_.clock.now());
-    };
-    auto const expired = co_await write_of_end(services_, std::move(job));
-    if (!expired)
-      log::warn("answers-not-looked-at", {{"reason", expired.error().text()}});
-    else if (*expired > 0)
-      log::info("questions-expired", {{"runs", *expired}});
-    if (!stopping_) co_await stopped_.wait(seen, std::chrono::steady_clock::now() + kLookEvery);
-  }
-}
-
-void AnswerWatch::stop() {
-  stopping_ = true;
-  stopped_.notify();
 }
 
 }  // namespace drover::worker

@@ -2,13 +2,11 @@
 // Runs that have asked their user. Such a run is out of the queue, its turn is committed, and it
 // holds no process but a unit that is still warm. It ends with the session's next message, when it
 // is cancelled, or at `answer_by`.
-#include <boost/asio/io_context.hpp>
+#include <chrono>
 
 #include "broker/stream.h"
-#include "os/async_event.h"
 #include "store/writer.h"
 #include "worker/records.h"
-#include "worker/services.h"
 
 namespace drover::worker {
 
@@ -33,19 +31,5 @@ inline constexpr std::chrono::days kAnswerWithin{7};
 // Ends those that nobody has answered in time. Returns how many.
 [[nodiscard]] Result<std::size_t> expire_waiting(store::Transaction& transaction,
                                                  broker::OutputStreams& streams, WallTime now);
-
-// Calls expire_waiting() from time to time. On the event loop.
-class AnswerWatch {
- public:
-  explicit AnswerWatch(Services const& services);
-  // At once and then every minute, until stop(). What fails is logged and tried again.
-  Task<void> run();
-  void stop();
-
- private:
-  Services const& services_;
-  bool stopping_ = false;
-  os::AsyncEvent stopped_;
-};
 
 }  // namespace drover::worker

@@ -8,6 +8,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waiting.h"
 
 namespace drover::worker {
 
@@ -91,7 +92,19 @@ Task<Status> Watchdog::settle_all() {
   co_return Status{};
 }
 
+Task<Status> Watchdog::end_unanswered() {
+  auto job = [this](store::Transaction& transaction) {
+    return expire_waiting(transaction, services_.streams, services_.clock.now());
+  };
+  auto const ended = co_await write_of_end(services_, std::move(job));
+  if (!ended) co_return std::unexpected(ended.error());
+  if (*ended > 0) log::info("questions-expired", {{"runs", *ended}});
+  co_return Status{};
+}
+
 Task<void> Watchdog::sweep() {
+  auto const ended = co_await end_unanswered();
+  if (!ended) log::warn("questions-not-looked-at", {{"reason", ended.error().text()}});
   auto const settled = co_await settle_all();
   if (!settled) log::warn("runs-not-reconciled", {{"reason", settled.error().text()}});
 }

@@ -1,7 +1,8 @@
 #pragma once
-// Holds the store's runs against the queue's, and brings together what does not fit. That it finds
-// nothing is the rule: run and place change in one transaction. What it finds is reported, because
-// somebody has changed one of them by hand, or drover has a defect.
+// Ends the runs that nobody has answered in time. And holds the store's runs against the queue's,
+// and brings together what does not fit: that it finds nothing there is the rule, for run and place
+// change in one transaction. What it finds is reported, because somebody has changed one of them by
+// hand, or drover has a defect.
 //
 // On the event loop.
 #include "os/async_event.h"
@@ -24,6 +25,7 @@ class Watchdog {
 
  private:
   Task<Status> settle_all();
+  Task<Status> end_unanswered();
 
   Services const& services_;
   bool stopping_ = false;
