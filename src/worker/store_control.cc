@@ -58,18 +58,9 @@ Task<Result<std::vector<broker::Claim>>> StoreControl::claim(ClaimWish wish) {
 }
 
 Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
-  struct Loaded {
-    RunRecord run;
-    SessionRecord session;
-  };
-  auto loaded = co_await services_.readers.run(
-      [id = claim.entry.run](store::Database& database) -> Result<Loaded> {
-        auto run = find_run(database, id);
-        if (!run) return std::unexpected(run.error());
-        auto session = find_session(database, run->session);
-        if (!session) return std::unexpected(session.error());
-        return Loaded{*std::move(run), *std::move(session)};
-      });
+  auto loaded = co_await services_.readers.run([id = claim.entry.run](store::Database& database) {
+    return find_run_in_session(database, id);
+  });
   if (!loaded) co_return std::unexpected(loaded.error());
   std::map<WorkspaceId, std::string> folders;
   for (contract::WorkspaceGrant const& grant : loaded->session.workspaces) {

@@ -53,18 +53,6 @@ std::string_view limit_of(RunReason reason) {
   }
 }
 
-// A run that was cut off while its change was being governed goes on from there.
-Outcome outcome_of_committing(RunRecord const& run) {
-  Outcome outcome;
-  outcome.reason = run.reason.value_or(RunReason::completed);
-  outcome.state = contract::resting_state(outcome.reason);
-  bool const ended_well =
-      outcome.state == RunState::succeeded || outcome.state == RunState::waiting;
-  outcome.tree = ended_well ? TreeAction::commit : TreeAction::set_aside;
-  outcome.detail = run.detail;
-  return outcome;
-}
-
 std::string set_aside_note(RunRecord const& run, contract::CommitSummary const& rescued) {
   return fmt::format(
       "[Note from drover: your previous turn ended as {} ({}). Its uncommitted changes ({} files) "
@@ -120,7 +108,7 @@ Task<void> Supervisor::work() {
     }
     auto checkouts = co_await check_out();
     if (checkouts) checkouts_ = *std::move(checkouts);
-    co_await conclude(outcome_of_committing(run_));
+    co_await conclude(resume_committing(run_));
     co_return;
   }
   if (abandon_) {
