@@ -9,7 +9,6 @@
 #include <set>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include "base/log.h"
@@ -80,7 +79,7 @@ class JoinedProcess {
 
   Status start();
   void run() {
-    run_until_done(io_, signals_, [this] { return stop(); }, worker_->wait_done());
+    run_until_signal(io_, signals_, [this] { return stop(); }, worker_->wait_done());
   }
 
  private:
@@ -88,8 +87,6 @@ class JoinedProcess {
   void obey(worker::Orders const& orders);
   Task<void> release(SessionId session);
   Task<void> stop();
-  template <class T>
-  T finish(Task<T> task);
 
   JoinOptions const options_;
   worker::WorkerMode const mode_;
@@ -110,19 +107,6 @@ class JoinedProcess {
   std::unique_ptr<worker::Worker> worker_;
   std::set<SessionId> releasing_;
 };
-
-// Runs the loop until `task` has ended: while the process starts there is nothing else on it.
-template <class T>
-T JoinedProcess::finish(Task<T> task) {
-  std::optional<T> result;
-  boost::asio::co_spawn(io_, std::move(task), [&](std::exception_ptr const& thrown, T value) {
-    if (thrown) std::rethrow_exception(thrown);
-    result.emplace(std::move(value));
-  });
-  while (!result)
-    io_.run_one();
-  return *std::move(result);
-}
 
 Status JoinedProcess::start() {
   auto folder = own_folder(options_);
@@ -170,7 +154,7 @@ Status JoinedProcess::make_worker() {
                                    .labels = options_.labels};
   WorkerId id = remote.card.id;
   control_ = std::make_unique<worker::RemoteControl>(io_, std::move(remote));
-  auto const joined = finish(control_->join());
+  auto const joined = run_to_end(io_, control_->join());
   if (!joined) return std::unexpected(joined.error());
 
   worker_options_.state_folder = folder_->path;

@@ -1,10 +1,8 @@
 #include "server/loop_run.h"
 
 #include <csignal>
-#include <exception>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include "base/log.h"
@@ -64,26 +62,17 @@ class Stopping {
 }  // namespace
 
 void run_until_signal(boost::asio::io_context& io, StopSignals& signals,
-                      std::function<Task<void>()> stop) {
+                      std::function<Task<void>()> stop, std::optional<Task<void>> done) {
   Stopping stopping{io, std::move(stop)};
   signals.impl_->set.async_wait([&](boost::system::error_code error, int number) {
     if (error) return;
     stopping.begin_on(number);
   });
-  io.run();
-}
-
-void run_until_done(boost::asio::io_context& io, StopSignals& signals,
-                    std::function<Task<void>()> stop, Task<void> done) {
-  Stopping stopping{io, std::move(stop)};
-  signals.impl_->set.async_wait([&](boost::system::error_code error, int number) {
-    if (error) return;
-    stopping.begin_on(number);
-  });
-  boost::asio::co_spawn(io, std::move(done), [&](std::exception_ptr const& thrown) {
-    if (thrown != nullptr) log::error("work-failed");
-    stopping.begin();
-  });
+  if (done)
+    boost::asio::co_spawn(io, *std::move(done), [&](std::exception_ptr const& thrown) {
+      if (thrown != nullptr) log::error("work-failed");
+      stopping.begin();
+    });
   io.run();
 }
 

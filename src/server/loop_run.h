@@ -1,8 +1,12 @@
 #pragma once
 // Runs an event loop until a signal asks to stop, and then until its work has ended.
+#include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include "os/blocking_pool.h"
@@ -19,19 +23,29 @@ class StopSignals {
   StopSignals& operator=(StopSignals const&) = delete;
 
  private:
-  friend void run_until_signal(boost::asio::io_context&, StopSignals&, std::function<Task<void>()>);
-  friend void run_until_done(boost::asio::io_context&, StopSignals&, std::function<Task<void>()>,
-                             Task<void>);
+  friend void run_until_signal(boost::asio::io_context&, StopSignals&, std::function<Task<void>()>,
+                               std::optional<Task<void>>);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// `stop` is run once, on SIGTERM or SIGINT; when it has ended, run_until_signal returns. A second
-// signal ends the process at once.
+// Runs the loop until `task` has ended: while the process starts there is nothing else on it.
+template <class T>
+T run_to_end(boost::asio::io_context& io, Task<T> task) {
+  std::optional<T> result;
+  boost::asio::co_spawn(io, std::move(task), [&](std::exception_ptr const& thrown, T value) {
+    if (thrown) std::rethrow_exception(thrown);
+    result.emplace(std::move(value));
+  });
+  while (!result)
+    io.run_one();
+  return *std::move(result);
+}
+
+// `stop` is run once, on SIGTERM or SIGINT or when `done` has ended; when it has ended itself,
+// run_until_signal returns. A second signal ends the process at once.
 void run_until_signal(boost::asio::io_context& io, StopSignals& signals,
-                      std::function<Task<void>()> stop);
-// Also when `done` ends before a signal has come.
-void run_until_done(boost::asio::io_context& io, StopSignals& signals,
-                    std::function<Task<void>()> stop, Task<void> done);
+                      std::function<Task<void>()> stop,
+                      std::optional<Task<void>> done = std::nullopt);
 
 }  // namespace drover::server

@@ -126,8 +126,6 @@ class Server {
   Task<Status> take_up();
   Status announce();
   Task<void> stop();
-  template <class T>
-  T finish(Task<T> task);
   Task<Result<std::optional<std::string>>> unit_stream(std::string stream);
 
   ServeOptions const options_;
@@ -238,19 +236,6 @@ Status Server::open_store() {
   });
 }
 
-// Runs the loop until `task` has ended: while the server starts there is nothing else on it.
-template <class T>
-T Server::finish(Task<T> task) {
-  std::optional<T> result;
-  boost::asio::co_spawn(io_, std::move(task), [&](std::exception_ptr const& thrown, T value) {
-    if (thrown) std::rethrow_exception(thrown);
-    result.emplace(std::move(value));
-  });
-  while (!result)
-    io_.run_one();
-  return *std::move(result);
-}
-
 // A Redis that does not answer is no reason not to start: it only carries what the store decides.
 // One that refuses drover would do so for ever, and somebody has to be told.
 Status Server::connect_broker() {
@@ -258,7 +243,7 @@ Status Server::connect_broker() {
   if (url.empty() || url == "embedded") return {};
   auto endpoint = redis::parse_endpoint(url);
   if (!endpoint) return std::unexpected(endpoint.error());
-  auto const checked = finish(broker::RedisBroker::check(io_.get_executor(), *endpoint));
+  auto const checked = run_to_end(io_, broker::RedisBroker::check(io_.get_executor(), *endpoint));
   if (!checked) {
     ErrorCode const code = checked.error().code;
     if (code != ErrorCode::unavailable && code != ErrorCode::timeout) return checked;
