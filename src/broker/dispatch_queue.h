@@ -243,9 +243,6 @@ class DispatchQueue {
   [[nodiscard]] virtual Status resume(store::Transaction& transaction, QueueName const& name) = 0;
   [[nodiscard]] virtual std::vector<QueueName> paused() const = 0;
 
-  // The last to die first.
-  [[nodiscard]] virtual Task<Result<std::vector<DeadLetter>>> dead_letters(
-      DeadLetterFilter filter) = 0;
   // Back into the queue at its end, with all its attempts, under a higher epoch at its next claim.
   // not_found; conflict when the run is in the queue again.
   [[nodiscard]] virtual Status replay(store::Transaction& transaction, RunId const& run) = 0;

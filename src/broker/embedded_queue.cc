@@ -395,13 +395,6 @@ Status EmbeddedQueue::resume(store::Transaction& transaction, QueueName const& n
   return {};
 }
 
-Task<Result<std::vector<DeadLetter>>> EmbeddedQueue::dead_letters(DeadLetterFilter filter) {
-  auto job = [filter](store::Transaction& transaction) {
-    return read_dead_letters(transaction.db(), filter);
-  };
-  co_return co_await hub_->writer->run(std::move(job));
-}
-
 Status EmbeddedQueue::replay(store::Transaction& transaction, RunId const& run) {
   auto letter = take_dead_letter(transaction.db(), run);
   if (!letter) return std::unexpected(letter.error());

@@ -67,7 +67,6 @@ class EmbeddedQueue final : public DispatchQueue, public OfferSource {
   Status pause(store::Transaction& transaction, QueueName const& name) override;
   Status resume(store::Transaction& transaction, QueueName const& name) override;
   std::vector<QueueName> paused() const override;
-  Task<Result<std::vector<DeadLetter>>> dead_letters(DeadLetterFilter filter) override;
   Status replay(store::Transaction& transaction, RunId const& run) override;
   Result<DeadLetter> take_dead(store::Transaction& transaction, RunId const& run) override;
   void on_exit(ExitHandler handler) override;

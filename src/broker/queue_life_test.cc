@@ -75,7 +75,12 @@ class QueueLife : public testing::Test {
       return queue->retry(tx, claim, {.detail = "broken", .retry_after = after, .random = 0});
     });
   }
-  std::vector<DeadLetter> dead() { return engine->finish(queue->dead_letters({})).value(); }
+  std::vector<DeadLetter> dead() {
+    return engine
+        ->finish(engine->readers.run(
+            [](store::Database& database) { return read_dead_letters(database, {}); }))
+        .value();
+  }
 };
 
 TEST_F(QueueLife, AFailedRunIsTriedAgainUntilItsAttemptsAreUsedUp) {

@@ -52,6 +52,7 @@ struct QueuedRun {
 [[nodiscard]] Result<RunId> take_dedup_key(store::Database& database, std::string const& key,
                                            RunId const& run, WallTime now, WallTime until);
 
+// The last to die first.
 [[nodiscard]] Result<std::vector<DeadLetter>> read_dead_letters(store::Database& database,
                                                                 DeadLetterFilter const& filter);
 // not_found when there is none of that run.

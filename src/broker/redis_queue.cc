@@ -104,9 +104,6 @@ Status RedisQueue::resume(store::Transaction& transaction, QueueName const& name
 std::vector<QueueName> RedisQueue::paused() const {
   return queue_.paused();
 }
-Task<Result<std::vector<DeadLetter>>> RedisQueue::dead_letters(DeadLetterFilter filter) {
-  co_return co_await queue_.dead_letters(std::move(filter));
-}
 Status RedisQueue::replay(store::Transaction& transaction, RunId const& run) {
   return queue_.replay(transaction, run);
 }
