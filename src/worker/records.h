@@ -20,6 +20,8 @@ struct SessionRecord {
   std::string subject;
   std::string launcher;
   std::string tenant;  // whose share of the workers its runs take; empty: the subject's
+  // What a message's run is, where nobody says otherwise: that of the session's first run.
+  std::string task_type;
   AgentId agent;
   std::string model;  // as the user named it: "anthropic/…", "scripted:…"
   std::vector<contract::WorkspaceGrant> workspaces;
@@ -42,6 +44,7 @@ struct RunRecord {
   RunId id;
   SessionId session;
   AgentId agent;
+  std::string task_type;
   std::string model;
   std::vector<contract::WorkspaceGrant> workspaces;
   contract::RunState state = contract::RunState::queued;
