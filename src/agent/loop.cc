@@ -61,13 +61,17 @@ TurnOutcome Loop::run_turn(TurnRequest const& request) {
   } else {
     outcome = drive(request);
     if (ports_.waiter->superseded()) return outcome;
-    if (auto const ended = transcript_.end(request.turn_id, outcome); !ended && outcome.ok())
+    // A turn that could not keep its history has no end, so that another try goes on with it.
+    Status ended;
+    if (outcome.reason != DoneReason::session_error)
+      ended = transcript_.end(request.turn_id, outcome);
+    if (!ended && outcome.ok())
       outcome = failed(Turn{.id = request.turn_id, .turns = outcome.turns, .reply = outcome.reply},
                        ended.error());
   }
   last_ = {};
   last_.id = request.turn_id;
-  last_.outcome = outcome;
+  if (outcome.reason != DoneReason::session_error) last_.outcome = outcome;
   ports_.sink->done(outcome);
   return outcome;
 }
