@@ -50,21 +50,19 @@ Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_
   return names;
 }
 
-Result<std::map<std::string, std::string>> labels_at(JsonObject const& object) {
-  std::map<std::string, std::string> labels;
+Result<broker::Labels> labels_at(JsonObject const& object) {
+  broker::Labels labels;
   auto const* const value = object.find("labels");
   if (value == nullptr || value->is_null()) return labels;
   auto const* const members = value->if_object();
-  if (members == nullptr || members->size() > kNamesMax)
-    return fail(ErrorCode::invalid_argument, "/labels: expected an object of at most {} members",
-                kNamesMax);
+  if (members == nullptr)
+    return fail(ErrorCode::invalid_argument, "/labels: expected an object of texts");
   for (auto const& [name, label] : *members) {
     auto const* const given = label.if_string();
-    DROVER_TRY(check_name("labels", name));
-    DROVER_TRY(
-        check_name("labels", given == nullptr ? std::string_view{} : std::string_view{*given}));
-    labels.emplace(name, *given);
+    labels.emplace(name, given == nullptr ? std::string_view{} : std::string_view{*given});
   }
+  auto const checked = broker::check_labels(labels, broker::kLabelsMax);
+  if (!checked) return fail(ErrorCode::invalid_argument, "/labels: {}", checked.error().message);
   return labels;
 }
 
@@ -84,7 +82,7 @@ Result<broker::ClaimFilter> filter_of(JsonObject const& object) {
   if (!pools) return std::unexpected(pools.error());
   auto types = names_at(object, "task_types");
   if (!types) return std::unexpected(types.error());
-  return broker::ClaimFilter{*std::move(pools), *std::move(types)};
+  return broker::ClaimFilter{*std::move(pools), *std::move(types), {}};
 }
 
 Result<worker::WorkerCard> card_of(WorkerId id, json::value const& body) {
@@ -106,7 +104,7 @@ Result<worker::WorkerCard> card_of(WorkerId id, json::value const& body) {
   card.filter = *std::move(filter);
   auto labels = labels_at(*object);
   if (!labels) return std::unexpected(labels.error());
-  card.labels = *std::move(labels);
+  card.filter.labels = *std::move(labels);
   return card;
 }
 
@@ -187,7 +185,7 @@ json::array print(std::vector<std::string> const& names) {
 
 json::object print(worker::WorkerView const& view) {
   json::object labels;
-  for (auto const& [name, label] : view.card.labels)
+  for (auto const& [name, label] : view.card.filter.labels)
     labels[name] = text(label);
   json::array runs;
   for (RunId const& run : view.runs)

@@ -67,6 +67,7 @@ struct ServeCommand {
   std::string broker;
   Dispatch dispatch = Dispatch::running;
   OwnWorker own_worker = OwnWorker::yes;
+  std::vector<std::pair<std::string, std::string>> labels{};
 };
 struct WorkerCommand {
   std::string token;                    // empty: what DROVER_TOKEN or the state folder says

@@ -10,7 +10,8 @@ int serve(drover::cli::ServeOptions const& options) {
   bool const paused = options.dispatch == drover::cli::Dispatch::paused;
   return drover::server::serve({options.state_folder, options.host, options.port, options.broker,
                                 paused ? QueueStart::paused : QueueStart::running,
-                                options.own_worker ? OwnWorker::yes : OwnWorker::no});
+                                options.own_worker ? OwnWorker::yes : OwnWorker::no,
+                                options.labels});
 }
 
 int join(drover::cli::JoinOptions const& options) {

@@ -21,7 +21,8 @@ struct ServeOptions {
   std::uint16_t port = 0;  // 0: any free one
   std::string broker;      // a URL; empty: what DROVER_BROKER says
   Dispatch dispatch = Dispatch::running;
-  bool own_worker = true;  // false: runs wait for workers that join
+  bool own_worker = true;                       // false: runs wait for workers that join
+  std::map<std::string, std::string> labels{};  // of its worker; empty: what the environment says
 };
 
 struct JoinOptions {

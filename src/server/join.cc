@@ -90,6 +90,7 @@ class JoinedProcess {
 
   JoinOptions const options_;
   worker::WorkerMode const mode_;
+  broker::Labels labels_;
   SystemClock clock_;
   SystemRandom random_;
   git::Library const git_{git::LibraryOptions{home_folder()}};
@@ -116,6 +117,8 @@ Status JoinedProcess::start() {
   // The provider's key is not this process's to hold: calls go through the server.
   auto const settings = settings_from_environment();
   if (!settings) return std::unexpected(settings.error());
+  labels_ = options_.labels.empty() ? settings->worker_labels : options_.labels;
+  DROVER_TRY(broker::check_labels(labels_, broker::kLabelsMax));
   store::DiskReserveOptions reserve;
   reserve.path = folder_->path + "/reserve";
   reserve.bytes = settings->reserve_bytes;
@@ -139,7 +142,8 @@ Status JoinedProcess::make_worker() {
 
   bool const job = mode_ == worker::WorkerMode::job;
   worker::WorkerDuty duty;
-  duty.filter = broker::ClaimFilter{options_.pools, options_.task_types};
+  duty.filter = broker::ClaimFilter{
+      .pools = options_.pools, .task_types = options_.task_types, .labels = labels_};
   if (job) duty.until = worker::WorkerDuty::Until::one_run;
   worker::RemoteOptions remote;
   remote.url = options_.url;
@@ -150,8 +154,7 @@ Status JoinedProcess::make_worker() {
                                    .host = host_name(),
                                    .mode = std::string{to_string(mode_)},
                                    .slots = job ? 1 : options_.slots,
-                                   .filter = duty.filter,
-                                   .labels = options_.labels};
+                                   .filter = duty.filter};
   WorkerId id = remote.card.id;
   control_ = std::make_unique<worker::RemoteControl>(io_, std::move(remote));
   auto const joined = run_to_end(io_, control_->join());

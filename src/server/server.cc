@@ -187,6 +187,8 @@ Status Server::start() {
   auto settings = settings_from_environment();
   if (!settings) return std::unexpected(settings.error());
   settings_ = *std::move(settings);
+  if (!options_.labels.empty()) settings_.worker_labels = options_.labels;
+  DROVER_TRY(broker::check_labels(settings_.worker_labels, broker::kLabelsMax));
   make_reserve();
   DROVER_TRY(open_store());
   DROVER_TRY(connect_broker());
@@ -260,7 +262,9 @@ Status Server::connect_broker() {
       [this] { return workforce_ ? workforce_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
   // Its streams are read from the start; those of others from when they are first offered.
-  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
+  options.lanes.emplace_back(std::string{contract::kDefaultTaskType},
+                             std::string{contract::kDefaultPool});
+  if (options_.own_worker == OwnWorker::yes) options.labels = settings_.worker_labels;
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};
@@ -307,7 +311,10 @@ Status Server::make_worker() {
   if (options_.own_worker == OwnWorker::yes) {
     worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
                                     *reserve_, *tokens_, *runtime_, *control_, services_->options};
-    worker_ = std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_));
+    worker::WorkerDuty duty;
+    duty.filter.labels = settings_.worker_labels;
+    worker_ =
+        std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
   control_->on_move([this](SessionId session, WorkerId before) {

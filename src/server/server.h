@@ -2,7 +2,6 @@
 // The composition root: builds every part of `drover serve`, runs the event loop, and takes it down
 // in order. The only place that knows them all.
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +26,7 @@ struct ServeOptions {
   // paused: nothing is given out until the queue is resumed; a further start does not know of it.
   broker::QueueStart dispatch = broker::QueueStart::running;
   OwnWorker own_worker = OwnWorker::yes;
+  broker::Labels labels{};  // of its own worker; empty: what DROVER_WORKER_LABELS says
 };
 
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
@@ -42,7 +42,7 @@ struct JoinOptions {
   std::string mode = "daemon";
   std::vector<std::string> pools;
   std::vector<std::string> task_types;
-  std::map<std::string, std::string> labels;
+  broker::Labels labels;  // empty: what DROVER_WORKER_LABELS says
   std::size_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};

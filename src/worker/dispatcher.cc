@@ -225,6 +225,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.launcher = invocation.identity.launcher.text();
     session.tenant = invocation.tenant.value_or("");
     session.agent = *agent;
+    session.task_type = type->name;
     session.workspaces = std::move(workspaces);
     session.tools = invocation.tools.value_or(
         type->defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
@@ -261,7 +262,10 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
   if (*replay) co_return std::move(**replay);
-  auto type = task_type(contract::kDefaultTaskType);
+  // Who began the session with a type wants its workers and its patience for every turn.
+  auto type = task_type(plan.session.task_type);
+  // One that is gone since, or that nobody noted.
+  if (!type) type = task_type(contract::kDefaultTaskType);
   if (!type) co_return std::unexpected(type.error());
   plan.model = message.model.value_or(plan.session.model);
   plan.terms = terms_of(*type, std::move(message), services_.clock.now());

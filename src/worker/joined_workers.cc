@@ -118,6 +118,13 @@ std::vector<WorkerView> JoinedWorkers::list() const {
   return views;
 }
 
+std::vector<broker::ClaimFilter> JoinedWorkers::filters() const {
+  std::vector<broker::ClaimFilter> all;
+  for (auto const& [id, desk] : desks_)
+    if (steady_clock::now() - desk->heard_at <= kSilence) all.push_back(desk->card.filter);
+  return all;
+}
+
 Result<JoinedWorkers::DeskPtr> JoinedWorkers::desk_of(WorkerId const& worker) {
   auto const found = desks_.find(worker);
   if (found == desks_.end())
@@ -168,6 +175,7 @@ Task<Result<std::vector<Assignment>>> JoinedWorkers::claim(ClaimWish wish) {
   auto const desk = desk_of(wish.worker);
   if (!desk) co_return std::unexpected(desk.error());
   Millis const lease = wish.lease;
+  wish.filter.labels = (*desk)->card.filter.labels;
   auto claims = co_await control_.claim(std::move(wish));
   if (!claims) co_return std::unexpected(claims.error());
   // While it waited it left, or lost what it had: then nobody may be there to take this up.

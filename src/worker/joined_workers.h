@@ -24,8 +24,7 @@ struct WorkerCard {
   std::string host;
   std::string mode;
   std::size_t slots = 0;
-  broker::ClaimFilter filter;
-  std::map<std::string, std::string> labels;
+  broker::ClaimFilter filter;  // with its labels
 };
 
 struct WorkerView {
@@ -56,6 +55,8 @@ class JoinedWorkers {
   // What it still holds goes back to the queue.
   Task<Status> leave(WorkerId worker);
   [[nodiscard]] std::vector<WorkerView> list() const;
+  // What those take that were heard of lately.
+  [[nodiscard]] std::vector<broker::ClaimFilter> filters() const;
 
   // not_found for a worker that did not join, here and below: it joins again.
   Task<Result<std::vector<Assignment>>> claim(ClaimWish wish);

@@ -19,7 +19,8 @@ struct SessionRecord {
   std::int64_t number = 0;  // counts sessions from 1; the sandbox uid derives from it
   std::string subject;
   std::string launcher;
-  std::string tenant;  // whose share of the workers its runs take; empty: the subject's
+  std::string task_type;  // of what began it: its messages are of that type
+  std::string tenant;     // whose share of the workers its runs take; empty: the subject's
   AgentId agent;
   std::string model;  // as the user named it: "anthropic/…", "scripted:…"
   std::vector<contract::WorkspaceGrant> workspaces;

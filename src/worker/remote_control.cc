@@ -65,7 +65,7 @@ json::array texts(std::vector<std::string> const& all) {
 
 json::object print(WorkerCard const& card) {
   json::object labels;
-  for (auto const& [name, value] : card.labels)
+  for (auto const& [name, value] : card.filter.labels)
     labels[name] = json::string{value};
   return {{"host", json::string{card.host}},
           {"mode", json::string{card.mode}},

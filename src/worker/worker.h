@@ -44,6 +44,7 @@ class Worker {
   Task<void> wait_done();
 
   [[nodiscard]] WorkerId const& id() const { return id_; }
+  [[nodiscard]] broker::ClaimFilter const& filter() const { return duty_.filter; }
   // Asks a run that it works on to end.
   void cancel(RunId const& run);
   // Ends the warm unit of a session that has no run here.

@@ -56,6 +56,21 @@ class Workers : public ::testing::Test {
     return api.dispatch(
         World::invocation(api.add_workspace(repository_.path()), world_.model(turns), "go"));
   }
+  // A type of the API, as one would put it with `drover task-types apply`.
+  void put_type(std::string const& name, std::string_view members) {
+    Reply const reply = world_.api().put(
+        "/api/v1/task-types/" + name,
+        json::parse(fmt::format(R"({{"name": "{}"{}}})", name, members)).as_object());
+    ASSERT_EQ(reply.status, 201) << reply.text;
+  }
+  RunRef dispatch_as(std::string const& type, std::string_view turns) {
+    Api api = world_.api();
+    auto invocation =
+        World::invocation(api.add_workspace(repository_.path()), world_.model(turns), "go");
+    invocation["task_type"] = json::string{type};
+    return api.dispatch(invocation);
+  }
+  std::string detail_of(RunRef const& run) { return text_of(world_.api().run(run.run), "detail"); }
   json::object workers_of_server() {
     Reply reply = world_.api().get("/api/v1/workers");
     auto const& all = reply.body.at("workers").as_array();
@@ -229,6 +244,42 @@ TEST_F(Workers, AWorkerTakesOnlyTheTypesItIsFor) {
   world_.set_variable("TASK_TYPE_FILTER", "other, background-agent");
   EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
   EXPECT_EQ(state_of(run), "succeeded");
+}
+
+TEST_F(Workers, ATaskWithLabelsIsTakenOnlyByAWorkerThatHasThem) {
+  world_.serve({"--no-worker"});
+  put_type("train", R"(, "labels": {"gpu": "a100"})");
+  auto const run = dispatch_as("train", R"([{"text": "First."}, {"text": "Second."}])");
+  EXPECT_EQ(detail_of(run), "waits for a worker with gpu=a100");
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job", "--label", "gpu=h100"}).exit_code, 0);
+  EXPECT_EQ(state_of(run), "queued");
+  std::vector<std::string> const fits{"worker",   "--mode",  "job",    "--label",
+                                      "gpu=a100", "--label", "zone=eu"};
+  EXPECT_EQ(world_.drover(fits).exit_code, 0);
+  EXPECT_EQ(state_of(run), "succeeded");
+  EXPECT_EQ(detail_of(run), "");
+  // The session's next turn asks for the same.
+  auto const next = world_.api().send_message(run.session, "go on");
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
+  EXPECT_EQ(detail_of(next), "waits for a worker with gpu=a100");
+  world_.set_variable("DROVER_WORKER_LABELS", "zone=eu, gpu=a100");
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
+  EXPECT_EQ(state_of(next), "succeeded");
+}
+
+TEST_F(Workers, WhatNobodyTakesHoldsUpNoOtherAndIsSaidToWhomItConcerns) {
+  auto const other = world_.repository("other");
+  world_.serve({"--label", "gpu=a100"});
+  put_type("train", R"(, "labels": {"gpu": "a100"})");
+  put_type("burn", R"(, "labels": {"gpu": "h100"})");
+  std::string const model = world_.model(R"([{"text": "Yes."}])");
+  auto const stuck = world_.drover(
+      {"run", "go", "--task", "burn", "-w", other.path(), "--model", model, "--detach"});
+  EXPECT_EQ(stuck.exit_code, 0) << stuck.text();
+  EXPECT_NE(stuck.err.find("waits for a worker with gpu=h100"), std::string::npos) << stuck.err;
+  auto const run = dispatch_as("train", R"([{"text": "Yes."}])");
+  EXPECT_EQ(text_of(world_.api().events(run).back().data, "state"), "succeeded");
 }
 
 TEST_F(Workers, DrainingWaitsForARunThatEndsInTime) {
