@@ -183,10 +183,14 @@ json::array print(std::vector<std::string> const& names) {
   return array;
 }
 
+json::object print(broker::Labels const& labels) {
+  json::object object;
+  for (auto const& [name, label] : labels)
+    object[name] = text(label);
+  return object;
+}
+
 json::object print(worker::WorkerView const& view) {
-  json::object labels;
-  for (auto const& [name, label] : view.card.filter.labels)
-    labels[name] = text(label);
   json::array runs;
   for (RunId const& run : view.runs)
     runs.push_back(text(run.str()));
@@ -198,7 +202,7 @@ json::object print(worker::WorkerView const& view) {
           {"slots", view.card.slots},
           {"pools", print(view.card.filter.pools)},
           {"task_types", print(view.card.filter.task_types)},
-          {"labels", std::move(labels)},
+          {"labels", print(view.card.filter.labels)},
           {"runs", std::move(runs)}};
 }
 
@@ -240,9 +244,12 @@ Task<Status> WorkerRoutes::join_worker(Call call, net::HttpReply& reply) {
   auto card = card_of(*id, *body);
   if (!card) co_return std::unexpected(card.error());
   auto const joined = joined_.join(*std::move(card));
-  if (!joined) co_return joined;
+  if (!joined) co_return std::unexpected(joined.error());
   json::object answer{{"id", text(id->str())},
-                      {"session_folder", text(worker::session_root(services_.options))}};
+                      {"session_folder", text(worker::session_root(services_.options))},
+                      {"mode", text(joined->mode)},
+                      {"task_types", print(joined->filter.task_types)},
+                      {"labels", print(joined->filter.labels)}};
   co_return co_await reply_json(reply, 200, std::move(answer));
 }
 

@@ -952,7 +952,7 @@ void Parser::add_server() {
   worker->add_option("--join", raw_.server, "the server's address (default: as other commands)")
       ->type_name("URL");
   worker->add_option("--token", raw_.token, "its token (better: DROVER_TOKEN)")->type_name("TOKEN");
-  worker->add_option("--mode", raw_.mode, "daemon (default) or job: one run, then exit")
+  worker->add_option("--mode", raw_.mode, "daemon or job: one run, then exit (default: as its pool says, else daemon)")
       ->type_name("MODE");
   worker->add_option("--pool", raw_.pools, "only runs of this pool; repeatable")
       ->type_name("POOL")

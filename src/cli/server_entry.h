@@ -30,7 +30,7 @@ struct JoinOptions {
   std::string name;          // of the worker's own; empty: the first free one
   std::string url;
   Secret token;
-  std::string mode;  // daemon or job
+  std::string mode;  // empty: as its pool says
   std::vector<std::string> pools;
   std::vector<std::string> task_types;
   std::map<std::string, std::string> labels;

@@ -74,8 +74,8 @@ Result<OwnFolder> own_folder(JoinOptions const& options) {
 // All parts, in the order in which they are made.
 class JoinedProcess {
  public:
-  JoinedProcess(JoinOptions const& options, worker::WorkerMode mode)
-      : options_(options), mode_(mode), pool_(kPoolThreads), sync_pool_(kSyncThreads) {}
+  explicit JoinedProcess(JoinOptions const& options)
+      : options_(options), pool_(kPoolThreads), sync_pool_(kSyncThreads) {}
 
   Status start();
   void run() {
@@ -89,7 +89,6 @@ class JoinedProcess {
   Task<void> stop();
 
   JoinOptions const options_;
-  worker::WorkerMode const mode_;
   broker::Labels labels_;
   SystemClock clock_;
   SystemRandom random_;
@@ -110,6 +109,9 @@ class JoinedProcess {
 };
 
 Status JoinedProcess::start() {
+  if (!options_.mode.empty())
+    if (auto const mode = worker::parse_worker_mode(options_.mode); !mode)
+      return std::unexpected(mode.error());
   auto folder = own_folder(options_);
   if (!folder) return std::unexpected(folder.error());
   folder_.emplace(*std::move(folder));
@@ -152,17 +154,24 @@ Status JoinedProcess::make_worker() {
   remote.lease = options_.lease;
   remote.card = worker::WorkerCard{.id = WorkerId::create(clock_, random_),
                                    .host = host_name(),
-                                   .mode = std::string{to_string(mode_)},
-                                   .slots = job ? 1 : options_.slots,
-                                   .filter = duty.filter};
+                                   .mode = options_.mode,
+                                   .slots = options_.slots,
+                                   .filter = {.pools = options_.pools,
+                                              .task_types = options_.task_types,
+                                              .labels = labels_}};
   WorkerId id = remote.card.id;
   control_ = std::make_unique<worker::RemoteControl>(io_, std::move(remote));
   auto const joined = run_to_end(io_, control_->join());
   if (!joined) return std::unexpected(joined.error());
+  auto const mode = worker::parse_worker_mode(joined->card.mode);
+  if (!mode) return std::unexpected(mode.error());
+  worker::WorkerDuty duty;
+  duty.filter = joined->card.filter;
+  if (*mode == worker::WorkerMode::job) duty.until = worker::WorkerDuty::Until::one_run;
 
   worker_options_.state_folder = folder_->path;
   worker_options_.unit_program = machine->unit_program;
-  worker_options_.slots = job ? 1 : options_.slots;
+  worker_options_.slots = *mode == worker::WorkerMode::job ? 1 : options_.slots;
   worker_options_.lease = options_.lease;
   worker_options_.joined = true;
   worker_options_.session_folder = joined->session_folder;
@@ -198,10 +207,8 @@ Task<void> JoinedProcess::stop() {
 }
 
 int join(JoinOptions const& options) {
-  auto const mode = worker::parse_worker_mode(options.mode);
-  std::unique_ptr<JoinedProcess> process;
-  if (mode) process = std::make_unique<JoinedProcess>(options, *mode);
-  Status const started = mode ? process->start() : std::unexpected(mode.error());
+  auto const process = std::make_unique<JoinedProcess>(options);
+  auto const started = process->start();
   if (!started) {
     fmt::print(stderr, "drover: {}\n", started.error().text());
     return exit_code(started.error().code);

@@ -39,10 +39,11 @@ struct JoinOptions {
   std::string name;          // of the worker's own state folder; empty: the first that is free
   std::string url;           // of the server
   Secret token;
-  std::string mode = "daemon";
+  std::string mode;                     // empty: as its pool says, else daemon
   std::vector<std::string> pools;
-  std::vector<std::string> task_types;
-  broker::Labels labels;  // empty: what DROVER_WORKER_LABELS says
+  std::vector<std::string> task_types;  // empty: as its pool says, else any
+  // empty: what DROVER_WORKER_LABELS says, else as its pool says
+  broker::Labels labels;
   std::size_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};

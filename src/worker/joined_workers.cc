@@ -60,28 +60,29 @@ struct JoinedWorkers::Held {
   [[nodiscard]] ClaimName name() const { return {claim().entry.run, claim().epoch}; }
 };
 
-JoinedWorkers::JoinedWorkers(Services const& services, Control& control)
-    : services_(services), control_(control) {}
+JoinedWorkers::JoinedWorkers(Services const& services, Control& control, PoolBook const& pools)
+    : services_(services), control_(control), pools_(pools) {}
 
 JoinedWorkers::~JoinedWorkers() = default;
 
-Status JoinedWorkers::join(WorkerCard card) {
+Result<WorkerCard> JoinedWorkers::join(WorkerCard given) {
   forget_silent();
+  auto complete = completed(std::move(given), pools_.pools());
+  if (!complete) return complete;
+  WorkerCard card = *std::move(complete);
   auto const known = desks_.find(card.id);
   if (known != desks_.end()) {
-    known->second->card = std::move(card);
+    known->second->card = card;
     known->second->heard_at = steady_clock::now();
-    return {};
+    return card;
   }
   if (desks_.size() >= kJoinedWorkersMax)
     return fail_next(ErrorCode::unavailable,
                      fmt::format("{} workers have joined already", desks_.size()),
                      "those that are not heard of for an hour are forgotten");
   log::info("worker-joined", {{"worker", card.id}, {"host", card.host}, {"mode", card.mode}});
-  WorkerId id = card.id;
-  desks_.emplace(std::move(id),
-                 std::make_shared<Desk>(std::move(card), services_.io.get_executor()));
-  return {};
+  desks_.emplace(card.id, std::make_shared<Desk>(card, services_.io.get_executor()));
+  return card;
 }
 
 void JoinedWorkers::forget_silent() {

@@ -13,19 +13,12 @@
 #include <vector>
 
 #include "worker/control.h"
+#include "worker/pool_book.h"
+#include "worker/pool_book.h"
 #include "worker/services.h"
 #include "worker/wire.h"
 
 namespace drover::worker {
-
-// What a worker says of itself.
-struct WorkerCard {
-  WorkerId id;
-  std::string host;
-  std::string mode;
-  std::size_t slots = 0;
-  broker::ClaimFilter filter;  // with its labels
-};
 
 struct WorkerView {
   WorkerCard card;
@@ -45,13 +38,14 @@ inline constexpr Millis kLeaseMax{60 * 60'000};
 
 class JoinedWorkers {
  public:
-  JoinedWorkers(Services const& services, Control& control);
+  JoinedWorkers(Services const& services, Control& control, PoolBook const& pools);
   ~JoinedWorkers();
   JoinedWorkers(JoinedWorkers const&) = delete;
   JoinedWorkers& operator=(JoinedWorkers const&) = delete;
 
-  // Again with the same id changes the card. unavailable when there are too many.
-  [[nodiscard]] Status join(WorkerCard card);
+  // Again with the same id changes the card. The card as it holds: what it leaves open is as its
+  // pools say. unavailable when there are too many, conflict where its pools disagree.
+  [[nodiscard]] Result<WorkerCard> join(WorkerCard card);
   // What it still holds goes back to the queue.
   Task<Status> leave(WorkerId worker);
   [[nodiscard]] std::vector<WorkerView> list() const;
@@ -101,6 +95,8 @@ class JoinedWorkers {
 
   Services const& services_;
   Control& control_;
+  PoolBook const& pools_;
+  PoolBook const& pools_;
   std::map<WorkerId, DeskPtr> desks_;
   std::map<RunId, HeldPtr> held_;
   std::function<void()> sessions_changed_;

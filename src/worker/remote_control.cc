@@ -75,6 +75,58 @@ json::object print(WorkerCard const& card) {
           {"labels", std::move(labels)}};
 }
 
+Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_view key) {
+  std::vector<std::string> names;
+  auto const* const value = object.find(key);
+  auto const* const items = value == nullptr ? nullptr : value->if_array();
+  if (items == nullptr) return fail(ErrorCode::upstream, "/{}: expected an array of names", key);
+  for (json::value const& item : *items) {
+    auto const* const name = item.if_string();
+    if (name == nullptr) return fail(ErrorCode::upstream, "/{}: expected names", key);
+    names.emplace_back(*name);
+  }
+  return names;
+}
+
+Result<broker::Labels> labels_at(JsonObject const& object) {
+  broker::Labels labels;
+  auto const* const value = object.find("labels");
+  auto const* const members = value == nullptr ? nullptr : value->if_object();
+  if (members == nullptr) return fail(ErrorCode::upstream, "/labels: expected an object");
+  for (auto const& [name, label] : *members) {
+    auto const* const given = label.if_string();
+    if (given == nullptr) return fail(ErrorCode::upstream, "/labels/{}: expected a text", std::string_view{name});
+    labels.emplace(name, *given);
+  }
+  return labels;
+}
+
+Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_view key) {
+  std::vector<std::string> names;
+  auto const* const value = object.find(key);
+  auto const* const items = value == nullptr ? nullptr : value->if_array();
+  if (items == nullptr) return fail(ErrorCode::upstream, "/{}: expected an array of names", key);
+  for (json::value const& item : *items) {
+    auto const* const name = item.if_string();
+    if (name == nullptr) return fail(ErrorCode::upstream, "/{}: expected names", key);
+    names.emplace_back(*name);
+  }
+  return names;
+}
+
+Result<broker::Labels> labels_at(JsonObject const& object) {
+  broker::Labels labels;
+  auto const* const value = object.find("labels");
+  auto const* const members = value == nullptr ? nullptr : value->if_object();
+  if (members == nullptr) return fail(ErrorCode::upstream, "/labels: expected an object");
+  for (auto const& [name, label] : *members) {
+    auto const* const given = label.if_string();
+    if (given == nullptr) return fail(ErrorCode::upstream, "/labels/{}: expected a text", std::string_view{name});
+    labels.emplace(name, *given);
+  }
+  return labels;
+}
+
 }  // namespace
 
 // One step at a time, each with a number of its own.
@@ -140,8 +192,28 @@ Task<Result<RemoteControl::Joined>> RemoteControl::join() {
   if (!object) co_return std::unexpected(object.error());
   auto folder = object->string("session_folder");
   if (!folder) co_return std::unexpected(folder.error());
+  // What this worker left open, its pools have said.
+  auto const mode = object->string("mode");
+  if (!mode) co_return std::unexpected(mode.error());
+  auto types = names_at(*object, "task_types");
+  if (!types) co_return std::unexpected(types.error());
+  auto labels = labels_at(*object);
+  if (!labels) co_return std::unexpected(labels.error());
+  options_.card.mode = *mode;
+  options_.card.filter.task_types = *std::move(types);
+  options_.card.filter.labels = *std::move(labels);
+  // What this worker left open, its pools have said.
+  auto const mode = object->string("mode");
+  if (!mode) co_return std::unexpected(mode.error());
+  auto types = names_at(*object, "task_types");
+  if (!types) co_return std::unexpected(types.error());
+  auto labels = labels_at(*object);
+  if (!labels) co_return std::unexpected(labels.error());
+  options_.card.mode = *mode;
+  options_.card.filter.task_types = *std::move(types);
+  options_.card.filter.labels = *std::move(labels);
   log::info("joined", {{"server", net::url_for_people(options_.url)}, {"as", options_.card.id}});
-  co_return Joined{.session_folder = *std::move(folder)};
+  co_return Joined{.session_folder = *std::move(folder), .card = options_.card};
 }
 
 void RemoteControl::listen(std::function<void(Orders const&)> handler) {

@@ -34,7 +34,9 @@ class RemoteControl final : public Control {
 
   struct Joined {
     std::string session_folder;  // of the server
+    WorkerCard card;             // with what it left open
   };
+  // What the first one says stays, also at a server that has started anew.
   Task<Result<Joined>> join();
   // Hears what the server asks of this worker, until leave().
   void listen(std::function<void(Orders const&)> handler);

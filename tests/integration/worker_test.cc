@@ -12,6 +12,7 @@
 
 #include "harness/processes.h"
 #include "harness/world.h"
+#include "os/files.h"
 
 namespace drover::harness {
 namespace {
@@ -280,6 +281,36 @@ TEST_F(Workers, WhatNobodyTakesHoldsUpNoOtherAndIsSaidToWhomItConcerns) {
   EXPECT_NE(stuck.err.find("waits for a worker with gpu=h100"), std::string::npos) << stuck.err;
   auto const run = dispatch_as("train", R"([{"text": "Yes."}])");
   EXPECT_EQ(text_of(world_.api().events(run).back().data, "state"), "succeeded");
+}
+
+TEST_F(Workers, AWorkerIsWhatItsPoolSaysWhereItSaysNothingItself) {
+  std::filesystem::create_directories(world_.state_folder());
+  ASSERT_TRUE(os::write_file_atomic(world_.state_folder() + "/pools.toml", R"(
+[pools.gpu]
+mode = "job"
+task_types = ["train"]
+labels = {gpu = "a100"}
+)"));
+  world_.serve({"--no-worker"});
+  put_type("train", R"(, "pool": "gpu", "labels": {"gpu": "a100"})");
+  put_type("other", R"(, "pool": "gpu")");
+  auto const other = dispatch_as("other", R"([{"text": "Yes."}])");
+  auto const run = dispatch_as("train", R"([{"text": "Yes."}])");
+  EXPECT_EQ(detail_of(run), "waits for a worker of the pool gpu with gpu=a100");
+  // As a job it ends by itself.
+  EXPECT_EQ(world_.drover({"worker", "--pool", "gpu"}).exit_code, 0);
+  EXPECT_EQ(state_of(other), "queued") << "the pool's workers take one type alone";
+  EXPECT_EQ(state_of(run), "queued") << "it waits behind the other one for the workspace";
+  EXPECT_EQ(world_.drover({"worker", "--pool", "gpu", "--task-type", "other"}).exit_code, 0);
+  EXPECT_EQ(state_of(other), "succeeded");
+  EXPECT_EQ(world_.drover({"worker", "--pool", "gpu", "--label", "gpu=h100"}).exit_code, 0);
+  EXPECT_EQ(state_of(run), "queued");
+  auto const daemon = start_worker(world_, {"--pool", "gpu", "--mode", "daemon", "--slots", "3"});
+  EXPECT_EQ(text_of(world_.api().events(run).back().data, "state"), "succeeded");
+  auto const listed = workers_of_server();
+  EXPECT_EQ(text_of(listed, "mode"), "daemon");
+  EXPECT_EQ(json::serialize(listed.at("task_types")), R"(["train"])");
+  expect_orderly_end(*daemon);
 }
 
 TEST_F(Workers, DrainingWaitsForARunThatEndsInTime) {
