@@ -129,10 +129,27 @@ Result<worker::ClaimWish> wish_of(WorkerId id, json::value const& body) {
 
 struct Beat {
   std::vector<worker::ClaimName> claims;
+  std::vector<worker::ClaimName> died;
+  bool orphan = false;
   std::optional<SessionId> released;
   std::uint64_t seen = 0;
   Millis wait{0};
 };
+
+Result<std::vector<worker::ClaimName>> claims_at(JsonObject const& object, std::string_view key) {
+  std::vector<worker::ClaimName> names;
+  auto const* const claims = object.find(key);
+  if (claims == nullptr || claims->is_null()) return names;
+  if (!claims->is_array()) return fail(ErrorCode::invalid_argument, "/{}: expected an array", key);
+  for (json::value const& item : claims->get_array()) {
+    auto const claim = JsonObject::of(item);
+    if (!claim) return std::unexpected(claim.error());
+    auto run = RunId::parse(string_or(claim->raw(), "run", ""));
+    if (!run) return std::unexpected(run.error());
+    names.push_back({.run = *std::move(run), .epoch = Epoch{integer_or(claim->raw(), "epoch", 0)}});
+  }
+  return names;
+}
 
 Result<Beat> beat_of(json::value const& body) {
   auto const object = JsonObject::of(body);
@@ -151,17 +168,15 @@ Result<Beat> beat_of(json::value const& body) {
     if (!session) return std::unexpected(session.error());
     beat.released = *std::move(session);
   }
-  auto const* const claims = object->find("claims");
-  if (claims == nullptr || claims->is_null()) return beat;
-  if (!claims->is_array()) return fail(ErrorCode::invalid_argument, "/claims: expected an array");
-  for (json::value const& item : claims->get_array()) {
-    auto const claim = JsonObject::of(item);
-    if (!claim) return std::unexpected(claim.error());
-    auto run = RunId::parse(string_or(claim->raw(), "run", ""));
-    if (!run) return std::unexpected(run.error());
-    beat.claims.push_back(
-        {.run = *std::move(run), .epoch = Epoch{integer_or(claim->raw(), "epoch", 0)}});
-  }
+  auto claims = claims_at(*object, "claims");
+  if (!claims) return std::unexpected(claims.error());
+  beat.claims = *std::move(claims);
+  auto const orphan = object->optional_boolean("orphan");
+  if (!orphan) return std::unexpected(orphan.error());
+  beat.orphan = orphan->value_or(false);
+  auto died = claims_at(*object, "died");
+  if (!died) return std::unexpected(died.error());
+  beat.died = *std::move(died);
   return beat;
 }
 
@@ -298,6 +313,12 @@ Task<Status> WorkerRoutes::beat_worker(Call call, net::HttpReply& reply) {
     auto const confirmed = joined_.confirm_release(*id, *beat->released);
     if (!confirmed) co_return confirmed;
   }
+  if (beat->orphan) {
+    auto const noted = joined_.bereave(*id);
+    if (!noted) co_return noted;
+  }
+  auto const lost = co_await joined_.lose(*id, std::move(beat->died));
+  if (!lost) co_return lost;
   auto const orders =
       co_await joined_.beat(*std::move(id), std::move(beat->claims), beat->seen, beat->wait);
   if (!orders) co_return std::unexpected(orders.error());

@@ -156,7 +156,8 @@ struct Raw {
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
-       force = false, paused = false, verify = false, replace = false, no_worker = false;
+       force = false, paused = false, verify = false, replace = false, no_worker = false,
+       assigned = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -416,6 +417,7 @@ Result<Command> make_worker(Raw const& raw) {
                                       std::chrono::hours{24});
   if (!drain) return std::unexpected(drain.error());
   command.drain = *drain;
+  command.assigned = raw.assigned;
   return command;
 }
 
@@ -952,7 +954,11 @@ void Parser::add_server() {
   worker->add_option("--join", raw_.server, "the server's address (default: as other commands)")
       ->type_name("URL");
   worker->add_option("--token", raw_.token, "its token (better: DROVER_TOKEN)")->type_name("TOKEN");
-  worker->add_option("--mode", raw_.mode, "daemon or job: one run, then exit (default: as its pool says, else daemon)")
+  worker
+      ->add_option("--mode", raw_.mode,
+                   "daemon; job: one run, then exit; hybrid: a job of its own for each run that "
+                   "nobody waits "
+                   "for (default: as its pool says, else daemon)")
       ->type_name("MODE");
   worker->add_option("--pool", raw_.pools, "only runs of this pool; repeatable")
       ->type_name("POOL")
@@ -973,6 +979,8 @@ void Parser::add_server() {
       ->type_name("TIME");
   worker->add_option("--name", raw_.id, "of this worker's state folder (default: a free number)")
       ->type_name("NAME");
+  // What a hybrid worker starts; nobody else needs it.
+  worker->add_flag("--assigned", raw_.assigned)->group("");
   worker->footer(std::string{kWorkerExamples});
 
   add(app_, "down", "Stops the server that `drover up` started.",

@@ -79,6 +79,7 @@ struct WorkerCommand {
   std::int64_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};
+  bool assigned = false;
 };
 struct DownCommand {};
 struct RunCommand {

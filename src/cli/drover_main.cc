@@ -25,7 +25,8 @@ int join(drover::cli::JoinOptions const& options) {
                                .labels = options.labels,
                                .slots = options.slots,
                                .lease = options.lease,
-                               .drain = options.drain});
+                               .drain = options.drain,
+                               .assigned = options.assigned});
 }
 
 int serve_model(drover::cli::ModelServeOptions const& options) {

@@ -37,6 +37,7 @@ struct JoinOptions {
   std::size_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};
+  bool assigned = false;  // stdin has the claim that it works on
 };
 
 struct ModelServeOptions {

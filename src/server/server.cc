@@ -151,7 +151,6 @@ class Server {
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<worker::LimitBook> limits_;
   worker::PoolBook pools_;
-  worker::PoolBook pools_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
@@ -233,7 +232,6 @@ Status Server::open_store() {
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
-  DROVER_TRY(pools_.load(options_.state_folder));
   DROVER_TRY(pools_.load(options_.state_folder));
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));

@@ -39,7 +39,7 @@ struct JoinOptions {
   std::string name;          // of the worker's own state folder; empty: the first that is free
   std::string url;           // of the server
   Secret token;
-  std::string mode;                     // empty: as its pool says, else daemon
+  std::string mode;  // empty: as its pool says, else daemon
   std::vector<std::string> pools;
   std::vector<std::string> task_types;  // empty: as its pool says, else any
   // empty: what DROVER_WORKER_LABELS says, else as its pool says
@@ -47,6 +47,8 @@ struct JoinOptions {
   std::size_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};
+  // Works on the one claim that stdin has, for a worker that started this process.
+  bool assigned = false;
 };
 
 // Works on runs of the server at `url` until SIGTERM or SIGINT, or until its mode's work is done.

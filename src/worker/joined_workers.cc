@@ -41,6 +41,7 @@ struct JoinedWorkers::Desk {
   std::set<SessionId> released;  // and not yet confirmed
   bool lost_claim = false;       // since it was last heard of: it may be dead
   bool left = false;
+  bool dead = false;       // though processes of it may live, and be heard of
   os::AsyncEvent changed;  // what is asked of it
   os::AsyncEvent confirmed;
 };
@@ -247,6 +248,32 @@ Task<Result<Orders>> JoinedWorkers::beat(WorkerId worker, std::vector<ClaimName>
   co_return orders;
 }
 
+Task<Status> JoinedWorkers::lose(WorkerId worker, std::vector<ClaimName> claims) {
+  auto const desk = desk_of(worker);
+  if (!desk) co_return std::unexpected(desk.error());
+  for (ClaimName const& claim : claims) {
+    auto const found = held_by(worker, claim);
+    if (!found) continue;
+    HeldPtr const held = *found;
+    log::warn("worker-lost-process", {{"worker", worker}, {"run", claim.run}});
+    held->turn->fenced = true;
+    broker::Claim lost = held->claim();
+    // Before the queue says so: the worker itself lives, and what it waits for is still wanted.
+    drop(held);
+    auto const said = co_await control_.lose(std::move(lost));
+    if (!said) co_return said;
+  }
+  co_return Status{};
+}
+
+Status JoinedWorkers::bereave(WorkerId const& worker) {
+  auto const desk = desk_of(worker);
+  if (!desk) return std::unexpected(desk.error());
+  (*desk)->dead = true;
+  (*desk)->confirmed.notify();
+  return {};
+}
+
 Task<Status> JoinedWorkers::take_step(WorkerId worker, RunId run, WireStep step) {
   ClaimName const claim{.run = run, .epoch = step.epoch};
   auto const found = held_by(worker, claim);
@@ -387,15 +414,16 @@ Task<void> JoinedWorkers::release_from(SessionId session, WorkerId worker) {
   if (found == desks_.end()) co_return;
   DeskPtr const desk = found->second;
   // Nobody would answer; a unit ends by itself once its worker is gone.
-  if (desk->lost_claim || steady_clock::now() - desk->heard_at > kSilence) co_return;
+  if (desk->dead || desk->lost_claim || steady_clock::now() - desk->heard_at > kSilence) co_return;
   desk->released.insert(session);
   desk->changed.notify();
   auto const deadline = steady_clock::now() + kReleaseWait;
-  while (!desk->left && desk->released.contains(session) && steady_clock::now() < deadline) {
+  auto const is_gone = [&desk] { return desk->left || desk->dead; };
+  while (!is_gone() && desk->released.contains(session) && steady_clock::now() < deadline) {
     auto const seen = desk->confirmed.version();
     co_await desk->confirmed.wait(seen, deadline);
   }
-  if (desk->released.contains(session) && !desk->left)
+  if (desk->released.contains(session) && !is_gone())
     log::warn("unit-not-released", {{"session", session}, {"worker", worker}});
 }
 

@@ -14,7 +14,6 @@
 
 #include "worker/control.h"
 #include "worker/pool_book.h"
-#include "worker/pool_book.h"
 #include "worker/services.h"
 #include "worker/wire.h"
 
@@ -59,6 +58,10 @@ class JoinedWorkers {
   // Renews the claims, and waits up to `wait` for orders newer than `seen`.
   Task<Result<Orders>> beat(WorkerId worker, std::vector<ClaimName> claims, std::uint64_t seen,
                             Millis wait);
+  // What worked on these is dead: they go the way of claims whose lease has run out.
+  Task<Status> lose(WorkerId worker, std::vector<ClaimName> claims);
+  // Its processes say that the worker itself is dead: nobody answers for its warm units.
+  [[nodiscard]] Status bereave(WorkerId const& worker);
   // The worker has no warm unit of the session any more.
   [[nodiscard]] Status confirm_release(WorkerId const& worker, SessionId const& session);
   // conflict when the claim is over. A step that was taken already is so again.
@@ -95,7 +98,6 @@ class JoinedWorkers {
 
   Services const& services_;
   Control& control_;
-  PoolBook const& pools_;
   PoolBook const& pools_;
   std::map<WorkerId, DeskPtr> desks_;
   std::map<RunId, HeldPtr> held_;

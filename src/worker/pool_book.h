@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "broker/dispatch_queue.h"
 #include "worker/worker_card.h"
 #include "worker/worker_mode.h"

@@ -313,6 +313,136 @@ labels = {gpu = "a100"}
   expect_orderly_end(*daemon);
 }
 
+// Processes of runs that have one of their own.
+std::vector<pid_t> jobs_below(pid_t pid) {
+  std::vector<pid_t> pids;
+  for (ProcessLine const& line : processes_below(pid))
+    if (line.command.contains(" worker --assigned")) pids.push_back(line.pid);
+  return pids;
+}
+
+TEST_F(Workers, AHybridGivesARunAProcessUnlessSomebodyWaitsForIt) {
+  world_.serve({"--no-worker"});
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  auto const run = dispatch(kWaits);
+  ASSERT_TRUE(begun());
+  auto const jobs = jobs_below(worker->pid());
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_EQ(units_below(jobs.front()).size(), 1U);
+  EXPECT_EQ(json::serialize(workers_of_server().at("runs")), fmt::format(R"(["{}"])", run.run));
+  let_go();
+  auto const events = world_.api().events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_TRUE(eventually([&] { return jobs_below(worker->pid()).empty(); }));
+  EXPECT_TRUE(units_below(worker->pid()).empty());
+
+  auto const chat = dispatch_as("chat", R"([{"text": "First."}, {"text": "Second."}])");
+  EXPECT_EQ(text_of(world_.api().events(chat).back().data, "reply"), "First.");
+  auto const warm = units_below(worker->pid());
+  EXPECT_EQ(warm.size(), 1U);
+  EXPECT_TRUE(jobs_below(worker->pid()).empty());
+  auto const next = world_.api().send_message(chat.session, "go on");
+  EXPECT_EQ(text_of(world_.api().events(next).back().data, "reply"), "Second.");
+  EXPECT_EQ(units_below(worker->pid()), warm);
+  expect_orderly_end(*worker);
+}
+
+TEST_F(Workers, AHybridsRunOfASessionWithAWarmUnitGetsAProcessAndTheSessionGoesOn) {
+  world_.serve({"--no-worker"});
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  auto const chat = dispatch_as("chat", R"([
+    {"text": "First."},
+    {"expect": {"last_user_text_contains": "two"}, "text": "Second."},
+    {"expect": {"last_user_text_contains": "three"}, "text": "Third."}])");
+  (void)world_.api().events(chat);
+  Api api = world_.api();
+  auto invocation = World::invocation(api.add_workspace(repository_.path()), "", "two");
+  invocation.erase("model");
+  invocation["session"] = json::string{chat.session};
+  auto const two = api.dispatch(invocation);
+  EXPECT_EQ(text_of(api.events(two).back().data, "reply"), "Second.");
+  auto const three = api.send_message(chat.session, "three");
+  EXPECT_EQ(text_of(api.events(three).back().data, "reply"), "Third.");
+  expect_orderly_end(*worker);
+}
+
+// Its lease is far longer than this test may last.
+TEST_F(Workers, ADeadProcessOfAHybridIsSeenAtOnce) {
+  world_.serve({"--no-worker"});
+  auto const worker = start_worker(world_, {"--mode", "hybrid", "--lease", "10m"});
+  auto const run = dispatch(kWaits);
+  ASSERT_TRUE(begun());
+  auto const jobs = jobs_below(worker->pid());
+  ASSERT_EQ(jobs.size(), 1U);
+  ::kill(jobs.front(), SIGKILL);
+  let_go();
+  auto const events = world_.api().events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(integer_or(events.back().data, "epoch", 0), 2);
+  EXPECT_EQ(repository_.git({"show", "HEAD:effects.txt"}), "first");
+  EXPECT_EQ(repository_.commits(), 2U);
+  expect_orderly_end(*worker);
+}
+
+TEST_F(Workers, AHybridDrainsItsProcesses) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto first = start_worker(world_, {"--mode", "hybrid", "--drain-timeout", "200ms"});
+  ASSERT_TRUE(begun());
+  expect_orderly_end(*first);
+  EXPECT_EQ(state_of(run), "queued");
+  let_go();
+  auto const second = start_worker(world_, {"--mode", "hybrid"});
+  EXPECT_EQ(fault_of(world_.api().events(run), run.run), "");
+  EXPECT_EQ(state_of(run), "succeeded");
+  expect_orderly_end(*second);
+}
+
+TEST_F(Workers, AProcessOfAHybridEndsItsRunWithinTheDrainTimeout) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  ASSERT_TRUE(begun());
+  worker->signal(SIGTERM);
+  ASSERT_TRUE(worker->prints("stopping"));
+  let_go();
+  EXPECT_EQ(worker->finish().exit_code, 0);
+  EXPECT_EQ(state_of(run), "succeeded");
+}
+
+TEST_F(Workers, ACancelledRunOfAHybridsProcessEnds) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  ASSERT_TRUE(begun());
+  json::object nothing;
+  EXPECT_EQ(world_.api().post(fmt::format("/api/v1/runs/{}/cancel", run.run), nothing).status, 202);
+  auto const events = world_.api().events(run);
+  EXPECT_EQ(text_of(events.back().data, "state"), "cancelled");
+  expect_orderly_end(*worker);
+}
+
+// The run is put back by its process, which drains, and not by the end of a lease.
+TEST_F(Workers, AProcessOfAHybridDoesNotOutliveIt) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto first =
+      start_worker(world_, {"--mode", "hybrid", "--lease", "10m", "--drain-timeout", "100ms"});
+  ASSERT_TRUE(begun());
+  first->signal(SIGKILL);
+  (void)first->finish();
+  EXPECT_TRUE(eventually([&] { return state_of(run) == "queued"; })) << state_of(run);
+  let_go();
+  auto const second = start_worker(world_, {"--mode", "hybrid"});
+  EXPECT_EQ(fault_of(world_.api().events(run), run.run), "");
+  EXPECT_EQ(state_of(run), "succeeded");
+  expect_orderly_end(*second);
+}
+
 TEST_F(Workers, DrainingWaitsForARunThatEndsInTime) {
   world_.serve({"--no-worker"});
   auto const run = dispatch(kWaits);
@@ -380,8 +510,9 @@ TEST_F(Workers, ARunWhoseFolderIsNotHereIsLeftToOthers) {
 }
 
 TEST_F(Workers, AServerThatStartsAnewTakesItsRunsBack) {
-  // The usual port may be another server's by the time that this one wants it again.
-  auto const port = fmt::format("{}", 20'000 + ::getpid() % 20'000);
+  // The usual port may be another server's by the time that this one wants it again, and one from
+  // 32768 on a client's.
+  auto const port = fmt::format("{}", 20'000 + ::getpid() % 12'000);
   world_.serve({"--no-worker", "--port", port});
   auto const run = dispatch(kWaits);
   auto const worker = start_worker(world_, {"--lease", "2s"});
@@ -390,12 +521,12 @@ TEST_F(Workers, AServerThatStartsAnewTakesItsRunsBack) {
   world_.serve({"--no-worker", "--port", port});
   let_go();
   auto const events = world_.api().events(run);
-  EXPECT_EQ(fault_of(events, run.run), "");
-  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
-      << json::serialize(events.back().data);
   worker->signal(SIGTERM);
   Outcome const outcome = worker->finish();
   EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  ASSERT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data) << outcome.err;
   EXPECT_EQ(repository_.git({"show", "HEAD:effects.txt"}), "first") << outcome.err;
 }
 

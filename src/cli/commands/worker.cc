@@ -54,6 +54,7 @@ int execute(Context const& context, WorkerCommand const& command) {
   options.slots = static_cast<std::size_t>(command.slots);
   options.lease = command.lease;
   options.drain = command.drain;
+  options.assigned = command.assigned;
   return context.entry.join(options);
 }
 
