@@ -127,7 +127,7 @@ class Embedded {
     readers_ = std::make_unique<store::Readers>(file, pool_);
     streams_ = std::make_unique<broker::EmbeddedStreams>(writer_, *readers_, clock_, loop);
     broker::RedisBrokerOptions wanted;
-    wanted.types.emplace_back("bench", broker::kDefaultPool);
+    wanted.lanes.emplace_back("bench", std::string{broker::kDefaultPool});
     redis_ = std::make_unique<broker::RedisBroker>(
         broker::RedisBroker::Parts{loop, clock_, random_, queue_, *streams_, *readers_, {}, {}},
         *std::move(endpoint), std::move(wanted));

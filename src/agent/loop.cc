@@ -60,7 +60,8 @@ TurnOutcome Loop::run_turn(TurnRequest const& request) {
     outcome = *last_.outcome;
   } else {
     outcome = drive(request);
-    if (ports_.waiter->superseded()) return outcome;
+    // The journal is the next attempt's, which would take an end in it for its own.
+    if (ports_.waiter->superseded() || fenced_) return outcome;
     // A turn that could not keep its history has no end, so that another try goes on with it.
     Status ended;
     if (outcome.reason != DoneReason::session_error)
@@ -224,6 +225,8 @@ TurnOutcome Loop::after_failure(Turn const& turn, model::Failure const& failure)
     case model::Verdict::prompt_too_long:
       return outcome(turn, DoneReason::prompt_too_long, failure.text());
     case model::Verdict::fenced:
+      fenced_ = true;
+      break;
     case model::Verdict::retry:
     case model::Verdict::fatal:
       break;

@@ -126,12 +126,14 @@ std::optional<Picked> QueueCore::claim(ClaimFilter const& filter, WorkerId const
   return hold(nodes_.at(*order), worker, lease_until);
 }
 
-std::optional<Picked> QueueCore::claim_offered(OfferedRun const& offered, WorkerId const& worker,
-                                               BootTime lease_until, QueueTime now) {
+std::optional<Picked> QueueCore::claim_offered(OfferedRun const& offered, ClaimFilter const& filter,
+                                               WorkerId const& worker, BootTime lease_until,
+                                               QueueTime now) {
   wake(now);
   Node* const node = find_node(offered.run);
   if (node == nullptr || node->place != Place::ready || node->entry.epoch != offered.after)
     return std::nullopt;
+  if (!admits(filter, lane_of(node->entry))) return std::nullopt;
   if (!ready_.take(node->entry, node->order, now.boot)) return std::nullopt;
   return hold(*node, worker, lease_until);
 }

@@ -56,10 +56,11 @@ class QueueCore {
                                             BootTime lease_until, QueueTime now);
   // This very entry, if it could be claimed now and nobody has claimed it since `after`.
   [[nodiscard]] std::optional<Picked> claim_offered(OfferedRun const& offered,
+                                                    ClaimFilter const& filter,
                                                     WorkerId const& worker, BootTime lease_until,
                                                     QueueTime now);
-  // Entries that could be claimed now: of each pool, task type and level the first `most`, in
-  // order (see ReadyOrder::preview).
+  // Entries that could be claimed now: of each lane and level the first `most`, in order (see
+  // ReadyOrder::preview).
   [[nodiscard]] std::vector<QueueEntry const*> claimable(std::size_t most, QueueTime now);
   // conflict unless the run is claimed with exactly this epoch.
   [[nodiscard]] Status renew(RunId const& run, Epoch epoch, BootTime lease_until);

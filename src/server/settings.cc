@@ -76,6 +76,12 @@ Result<Settings> settings_from_environment() {
   settings.upstream = upstream_from_environment();
   settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
+  char const* const labels = std::getenv("DROVER_WORKER_LABELS");
+  auto worker_labels = broker::parse_labels(labels == nullptr ? "" : labels);
+  if (!worker_labels)
+    return fail(ErrorCode::invalid_argument, "DROVER_WORKER_LABELS: {}",
+                worker_labels.error().message);
+  settings.worker_labels = *std::move(worker_labels);
   auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
   if (!mebibytes) return std::unexpected(mebibytes.error());
   settings.reserve_bytes = static_cast<std::uint64_t>(*mebibytes) << 20U;

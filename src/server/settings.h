@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "broker/labels.h"
 #include "broker/stream.h"
 #include "gateway/model_proxy.h"
 #include "net/address.h"
@@ -15,6 +16,7 @@ struct Settings {
   broker::TrimPolicy keep;
   gateway::UpstreamOptions upstream;
   net::Reach schedule_reach = net::Reach::public_only;  // of scheduled requests
+  broker::Labels worker_labels;
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

@@ -18,6 +18,7 @@ broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry co
   broker::QueueEntry entry = fresh;
   entry.task_type = dead.task_type;
   entry.pool = dead.pool;
+  entry.labels = dead.labels;
   entry.tenant = dead.tenant;
   entry.priority = dead.priority;
   entry.fifo_groups = dead.fifo_groups;

@@ -69,6 +69,7 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
   }
   std::string name = loaded->run.model;
   auto model = co_await services_.models.prepare(std::move(name));
+  auto const type = services_.task_types.find(claim.entry.task_type);
   SessionId const session = loaded->session.id;
   WorkerId const before = std::exchange(served_[session], claim.worker);
   bool const served_last = before == claim.worker;
@@ -79,7 +80,8 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
                        .session = std::move(loaded->session),
                        .folders = std::move(folders),
                        .model = std::move(model),
-                       .served_last = served_last};
+                       .served_last = served_last,
+                       .interactive = type && type->type.interactive};
 }
 
 Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> claims,
@@ -88,6 +90,10 @@ Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> 
   for (broker::Claim const& claim : claims)
     if (!services_.queue.renew(claim, lease)) lost.push_back(claim.entry.run);
   co_return lost;
+}
+
+Task<Status> StoreControl::lose(broker::Claim claim) {
+  co_return services_.queue.renew(claim, Millis{0});
 }
 
 Task<Status> StoreControl::append(Step step, Room room) {

@@ -22,6 +22,8 @@ class StoreControl final : public Control {
   void close_claims() override { closed_ = true; }
   Task<Result<Assignment>> take(broker::Claim claim) override;
   Task<Result<std::vector<RunId>>> renew(std::vector<broker::Claim> claims, Millis lease) override;
+  void hand_over(RunId const&) override {}
+  Task<Status> lose(broker::Claim claim) override;
   Task<Status> append(Step step, Room room) override;
   Task<Status> record(Step step, Room room) override;
   Task<Status> finish(Step step, SessionRecord session) override;

@@ -335,9 +335,13 @@ json::object print(Assignment const& assignment) {
   for (auto const& [workspace, folder] : assignment.folders)
     folders[workspace.str()] = text(folder);
   broker::QueueEntry const& entry = assignment.claim.entry;
-  return {{"run", print_run(assignment.run)},        {"session", print_session(assignment.session)},
-          {"folders", std::move(folders)},           {"model", print_model(assignment.model)},
-          {"served_last", assignment.served_last},   {"failed", entry.failed},
+  return {{"run", print_run(assignment.run)},
+          {"session", print_session(assignment.session)},
+          {"folders", std::move(folders)},
+          {"model", print_model(assignment.model)},
+          {"served_last", assignment.served_last},
+          {"interactive", assignment.interactive},
+          {"failed", entry.failed},
           {"attempts_max", entry.retry.attempts_max}};
 }
 
@@ -366,13 +370,15 @@ Result<Assignment> parse_assignment(json::value const& value, WorkerId const& wo
   claim.entry.epoch = claim.epoch;
   claim.worker = worker;
   bool const served_last = members.boolean("served_last");
+  bool const interactive = members.boolean("interactive");
   DROVER_TRY(members.status());
   return Assignment{.claim = std::move(claim),
                     .run = *std::move(run),
                     .session = *std::move(session),
                     .folders = std::move(folders),
                     .model = std::move(model),
-                    .served_last = served_last};
+                    .served_last = served_last,
+                    .interactive = interactive};
 }
 
 json::object print(Orders const& orders) {

@@ -26,6 +26,8 @@ class Workforce {
   Task<void> release_from(SessionId session, WorkerId worker);
   [[nodiscard]] bool works_on(SessionId const& session) const;
   [[nodiscard]] std::set<SessionId> active_sessions() const;
+  // The run as it is shown: one that is queued and that none of these takes says what it waits for.
+  [[nodiscard]] RunRecord shown(RunRecord run) const;
   [[nodiscard]] JoinedWorkers& joined() { return joined_; }
 
  private:
