@@ -6,7 +6,6 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "sim/network.h"
@@ -14,26 +13,13 @@
 
 namespace drover::sim {
 
-// The repositories: what a run leaves outside the store, durable at once.
-class Effects {
- public:
-  Effects(Audit& audit, Defect defect) : audit_(&audit), defect_(defect) {}
-  // Finds what an earlier attempt made.
-  void commit(RunId const& run, std::int64_t epoch);
-
- private:
-  Audit* audit_;
-  Defect defect_;
-  std::set<RunId> made_;
-};
-
 struct WorkerParts {
   Agenda& agenda;
   Dice& dice;
   Network& network;
   Trace& trace;
   Audit& audit;
-  Effects& effects;
+  Repositories& repositories;
   Clock const& clock;
   Defect defect = Defect::none;
 };
@@ -56,8 +42,11 @@ class SimWorker {
   struct Attempt {
     GivenRun given;
     contract::RunState from{};  // as the store last had it
+    std::string workspace;
+    Repositories::CommitId base = 0;  // its head at the beginning
     std::int64_t said = 0;
     std::int64_t to_say = 0;
+    bool called = false;  // its model, since it last said something
     int tries = 0;
     bool cancel = false;
     bool over = false;
@@ -76,9 +65,14 @@ class SimWorker {
   void begin(GivenRun given);
   void heartbeat(AttemptPtr const& attempt);
   void say(AttemptPtr const& attempt);
+  void fall_silent(AttemptPtr const& attempt);
+  void call_model(AttemptPtr const& attempt);
   void end_turn(AttemptPtr const& attempt, worker::TurnEnd::Kind kind);
   void conclude(AttemptPtr const& attempt, worker::Outcome const& outcome);
   void record_committing(AttemptPtr const& attempt, worker::Outcome const& outcome);
+  void govern(AttemptPtr const& attempt, worker::Outcome const& outcome);
+  void governed(AttemptPtr const& attempt, worker::Outcome const& outcome,
+                Repositories::CommitId commit);
   void finish(AttemptPtr const& attempt, worker::Outcome const& outcome);
   void leave(AttemptPtr const& attempt, std::string_view why);
 
