@@ -174,6 +174,23 @@ void Audit::inspect_changes(store::Database& database) {
   }
 }
 
+void Audit::inspect_copies(store::Database& database, Redis::Copies copies) {
+  auto rows = query(database,
+                    "SELECT s.name, e.seq, e.body FROM streams s"
+                    " JOIN stream_events e ON e.stream=s.id");
+  while (step(rows)) {
+    auto& copy = copies[std::string{rows.text(0)}];
+    auto const event = copy.find(rows.integer(1));
+    if (event == copy.end())
+      trace_->violated("copy", "Redis has no event {} of {}", rows.integer(1), rows.text(0));
+    if (!event->second.contains(rows.text(2)))
+      trace_->violated("copy", "event {} of {} is another in Redis", rows.integer(1), rows.text(0));
+    copy.erase(event);
+  }
+  for (auto const& [name, copy] : copies)
+    if (!copy.empty()) trace_->violated("copy", "Redis has more of {} than the store", name);
+}
+
 void Audit::did_not_fit(worker::Mismatch const& mismatch) {
   trace_->note("{} did not fit", mismatch.run);
   if (!edited_.contains(mismatch.run))

@@ -13,6 +13,7 @@
 //   lease       only what was not renewed for its time is lost, whatever the wall clock does
 //   answer      a message is the answer to its session's run that waits for one
 //   fits        runs and queue are apart only where somebody took them apart
+//   copy        in the end Redis has every event once, and nothing else
 //   whole       no fault makes a store that does not hold together
 //   storm, skip, run: schedule_audit.h
 #include <cstdint>
@@ -25,6 +26,7 @@
 
 #include "broker/dispatch_queue.h"
 #include "contract/run.h"
+#include "sim/redis.h"
 #include "sim/repositories.h"
 #include "sim/trace.h"
 #include "store/database.h"
@@ -62,6 +64,8 @@ class Audit {
 
   // What the store holds, when nothing is being written.
   void inspect(store::Database& database);
+  // In the end Redis has what the store has.
+  void inspect_copies(store::Database& database, Redis::Copies copies);
   [[nodiscard]] std::size_t accepted_runs() const { return by_key_.size(); }
 
  private:

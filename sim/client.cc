@@ -15,7 +15,7 @@ Client::Client(Agenda& agenda, Dice& dice, Network& network, Trace& trace, Audit
       wish_(std::move(wish)) {}
 
 void Client::start() {
-  messages_ = static_cast<int>(dice_->below(3));
+  messages_ = static_cast<int>(dice_->below(2));
   dispatch(wish_);
 }
 

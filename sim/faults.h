@@ -22,8 +22,9 @@ enum class Fault : std::uint8_t {
   kill_worker,
   clock,  // the wall clock is set, by up to an hour in either direction
   hand,   // somebody takes a run and its place in the queue apart while the server is down
+  redis,  // it is flushed, loses its newest entries, is away, breaks connections
 };
-inline constexpr int kFaultCount = 13;
+inline constexpr int kFaultCount = 14;
 
 class FaultSet {
  public:
@@ -58,6 +59,7 @@ enum class Defect : std::uint8_t {
   no_base,          // a commit is made although the head has moved
   no_rescue,        // what is set aside has no ref
   early_end,        // a run ends before its commit is made
+  trusting_relay,   // offers are thought to be in Redis whatever becomes of it
   free_calls,       // what a model call may cost is not on disk before it is made
 };
 [[nodiscard]] Result<Defect> parse_defect(std::string_view text);

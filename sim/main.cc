@@ -24,9 +24,9 @@ struct Wanted {
 
 void print_help() {
   fmt::print(
-      "drover-sim: the queue, the streams, the journal of runs and the scheduler under faults, on "
-      "a\n"
-      "simulated clock, disk and network. One seed is one history.\n\n"
+      "drover-sim: the queue, the streams, the journal of runs, the watchdog and the scheduler "
+      "under\n"
+      "faults, on a simulated clock, disk, network and Redis. One seed is one history.\n\n"
       "  drover-sim [--seeds FROM..TO] [--faults LIST] [--plant DEFECT]\n"
       "  drover-sim --seed N [--trace] [--fail-point POINT]\n"
       "  drover-sim --every-fail-point [--seed N] [--plant DEFECT]\n\n"

@@ -36,6 +36,18 @@ Repositories::CommitId Repositories::made_before(std::string const& workspace, R
   return has && defect_ != Defect::no_trailer ? repo.head() : 0;
 }
 
+bool Repositories::lock(std::string const& workspace, WorkerId const& process) {
+  Repo& repo = repos_[workspace];
+  if (!repo.locked_by.empty()) return false;
+  repo.locked_by = process.str();
+  return true;
+}
+
+void Repositories::abandon(WorkerId const& process) {
+  for (auto& [name, repo] : repos_)
+    if (repo.locked_by == process.str()) repo.locked_by.clear();
+}
+
 Result<Repositories::CommitId> Repositories::commit(std::string const& workspace, RunId const& run,
                                                     CommitId base, Changes changes) {
   Repo& repo = repos_[workspace];

@@ -33,6 +33,11 @@ class Repositories {
   // ---- the end of a turn, a step each
   // The commit that an earlier attempt made before it could say so, else 0.
   [[nodiscard]] CommitId made_before(std::string const& workspace, RunId const& run);
+  // False while another process has it. From here to the commit nobody else commits.
+  [[nodiscard]] bool lock(std::string const& workspace, WorkerId const& process);
+  void unlock(std::string const& workspace) { repos_[workspace].locked_by.clear(); }
+  // Those of a process that is gone are nobody's.
+  void abandon(WorkerId const& process);
   [[nodiscard]] Changes snapshot(std::string const& workspace) { return repos_[workspace].tree; }
   // conflict when the head is not `base`. 0 where nothing has changed.
   [[nodiscard]] Result<CommitId> commit(std::string const& workspace, RunId const& run,
@@ -58,6 +63,7 @@ class Repositories {
     std::vector<Commit> branch;
     std::vector<Commit> rescued;
     Changes tree;
+    std::string locked_by;
     [[nodiscard]] CommitId head() const { return branch.empty() ? 0 : branch.back().id; }
   };
   void add(Repo& repo, std::string run, Changes changes);

@@ -139,6 +139,10 @@ Status Server::take_up() {
   auto const swept = finish(sweep());
   if (!swept) parts_.trace.note("sweep failed: {}", swept.error().message);
   next_sweep_ = parts_.clock.boot_now().since_boot + kSweepEvery;
+  if (parts_.redis == nullptr) return {};
+  messenger_ = std::make_unique<Messenger>(MessengerParts{io_, *parts_.redis, parts_.trace, *queue_,
+                                                          *streams_, *readers_, parts_.defect});
+  messenger_->start();
   return {};
 }
 
@@ -217,6 +221,13 @@ Task<std::invoke_result_t<Work&, store::Transaction&>> Server::write_of_end(Work
   auto first = co_await writer_->run(work);
   if (first || first.error().code != ErrorCode::no_space) co_return first;
   co_return co_await writer_->run(std::move(work));
+}
+
+void Server::inspect_copies() {
+  require(readers_->run_blocking([this](store::Database& database) -> Status {
+    parts_.audit.inspect_copies(database, parts_.redis->copies());
+    return {};
+  }));
 }
 
 std::int64_t Server::unfinished() {
@@ -335,11 +346,14 @@ Task<Result<Accepted>> Server::dispatch(Wish wish) {
   co_return co_await known_run(key, stored.error());
 }
 
-Task<Result<std::optional<GivenRun>>> Server::claim(WorkerId worker, Millis wait, Nanos asked_at) {
+Task<Result<std::optional<GivenRun>>> Server::claim(WorkerId worker, Millis wait, Nanos asked_at,
+                                                    std::optional<broker::OfferedRun> offered) {
   broker::ClaimRequest request;
   request.worker = std::move(worker);
   request.lease = kLease;
   request.wait = wait;
+  if (offered && messenger_) messenger_->taken_up(*offered);
+  request.only = std::move(offered);
   request.within = [this, asked_at](store::Transaction& transaction,
                                     broker::Claim const& claim) -> Status {
     if (!parts_.disk.reserve_held()) return fail(ErrorCode::no_space, "the reserve is given up");

@@ -26,6 +26,7 @@
 #include "sim/audit.h"
 #include "sim/disk.h"
 #include "sim/faults.h"
+#include "sim/messenger.h"
 #include "store/reader.h"
 #include "store/writer.h"
 #include "worker/records.h"
@@ -68,6 +69,7 @@ struct ServerParts {
   Audit& audit;
   Repositories& repositories;
   Disk& disk;
+  Redis* redis = nullptr;  // null: without one
   Clock const& clock;
   std::uint64_t seed = 0;
   Defect defect = Defect::none;
@@ -97,14 +99,19 @@ class Server {
   // Its disk took a sync's error: only a restart helps.
   [[nodiscard]] bool refuses() const { return writer_ && writer_->stats().refusing; }
   void inspect();
+  void inspect_copies();
   [[nodiscard]] broker::QueueStats stats() const { return queue_->stats(); }
   [[nodiscard]] std::int64_t unfinished();
+  // All that there is to copy to Redis is copied.
+  [[nodiscard]] bool copied() const { return !messenger_ || messenger_->copied(); }
   // While no server is up: a run loses its place in the queue, or gets one back after its end.
   static void edit_by_hand(Dice& dice, Trace& trace, Audit& audit);
 
   // ---- requests
   Task<Result<Accepted>> dispatch(Wish wish);
-  Task<Result<std::optional<GivenRun>>> claim(WorkerId worker, Millis wait, Nanos asked_at);
+  // With `offered`, that run now or not at all.
+  Task<Result<std::optional<GivenRun>>> claim(WorkerId worker, Millis wait, Nanos asked_at,
+                                              std::optional<broker::OfferedRun> offered);
   Task<Result<bool>> renew(broker::Claim claim, Nanos asked_at);
   // `number` counts the attempt's batches; a repeated one is stored once. The first has `from`.
   // With it the unit has changed something in `workspace`.
@@ -163,6 +170,7 @@ class Server {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
+  std::unique_ptr<Messenger> messenger_;
   std::map<std::pair<RunId, std::int64_t>, std::int64_t>
       stored_batches_;  // of an attempt, the last
   std::map<std::pair<RunId, std::int64_t>, gateway::Budget>

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Millis kClaimWait{4'000};
 constexpr int kTriesMax = 4;
+constexpr Millis kLockWait{2'000};
+constexpr int kLockTries = 10;
 constexpr Millis kStep{3'000};  // without an event of the unit
 
 worker::TurnEnd::Kind draw_end(Dice& dice) {
@@ -22,6 +24,11 @@ worker::TurnEnd::Kind draw_end(Dice& dice) {
     default:
       return Kind::done;
   }
+}
+
+// A large tree on a slow disk takes longer than a lease.
+Nanos git_step(Dice& dice) {
+  return dice.between(Millis{1}, dice.one_in(6) ? Nanos{2 * kLease} : Nanos{Millis{300}});
 }
 
 }  // namespace
@@ -79,6 +86,7 @@ void SimWorker::start() {
 
 void SimWorker::kill() {
   parts_.trace.note("{} is killed with {} runs", id_, attempts_.size());
+  parts_.repositories.abandon(id_);
   ++process_;
   attempts_.clear();
 }
@@ -91,15 +99,46 @@ void SimWorker::cancel(RunId const& run) {
 void SimWorker::look_for_work() {
   if (attempts_.size() + asking_ >= kSlots) return;
   ++asking_;
-  Ask<std::optional<GivenRun>> const claim = [id = id_, at = parts_.agenda.now()](Server& server) {
-    return server.claim(id, kClaimWait, at);
+  if (parts_.redis != nullptr) return look_for_offers();
+  ask_for(std::nullopt);
+}
+
+// As broker/redis_claimer does.
+void SimWorker::look_for_offers() {
+  using Taken = std::optional<Redis::Held>;
+  parts_.redis->ask<Taken>([name = id_.str()](Redis& redis) { return redis.take(name); },
+                           [this, process = process_](std::optional<Taken> taken) {
+                             resume(process, [this, taken] {
+                               if (taken && *taken) return ask_for(**taken);
+                               --asking_;
+                               in(parts_.dice.between(Millis{50}, Millis{500}),
+                                  [this] { look_for_work(); });
+                             });
+                           });
+}
+
+void SimWorker::ask_for(std::optional<Redis::Held> held) {
+  std::optional<broker::OfferedRun> offered;
+  if (held) offered = held->offer.offered;
+  Millis const wait = held ? Millis{0} : kClaimWait;
+  Ask<std::optional<GivenRun>> const claim = [id = id_, at = parts_.agenda.now(), wait,
+                                              offered](Server& server) {
+    return server.claim(id, wait, at, offered);
   };
-  auto const given = [this](Result<std::optional<GivenRun>> claimed) {
+  auto const given = [this, held](Result<std::optional<GivenRun>> claimed) {
     --asking_;
+    // It was taken up, or refused: the entry goes.
+    if (held)
+      parts_.redis->ask<bool>(
+          [one = *held](Redis& redis) {
+            redis.remove(one.offer.lane, one.id);
+            return true;
+          },
+          [](std::optional<bool>) {});
     if (claimed && *claimed) begin(**std::move(claimed));
     in(parts_.dice.between(Millis{10}, Millis{500}), [this] { look_for_work(); });
   };
-  ask<std::optional<GivenRun>>(claim, given, kClaimWait + Millis{3'000});
+  ask<std::optional<GivenRun>>(claim, given, wait + Millis{3'000});
 }
 
 void SimWorker::begin(GivenRun given) {
@@ -145,7 +184,7 @@ void SimWorker::say(AttemptPtr const& attempt) {
   if (attempt->cancel) return end_turn(attempt, worker::TurnEnd::Kind::cancelled);
   if (parts_.dice.one_in(24)) return fall_silent(attempt);
   if (attempt->said == attempt->to_say) return end_turn(attempt, draw_end(parts_.dice));
-  if (!attempt->called && parts_.dice.one_in(2)) return call_model(attempt);
+  if (!attempt->called && parts_.dice.one_in(3)) return call_model(attempt);
   attempt->called = false;
   bool const first = attempt->said == 0;
   std::optional<contract::RunState> from;
@@ -253,24 +292,38 @@ void SimWorker::govern(AttemptPtr const& attempt, worker::Outcome const& outcome
   worker::RunRecord const& run = attempt->given.run;
   auto const before = parts_.repositories.made_before(attempt->workspace, run.id);
   if (before != 0) return governed(attempt, outcome, before);
+  commit(attempt, outcome, kLockTries);
+}
+
+void SimWorker::commit(AttemptPtr const& attempt, worker::Outcome const& outcome, int tries) {
+  if (!parts_.repositories.lock(attempt->workspace, id_)) {
+    if (tries == 0) return committed(attempt, outcome, fail(ErrorCode::conflict, "locked"));
+    return in(kLockWait / kLockTries,
+              [this, attempt, outcome, tries] { commit(attempt, outcome, tries - 1); });
+  }
   auto const changes = parts_.repositories.snapshot(attempt->workspace);
-  in(parts_.dice.between(Millis{1}, Millis{300}),
-     [this, attempt, changes, end = outcome]() mutable {
-       worker::RunRecord const& committing = attempt->given.run;
-       auto const commit =
-           parts_.repositories.commit(attempt->workspace, committing.id, attempt->base, changes);
-       if (commit && *commit != 0) parts_.audit.effect(committing.id, committing.epoch);
-       if (!commit && end.tree == worker::TreeAction::commit) {
-         end.state = contract::RunState::failed;
-         end.reason = contract::RunReason::commit_failed;
-       }
-       governed(attempt, end, commit.value_or(0));
-     });
+  in(git_step(parts_.dice), [this, attempt, outcome, changes] {
+    auto const made = parts_.repositories.commit(attempt->workspace, attempt->given.run.id,
+                                                 attempt->base, changes);
+    parts_.repositories.unlock(attempt->workspace);
+    committed(attempt, outcome, made);
+  });
+}
+
+void SimWorker::committed(AttemptPtr const& attempt, worker::Outcome outcome,
+                          Result<Repositories::CommitId> const& made) {
+  worker::RunRecord const& run = attempt->given.run;
+  if (made && *made != 0) parts_.audit.effect(run.id, run.epoch);
+  if (!made && outcome.tree == worker::TreeAction::commit) {
+    outcome.state = contract::RunState::failed;
+    outcome.reason = contract::RunReason::commit_failed;
+  }
+  governed(attempt, outcome, made.value_or(0));
 }
 
 void SimWorker::governed(AttemptPtr const& attempt, worker::Outcome const& outcome,
                          Repositories::CommitId commit) {
-  in(parts_.dice.between(Millis{1}, Millis{300}), [this, attempt, outcome, commit] {
+  in(git_step(parts_.dice), [this, attempt, outcome, commit] {
     worker::RunRecord& run = attempt->given.run;
     bool const aside = outcome.tree == worker::TreeAction::set_aside;
     if (commit != 0 && aside) parts_.repositories.set_aside(attempt->workspace, commit);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "sim/network.h"
+#include "sim/redis.h"
 #include "worker/outcome.h"
 
 namespace drover::sim {
@@ -20,6 +21,7 @@ struct WorkerParts {
   Trace& trace;
   Audit& audit;
   Repositories& repositories;
+  Redis* redis;  // where it hears of work; null: it asks the server
   Clock const& clock;
   Defect defect = Defect::none;
 };
@@ -62,6 +64,8 @@ class SimWorker {
             std::function<void()> again);
 
   void look_for_work();
+  void look_for_offers();
+  void ask_for(std::optional<Redis::Held> held);
   void begin(GivenRun given);
   void heartbeat(AttemptPtr const& attempt);
   void say(AttemptPtr const& attempt);
@@ -71,6 +75,9 @@ class SimWorker {
   void conclude(AttemptPtr const& attempt, worker::Outcome const& outcome);
   void record_committing(AttemptPtr const& attempt, worker::Outcome const& outcome);
   void govern(AttemptPtr const& attempt, worker::Outcome const& outcome);
+  void commit(AttemptPtr const& attempt, worker::Outcome const& outcome, int tries);
+  void committed(AttemptPtr const& attempt, worker::Outcome outcome,
+                 Result<Repositories::CommitId> const& made);
   void governed(AttemptPtr const& attempt, worker::Outcome const& outcome,
                 Repositories::CommitId commit);
   void finish(AttemptPtr const& attempt, worker::Outcome const& outcome);

@@ -16,6 +16,8 @@ constexpr Millis kPulse{500};
 constexpr std::size_t kWorkers = 2;
 // Histories with schedules are long, so only one in so many has some.
 constexpr std::uint64_t kScheduledOneIn = 16;
+// Where workers hear of work by Redis, and events are copied there.
+constexpr std::uint64_t kRedisOneIn = 4;
 constexpr int kFirstClient = 100;
 constexpr std::chrono::hours kRestMax{2};  // to come to rest in, once all is mended
 
@@ -61,7 +63,8 @@ class World {
         repositories_(options.defect),
         audit_(machine, trace_, repositories_),
         clock_(machine, options.defect),
-        network_(agenda_, dice_, faults_) {
+        network_(agenda_, dice_, faults_),
+        redis_(agenda_, dice_, faults_) {
     if (options.defect == Defect::lying_disk) disk_.lie_about_sync();
   }
 
@@ -70,14 +73,13 @@ class World {
     try {
       begin(schedules);
       while (!at_rest()) {
-        if (machine_.since_boot() > mended_at_ + kRestMax)
-          trace_.violated("accepted", "{} accepted runs do not come to their end",
-                          audit_.accepted_runs());
+        if (machine_.since_boot() > mended_at_ + kRestMax) fail_to_rest();
         strike_at_step(++events_);
         agenda_.step();
         settle();
       }
       server_->inspect();
+      if (with_redis()) server_->inspect_copies();
     } catch (Violation const& violation) {
       played.violation = violation.what();
     }
@@ -93,6 +95,9 @@ class World {
  private:
   void begin(Server::With schedules);
   [[nodiscard]] Wish wish(int number);
+  [[nodiscard]] bool with_redis() const {
+    return options_.seed % kRedisOneIn == 2 && options_.length == WorldOptions::Length::usual;
+  }
   void pulse();
 
   // ---- the server
@@ -108,11 +113,13 @@ class World {
   void strike(Fault fault);
   void strike_disk(Fault fault);
   void strike_worker(Fault fault);
+  void strike_redis();
   void kill_worker(SimWorker& worker, Nanos time);
   void arm_fail_point();
   void strike_at_step(std::uint64_t step);
   void mend();
   [[nodiscard]] bool at_rest() const;
+  [[noreturn]] void fail_to_rest();
 
   WorldOptions const options_;
   Machine& machine_;
@@ -125,6 +132,7 @@ class World {
   Audit audit_;
   MachineClock clock_;
   Network network_;
+  Redis redis_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::size_t lives_ = 0;
@@ -152,13 +160,20 @@ void World::begin(Server::With schedules) {
   mended_at_ = agenda_.now() + active;
   arm_fail_point();
   start_server();
-  WorkerParts const parts{agenda_, dice_,         network_, trace_,
-                          audit_,  repositories_, clock_,   options_.defect};
+  WorkerParts const parts{agenda_,
+                          dice_,
+                          network_,
+                          trace_,
+                          audit_,
+                          repositories_,
+                          with_redis() ? &redis_ : nullptr,
+                          clock_,
+                          options_.defect};
   for (int node = 0; node < static_cast<int>(kWorkers); ++node) {
     workers_.push_back(std::make_unique<SimWorker>(parts, node));
     workers_.back()->start();
   }
-  int const clients = brief ? 1 : 2 + static_cast<int>(dice_.below(6));
+  int const clients = brief ? 1 : 2 + static_cast<int>(dice_.below(4));
   for (int i = 0; i < clients; ++i) {
     clients_.push_back(std::make_unique<Client>(agenda_, dice_, network_, trace_, audit_,
                                                 kFirstClient + i, wish(i)));
@@ -196,12 +211,12 @@ void World::start_server() {
   if (std::exchange(edit_planned_, false)) Server::edit_by_hand(dice_, trace_, audit_);
   if (disk_.dead()) return end_server(Disk::Loss::power);
   ++lives_;
-  server_ = std::make_unique<Server>(ServerParts{trace_, audit_, repositories_, disk_, clock_,
-                                                 options_.seed * 1000 + lives_, options_.defect,
-                                                 [this](RunId const& run) {
-                                                   for (auto const& worker : workers_)
-                                                     worker->cancel(run);
-                                                 }});
+  server_ = std::make_unique<Server>(
+      ServerParts{trace_, audit_, repositories_, disk_, with_redis() ? &redis_ : nullptr, clock_,
+                  options_.seed * 1000 + lives_, options_.defect, [this](RunId const& run) {
+                    for (auto const& worker : workers_)
+                      worker->cancel(run);
+                  }});
   auto const opened = server_->open();
   trace_.note("server {} {}", lives_, opened ? "is up" : opened.error().message);
   if (!opened && opened.error().code == ErrorCode::data_corrupt)
@@ -286,6 +301,9 @@ void World::strike(Fault fault) {
       edit_planned_ = true;
       end_server(Disk::Loss::process);
       break;
+    case Fault::redis:
+      strike_redis();
+      break;
     case Fault::lose:
     case Fault::duplicate:
       break;  // the network's, all the time
@@ -334,6 +352,14 @@ void World::strike_worker(Fault fault) {
   kill_worker(worker, time);
 }
 
+void World::strike_redis() {
+  auto const how = dice_.below(3);
+  trace_.note("redis: {}", how);
+  if (how == 0) redis_.flush();
+  if (how == 1) redis_.lose_newest();
+  if (how == 2) redis_.go_away(dice_.between(Millis{100}, Millis{5'000}));
+}
+
 void World::kill_worker(SimWorker& worker, Nanos time) {
   worker.kill();
   agenda_.in(time, [&worker] { worker.start(); });
@@ -369,6 +395,16 @@ void World::mend() {
   if (server_) server_->wake_scheduler();
 }
 
+void World::fail_to_rest() {
+  bool const up = server_ && !server_->refuses();
+  trace_.violated("accepted",
+                  "{} accepted runs do not come to rest: {} have not ended, the queue has {},"
+                  " Redis has {} offers and {} copies",
+                  audit_.accepted_runs(), up ? server_->unfinished() : -1,
+                  up ? server_->stats().entries : 0, redis_.offers(),
+                  up && server_->copied() ? "all" : "not all");
+}
+
 bool World::at_rest() const {
   if (!mended_ || !server_ || server_->refuses()) return false;
   for (auto const& client : clients_)
@@ -376,7 +412,7 @@ bool World::at_rest() const {
   for (auto const& worker : workers_)
     if (worker->working() > 0) return false;
   return server_->stats().entries == 0 && !server_->has_to_write() && !batch_open_ &&
-         server_->unfinished() == 0;
+         redis_.offers() == 0 && server_->copied() && server_->unfinished() == 0;
 }
 
 constexpr std::array<std::string_view, kFailPointKinds> kFailPoints = {
