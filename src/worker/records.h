@@ -61,6 +61,9 @@ struct RunRecord {
   std::vector<CommitRecord> commits;
   model::Usage usage;
   std::int64_t cost_microdollars = 0;
+  // What model calls under way may cost at the most. Whoever takes the run over, or ends it, counts
+  // it as spent: nobody can know better any more.
+  std::int64_t reserved_microdollars = 0;
   bool cancel_requested = false;
   std::optional<RunId> replay_of;  // the run whose dead letter became this one
   contract::Phases phases;

@@ -266,6 +266,7 @@ void Supervisor::take_account() {
   if (turn_ == nullptr) return;
   run_ = turn_->run;
   run_.cost_microdollars = turn_->budget.spent();
+  run_.reserved_microdollars = turn_->budget.reserved();
   run_.usage = usage_before_;
   run_.usage += turn_->budget.usage();
   if (turn_->done) {
