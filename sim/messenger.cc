@@ -7,8 +7,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "sim/rows.h"
-
 namespace drover::sim {
 
 namespace asio = boost::asio;
@@ -191,13 +189,16 @@ Task<Status> Messenger::copy_round(bool doubtful) {
 Task<Status> Messenger::doubt_copies() {
   auto const standing =
       co_await parts_.readers.run([](store::Database& database) -> Result<std::vector<Standing>> {
+        auto rows = database.query(
+            "SELECT name, last_seq, closed FROM streams WHERE last_seq>0 ORDER BY id");
+        if (!rows) return std::unexpected(rows.error());
         std::vector<Standing> all;
-        auto rows = query(database,
-                          "SELECT name, last_seq, closed FROM streams WHERE last_seq>0"
-                          " ORDER BY id");
-        while (step(rows))
-          all.push_back({std::string{rows.text(0)}, rows.integer(1), rows.integer(2) != 0});
-        return all;
+        for (;;) {
+          auto const more = rows->step();
+          if (!more) return std::unexpected(more.error());
+          if (!*more) return all;
+          all.push_back({std::string{rows->text(0)}, rows->integer(1), rows->integer(2) != 0});
+        }
       });
   if (!standing) co_return std::unexpected(standing.error());
   for (Standing const& stream : *standing)

@@ -370,7 +370,7 @@ Task<Result<std::optional<GivenRun>>> Server::claim(WorkerId worker, Millis wait
   if (!found) co_return std::unexpected(found.error());
   // What earlier attempts spent counts.
   budgets_.try_emplace({found->run.id, found->run.epoch},
-                       gateway::Budget{kBudget, found->run.cost_microdollars});
+                       std::make_shared<gateway::Budget>(kBudget, found->run.cost_microdollars));
   co_return GivenRun{**std::move(claim), std::move(found->run), std::move(found->session)};
 }
 
@@ -420,13 +420,13 @@ Task<Result<bool>> Server::append(worker::RunRecord run, std::optional<contract:
   co_return co_await done(written);
 }
 
-// As worker/joined_workers, which holds what it gave out: whoever comes with a claim of an earlier
-// life is refused.
-Result<gateway::Budget*> Server::budget_of(worker::RunRecord const& run) {
+// As worker/joined_workers, which holds what it gave out until that has ended: whoever comes with
+// another claim is refused.
+Result<Server::BudgetPtr> Server::budget_of(worker::RunRecord const& run) {
   auto const found = budgets_.find({run.id, run.epoch});
   if (found == budgets_.end())
-    return fail(ErrorCode::conflict, "attempt {} of {} is of an earlier life", run.epoch, run.id);
-  return &found->second;
+    return fail(ErrorCode::conflict, "attempt {} of {} is over", run.epoch, run.id);
+  return found->second;
 }
 
 // What the turn spent becomes part of the run, as worker/supervisor has it.
@@ -438,9 +438,9 @@ Status Server::take_account(worker::RunRecord& run) {
   return {};
 }
 
-Task<Result<bool>> Server::record_spend(worker::RunRecord run) {
-  auto const known = take_account(run);
-  if (!known) co_return std::unexpected(known.error());
+Task<Result<bool>> Server::record_spend(worker::RunRecord run, BudgetPtr budget) {
+  run.cost_microdollars = budget->spent();
+  run.reserved_microdollars = budget->reserved();
   auto const written = co_await writer_->run([this, run](store::Transaction& transaction) {
     return worker::record_spend(transaction, *streams_, run, {});
   });
@@ -454,21 +454,21 @@ Task<Result<bool>> Server::call_model(GivenRun given, std::int64_t bill, bool sa
   if (!stands) co_return std::unexpected(stands.error());
   auto const held = budget_of(given.run);
   if (!held) co_return std::unexpected(held.error());
-  gateway::Budget& budget = **held;
-  auto const allowed = budget.reserve(kCallMost);
+  BudgetPtr const budget = *held;
+  auto const allowed = budget->reserve(kCallMost);
   if (!allowed) co_return std::unexpected(allowed.error());
   if (parts_.defect != Defect::free_calls) {
-    auto const reserved = co_await record_spend(given.run);
+    auto const reserved = co_await record_spend(given.run, budget);
     if (!reserved) {
-      budget.settle(kCallMost, 0);
+      budget->settle(kCallMost, 0);
       co_return reserved;
     }
   }
   parts_.audit.billed(given.run.id, bill);
   boost::asio::steady_timer answer{io_, time};
   co_await answer.async_wait(boost::asio::use_awaitable);
-  budget.settle(kCallMost, says_cost ? bill : kCallMost);
-  auto const recorded = co_await record_spend(given.run);
+  budget->settle(kCallMost, says_cost ? bill : kCallMost);
+  auto const recorded = co_await record_spend(given.run, budget);
   if (!recorded) parts_.trace.note("the cost of a call of {} is not recorded", given.run.id);
   // The answer is with the unit already.
   co_return true;
@@ -495,6 +495,7 @@ Task<Result<bool>> Server::end_run(GivenRun given, contract::RunState from) {
         return worker::end_claimed_run(transaction, *streams_, *queue_, given.claim, given.run,
                                        given.session, from, {}, parts_.clock.now());
       });
+  if (written) budgets_.erase({given.run.id, given.run.epoch});
   co_return co_await done(written);
 }
 
@@ -509,6 +510,7 @@ Task<Result<bool>> Server::put_back(GivenRun given, contract::RunState from) {
         return worker::put_back_run(transaction, *streams_, *queue_, given.claim, given.run, from,
                                     {}, random);
       });
+  if (written) budgets_.erase({given.run.id, given.run.epoch});
   co_return co_await done(written);
 }
 

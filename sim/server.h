@@ -152,9 +152,11 @@ class Server {
   Task<Result<bool>> schedule_round();
   Task<Result<bool>> start_firing(schedule::Start start);
   Task<Result<bool>> watch(std::vector<schedule::FiringRun> firings);
-  [[nodiscard]] Result<gateway::Budget*> budget_of(worker::RunRecord const& run);
+  // shared: a model call may end when its attempt has.
+  using BudgetPtr = std::shared_ptr<gateway::Budget>;
+  [[nodiscard]] Result<BudgetPtr> budget_of(worker::RunRecord const& run);
   [[nodiscard]] Status take_account(worker::RunRecord& run);
-  Task<Result<bool>> record_spend(worker::RunRecord run);
+  Task<Result<bool>> record_spend(worker::RunRecord run, BudgetPtr budget);
   Task<Result<bool>> sweep();
   [[nodiscard]] Status take_up();
   template <class T>
@@ -173,8 +175,8 @@ class Server {
   std::unique_ptr<Messenger> messenger_;
   std::map<std::pair<RunId, std::int64_t>, std::int64_t>
       stored_batches_;  // of an attempt, the last
-  std::map<std::pair<RunId, std::int64_t>, gateway::Budget>
-      budgets_;  // of an attempt that this life gave out
+  // Of attempts that this life gave out, while they last.
+  std::map<std::pair<RunId, std::int64_t>, BudgetPtr> budgets_;
   schedule::RoundClock rounds_;
   std::optional<WallTime> next_round_;
   std::set<RunId> watched_;  // of firings
