@@ -338,8 +338,9 @@ Status return_claim(std::shared_ptr<Hub> const& hub, store::Transaction& transac
   WallTime const not_before = whole_ms(hub->clock->now() + delay);
   auto const back = put_back(transaction.db(), claim.entry.run, claim.epoch, not_before, failed);
   DROVER_TRY(held(back, claim));
-  transaction.on_commit([hub, run = claim.entry.run, epoch = claim.epoch, not_before, failed] {
-    hub->core.release(run, epoch, not_before, failed, hub->now());
+  QueueCore::Back const released{.not_before = not_before, .delay = delay, .failed = failed};
+  transaction.on_commit([hub, run = claim.entry.run, epoch = claim.epoch, released] {
+    hub->core.release(run, epoch, released, hub->now());
     hub->changed();
   });
   return {};

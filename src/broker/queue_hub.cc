@@ -80,7 +80,9 @@ std::vector<Picked> EmbeddedQueue::Hub::pick(ClaimRequest const& request, std::s
 
 void EmbeddedQueue::Hub::give_back(std::vector<Picked> const& picked) {
   for (Picked const& one : picked)
-    core.release(one.entry.run, one.entry.epoch, one.entry.not_before, one.entry.failed, now());
+    core.release(one.entry.run, one.entry.epoch,
+                 {.not_before = one.entry.not_before, .delay = {}, .failed = one.entry.failed},
+                 now());
   changed();
 }
 

@@ -469,8 +469,10 @@ class History {
   void release() {
     Item* const item = any(Place::claimed);
     if (item == nullptr) return;
-    WallTime const not_before = clock_.now() + Millis{random_() % 40};
-    core_.release(item->entry.run, item->entry.epoch, not_before, 0, now());
+    Millis const delay{random_() % 40};
+    WallTime const not_before = clock_.now() + delay;
+    QueueCore::Back const back{.not_before = not_before, .delay = delay, .failed = 0};
+    core_.release(item->entry.run, item->entry.epoch, back, now());
     model_.release(*item, not_before, now());
   }
 

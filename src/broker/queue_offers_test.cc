@@ -81,7 +81,8 @@ TEST(QueueOffers, WhatIsOfferedCanBeClaimedAndNothingIsForgotten) {
       Picked const one = claimed[which];
       claimed.erase(claimed.begin() + static_cast<std::ptrdiff_t>(which));
       if (history.random.below(3) == 0) {
-        core.release(one.entry.run, one.entry.epoch, history.clock.now(), 0, history.now());
+        core.release(one.entry.run, one.entry.epoch,
+                     {.not_before = history.clock.now(), .delay = {}, .failed = 0}, history.now());
       } else {
         ASSERT_TRUE(core.remove(one.entry.run, history.now()));
         ++finished;

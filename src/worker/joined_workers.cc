@@ -335,6 +335,7 @@ Task<Status> JoinedWorkers::store_end(HeldPtr held, WireStep step, RunRecord run
   run.turns = std::max(run.turns, turn.run.turns);
   run.phases.model_ms = turn.run.phases.model_ms;
   run.cost_microdollars = turn.budget.spent();
+  run.reserved_microdollars = turn.budget.reserved();
   run.usage = held->usage_before;
   run.usage += turn.budget.usage();
   Step durable{.claim = held->claim(),

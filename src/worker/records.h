@@ -19,8 +19,9 @@ struct SessionRecord {
   std::int64_t number = 0;  // counts sessions from 1; the sandbox uid derives from it
   std::string subject;
   std::string launcher;
-  std::string task_type;  // of what began it: its messages are of that type
-  std::string tenant;     // whose share of the workers its runs take; empty: the subject's
+  std::string tenant;  // whose share of the workers its runs take; empty: the subject's
+  // What a message's run is, where nobody says otherwise: that of the session's first run.
+  std::string task_type;
   AgentId agent;
   std::string model;  // as the user named it: "anthropic/…", "scripted:…"
   std::vector<contract::WorkspaceGrant> workspaces;
@@ -43,6 +44,7 @@ struct RunRecord {
   RunId id;
   SessionId session;
   AgentId agent;
+  std::string task_type;
   std::string model;
   std::vector<contract::WorkspaceGrant> workspaces;
   contract::RunState state = contract::RunState::queued;
@@ -59,6 +61,9 @@ struct RunRecord {
   std::vector<CommitRecord> commits;
   model::Usage usage;
   std::int64_t cost_microdollars = 0;
+  // What model calls under way may cost at the most. Whoever takes the run over, or ends it, counts
+  // it as spent: nobody can know better any more.
+  std::int64_t reserved_microdollars = 0;
   bool cancel_requested = false;
   std::optional<RunId> replay_of;  // the run whose dead letter became this one
   contract::Phases phases;

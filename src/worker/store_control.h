@@ -31,6 +31,7 @@ class StoreControl final : public Control {
   Task<Status> serve_model(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
 
  private:
+  Task<Status> reserve_spend(TurnPtr turn);
   template <class Work>
   Task<Status> write(Work work, Room room);
 

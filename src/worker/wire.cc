@@ -203,6 +203,7 @@ json::object print_run(RunRecord const& run) {
   object["id"] = text(run.id.str());
   object["session"] = text(run.session.str());
   object["agent"] = text(run.agent.str());
+  object["task_type"] = text(run.task_type);
   object["model"] = text(run.model);
   object["workspaces"] = print(run.workspaces);
   object["prompt"] = text(run.prompt);
@@ -221,6 +222,7 @@ Result<RunRecord> parse_run(Members members) {
   run.id = members.id<RunId>("id");
   run.session = members.id<SessionId>("session");
   run.agent = members.id<AgentId>("agent");
+  run.task_type = members.string("task_type");
   run.model = members.string("model");
   run.workspaces = members.parsed(parse_grants(members.array("workspaces")));
   run.prompt = members.string("prompt");
