@@ -108,6 +108,16 @@ Result<worker::WorkerCard> card_of(WorkerId id, json::value const& body) {
   return card;
 }
 
+Result<std::optional<broker::OfferedRun>> offered_of(JsonObject const& object) {
+  auto const* const value = object.find("offered");
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  auto const offered = JsonObject::of(*value);
+  if (!offered) return std::unexpected(offered.error());
+  auto run = RunId::parse(string_or(offered->raw(), "run", ""));
+  if (!run) return std::unexpected(run.error());
+  return broker::OfferedRun{*std::move(run), Epoch{integer_or(offered->raw(), "after", 0)}};
+}
+
 Result<worker::ClaimWish> wish_of(WorkerId id, json::value const& body) {
   auto const object = JsonObject::of(body);
   if (!object) return std::unexpected(object.error());
@@ -120,11 +130,14 @@ Result<worker::ClaimWish> wish_of(WorkerId id, json::value const& body) {
   if (!lease) return std::unexpected(lease.error());
   auto const runs = number_at(*object, "runs_max", 1, kSlotsMax, 1);
   if (!runs) return std::unexpected(runs.error());
+  auto only = offered_of(*object);
+  if (!only) return std::unexpected(only.error());
   return worker::ClaimWish{.worker = std::move(id),
                            .filter = *std::move(filter),
                            .lease = Millis{*lease},
                            .wait = Millis{*wait},
-                           .runs_max = static_cast<std::size_t>(*runs)};
+                           .runs_max = static_cast<std::size_t>(*runs),
+                           .only = *std::move(only)};
 }
 
 struct Beat {
@@ -265,6 +278,7 @@ Task<Status> WorkerRoutes::join_worker(Call call, net::HttpReply& reply) {
                       {"mode", text(joined->mode)},
                       {"task_types", print(joined->filter.task_types)},
                       {"labels", print(joined->filter.labels)}};
+  if (auto const offers = joined_.offers_for(*id)) answer["offers"] = worker::print(*offers);
   co_return co_await reply_json(reply, 200, std::move(answer));
 }
 

@@ -12,9 +12,6 @@ namespace drover::broker {
 
 namespace {
 
-// Holds something that only this process knows: where it is gone, so may be everything else.
-constexpr std::string_view kStampKey = "task:server";
-
 std::string random_text(Random& random) {
   std::string bytes(16, '\0');
   random.fill(std::as_writable_bytes(std::span{bytes}));
@@ -84,6 +81,7 @@ struct RedisBroker::Impl {
   }
   void duty_changed() {
     if (relay_loop.problem()) claimer.release_waiters();
+    if (offers_changed) offers_changed();
   }
   // What asks for labels that this process's worker lacks is read by others.
   [[nodiscard]] std::vector<QueueLane> lanes() const {
@@ -97,6 +95,7 @@ struct RedisBroker::Impl {
   Parts parts;
   RedisBrokerOptions options;
   std::string name;
+  std::function<void()> offers_changed;
   redis::Client client;
   RedisRelay relay;
   RedisMirror mirror;
@@ -139,7 +138,10 @@ void RedisBroker::start() {
     impl->mirror.published(events);
     impl->mirror_loop.wake();
   });
-  impl->relay.on_new_lane([impl] { impl->claimer.lanes_changed(); });
+  impl->relay.on_new_lane([impl] {
+    impl->claimer.lanes_changed();
+    if (impl->offers_changed) impl->offers_changed();
+  });
   impl->client.start();
   impl->claimer.start();
   impl->relay_loop.start();
@@ -176,6 +178,16 @@ RedisBrokerStatus RedisBroker::status() const {
   if (!impl_->client.is_connected() && impl_->client.problem())
     status.problem = impl_->client.problem();
   return status;
+}
+
+std::optional<RedisOffers> RedisBroker::offers() const {
+  if (impl_->relay_loop.problem()) return std::nullopt;
+  auto const& lanes = impl_->relay.lanes();
+  return RedisOffers{.stamp = impl_->name, .lanes = {lanes.begin(), lanes.end()}};
+}
+
+void RedisBroker::on_offers_changed(std::function<void()> handler) {
+  impl_->offers_changed = std::move(handler);
 }
 
 void RedisBroker::sessions_changed() {

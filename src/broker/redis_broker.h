@@ -16,6 +16,7 @@
 #include "broker/redis_heartbeats.h"
 #include "broker/redis_mirror.h"
 #include "broker/redis_queue.h"
+#include "broker/redis_reader.h"
 #include "broker/redis_relay.h"
 #include "redis/client.h"
 
@@ -72,6 +73,9 @@ class RedisBroker {
   [[nodiscard]] RedisBrokerStatus status() const;
   // A session was begun or ended.
   void sessions_changed();
+  // For workers elsewhere that read Redis; nullopt while offers do not get there.
+  [[nodiscard]] std::optional<RedisOffers> offers() const;
+  void on_offers_changed(std::function<void()> handler);
 
  private:
   struct Impl;

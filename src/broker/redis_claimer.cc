@@ -27,6 +27,10 @@ using redis::Reply;
 using Steady = std::chrono::steady_clock;
 
 constexpr Millis kBlockGrace{2'000};
+// After a read was cut: for so long Redis may take its connection for one that lives, and its own
+// entries are looked at so often.
+constexpr Millis kDoubt{2'000};
+constexpr Millis kDoubtBlock{200};
 
 std::string key_of(std::string const& stream, std::string const& id) {
   return stream + " " + id;
@@ -114,7 +118,7 @@ void RedisClaimer::stop_reading(std::string why) {
 }
 
 void RedisClaimer::lanes_changed() {
-  stop_reading("there are other streams to read");
+  if (streams() != grouped_) stop_reading("there are other streams to read");
   changed_.notify();
 }
 
@@ -138,6 +142,18 @@ void RedisClaimer::done(Held const& held) {
   if (removing_) return;
   removing_ = true;
   spawn(remove_done());
+}
+
+void RedisClaimer::give_back(Held held) {
+  held_.erase(key_of(held.stream, held.id));
+  spawn(hand_one_back(std::move(held)));
+}
+
+Task<void> RedisClaimer::hand_one_back(Held held) {
+  std::vector<Held> one{std::move(held)};
+  auto const handed = co_await hand_back(std::move(one));
+  // Whoever reclaims it tries it.
+  if (!handed) log::debug("redis-offer-not-handed-back", {{"reason", handed.error().message}});
 }
 
 // Those that come while others are on their way go together with the next.
@@ -232,7 +248,8 @@ Task<Status> RedisClaimer::round() {
     if (done) done = co_await reclaim(work);
     if (!done) co_return done;
   }
-  if (work.entries.empty()) done = co_await take(work);
+  if (work.entries.empty() && in_doubt()) done = co_await recover(work);
+  if (done && work.entries.empty()) done = co_await take(work);
   if (done && work.entries.empty()) done = co_await wait_for_one(work);
   // Also after an error: what was delivered is not to be lost.
   auto surplus = give_out(work.entries);
@@ -290,17 +307,20 @@ Task<Status> RedisClaimer::wait_for_one(Work& work) {
     // What there was to stop it came while it was opened.
     if (stopping_ || !client_.is_connected()) stop_reading("Redis is away");
   }
+  Millis const block = in_doubt() ? std::min(options_.block, kDoubtBlock) : options_.block;
   Command read{"XREADGROUP", "GROUP", worker_group(), options_.consumer,
-               "COUNT",      "1",     "BLOCK",        fmt::to_string(options_.block.count()),
+               "COUNT",      "1",     "BLOCK",        fmt::to_string(block.count()),
                "STREAMS"};
   read.insert(read.end(), work.streams.begin(), work.streams.end());
   read.insert(read.end(), work.streams.size(), ">");
   std::vector<Command> commands;
   commands.push_back(std::move(read));
   auto const connection = blocking_;
-  auto const replies =
-      co_await connection->pipeline(std::move(commands), options_.block + kBlockGrace);
-  if (!replies) co_return std::unexpected(replies.error());
+  auto const replies = co_await connection->pipeline(std::move(commands), block + kBlockGrace);
+  if (!replies) {
+    doubt_until_ = Steady::now() + kDoubt;
+    co_return std::unexpected(replies.error());
+  }
   Reply const& reply = replies->front();
   if (is_group_gone(reply)) {
     grouped_.clear();
@@ -313,6 +333,39 @@ Task<Status> RedisClaimer::wait_for_one(Work& work) {
       work.entries.push_back({stream.items[0].text, std::move(entry.id), std::move(entry.fields)});
   }
   ++taken_;
+  co_return Status{};
+}
+
+bool RedisClaimer::in_doubt() const {
+  return Steady::now() < doubt_until_;
+}
+
+// What Redis gave to a read that nobody heard the end of is this consumer's, and would be so until
+// somebody takes it for dead.
+Task<Status> RedisClaimer::recover(Work& work) {
+  Command read{"XREADGROUP",      "GROUP", worker_group(),
+               options_.consumer, "COUNT", fmt::to_string(options_.takes_max),
+               "STREAMS"};
+  read.insert(read.end(), work.streams.begin(), work.streams.end());
+  read.insert(read.end(), work.streams.size(), "0");
+  std::vector<Command> commands;
+  commands.push_back(std::move(read));
+  auto const replies = co_await client_.pipeline(std::move(commands));
+  if (!replies) co_return std::unexpected(replies.error());
+  Reply const& reply = replies->front();
+  if (is_group_gone(reply)) {
+    grouped_.clear();
+    co_return Status{};
+  }
+  if (reply.is_error())
+    co_return std::unexpected(redis::to_error(reply, "show what this worker has"));
+  for (Reply const& stream : reply.items) {
+    if (stream.items.size() != 2) continue;
+    for (StreamEntry& entry : entries_of(stream.items[1])) {
+      if (held_.contains(key_of(stream.items[0].text, entry.id))) continue;
+      work.entries.push_back({stream.items[0].text, std::move(entry.id), std::move(entry.fields)});
+    }
+  }
   co_return Status{};
 }
 

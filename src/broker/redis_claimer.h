@@ -54,6 +54,8 @@ class RedisClaimer {
   [[nodiscard]] Task<std::optional<Held>> next(os::AsyncEvent::TimePoint deadline);
   // It was taken up, or refused: its entry goes. Not waited for.
   void done(Held const& held);
+  // It could not be tried: it is for others again, or for later.
+  void give_back(Held held);
 
   // Those who wait get nothing, and look for work elsewhere.
   void release_waiters();
@@ -79,8 +81,11 @@ class RedisClaimer {
   Task<Status> take(Work& work);
   Task<Status> wait_for_one(Work& work);
   Task<Status> reclaim(Work& work);
+  Task<Status> recover(Work& work);
+  [[nodiscard]] bool in_doubt() const;
   Task<Status> keep_held();
   Task<Status> hand_back(std::vector<Held> held);
+  Task<void> hand_one_back(Held held);
   Task<void> remove_done();
   [[nodiscard]] std::vector<std::string> streams() const;
   [[nodiscard]] std::vector<Held> give_out(std::vector<Entry> const& entries);
@@ -99,6 +104,8 @@ class RedisClaimer {
   std::uint64_t taken_ = 0;
   std::uint64_t generation_ = 0;
   os::AsyncEvent::TimePoint reclaimed_at_{};
+  // A read was cut, and Redis may yet answer it to nobody.
+  os::AsyncEvent::TimePoint doubt_until_{};
   bool usable_ = false;
   bool removing_ = false;
   bool stopping_ = false;

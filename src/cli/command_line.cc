@@ -399,6 +399,7 @@ Result<Command> make_worker(Raw const& raw) {
   WorkerCommand command;
   command.token = raw.token;
   command.name = raw.id;
+  command.broker = raw.broker;
   DROVER_TRY(check_id<WorkerId>(command.name));
   command.mode = raw.mode;
   command.pools = raw.pools;
@@ -952,6 +953,10 @@ void Parser::add_server() {
   auto* const worker = add(
       app_, "worker", "Works on the runs of a server, here or on another machine.", make_worker);
   worker->add_option("--join", raw_.server, "the server's address (default: as other commands)")
+      ->type_name("URL");
+  worker
+      ->add_option("--broker", raw_.broker,
+                   "the server's Redis, for work to come by it (also DROVER_BROKER)")
       ->type_name("URL");
   worker->add_option("--token", raw_.token, "its token (better: DROVER_TOKEN)")->type_name("TOKEN");
   worker

@@ -72,6 +72,7 @@ struct ServeCommand {
 struct WorkerCommand {
   std::string token;                    // empty: what DROVER_TOKEN or the state folder says
   std::string name;                     // empty: a free number
+  std::string broker;                   // empty: what DROVER_BROKER says
   std::string mode;                     // empty: what the environment says
   std::vector<std::string> pools;       // empty: any
   std::vector<std::string> task_types;  // empty: what the environment says

@@ -18,6 +18,7 @@ int join(drover::cli::JoinOptions const& options) {
   return drover::server::join({.state_folder = options.state_folder,
                                .name = options.name,
                                .url = options.url,
+                               .broker = options.broker,
                                .token = options.token,
                                .mode = options.mode,
                                .pools = options.pools,

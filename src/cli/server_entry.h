@@ -29,6 +29,7 @@ struct JoinOptions {
   std::string state_folder;  // absolute; those of workers are below it
   std::string name;          // of the worker's own; empty: the first free one
   std::string url;
+  std::string broker;  // a URL; empty: what DROVER_BROKER says
   Secret token;
   std::string mode;  // empty: as its pool says
   std::vector<std::string> pools;

@@ -27,6 +27,7 @@ class AsyncEvent {
   AsyncEvent& operator=(AsyncEvent const&) = delete;
 
   [[nodiscard]] std::uint64_t version() const { return version_; }
+  [[nodiscard]] boost::asio::any_io_executor const& executor() const { return executor_; }
   void notify() {
     ++version_;
     for (auto* timer : waiting_)

@@ -1,13 +1,21 @@
 #include "sandbox/probe.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
+#include "base/log.h"
 #include "os/files.h"
 #include "sandbox/landlock_abi.h"
 #include "sandbox/launcher.h"
@@ -17,6 +25,27 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::array kLimits = {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu};
+
+// Followed by the pid of who tries. A session's group never begins so: its id has a letter there.
+constexpr std::array<std::string_view, 2> kTries = {"check-", "probe-"};
+constexpr Millis kSweepWait{200};
+
+// Of a group that is named as a try's is.
+std::optional<pid_t> trier_of(std::string_view group) {
+  for (std::string_view const kind : kTries) {
+    std::string const begin = cgroup_name(std::string{kind});
+    if (!group.starts_with(begin)) continue;
+    std::string_view const digits = group.substr(begin.size());
+    pid_t pid = 0;
+    auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+    if (error == std::errc{} && end == digits.data() + digits.size() && pid > 0) return pid;
+  }
+  return std::nullopt;
+}
+
+bool is_gone(pid_t pid) {
+  return ::kill(pid, 0) != 0 && errno == ESRCH;
+}
 
 // The value of a sysctl, or -1 where this kernel has none of the name.
 long sysctl(std::string const& path) {
@@ -132,7 +161,29 @@ std::string namespace_fix() {
   return "";
 }
 
+void sweep_probes(Launcher const& launcher) {
+  std::set<std::string> left;
+  for (os::CgroupDuty const duty :
+       {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu, os::CgroupDuty::freezer,
+        os::CgroupDuty::tree}) {
+    auto const* const place = launcher.cgroups().place(duty);
+    if (place == nullptr) continue;
+    std::error_code error;
+    for (auto const& entry : std::filesystem::directory_iterator{place->folder, error}) {
+      std::string name = entry.path().filename();
+      if (auto const pid = trier_of(name); pid && is_gone(*pid)) left.insert(std::move(name));
+    }
+  }
+  for (std::string const& name : left) {
+    os::Cgroup group = os::Cgroup::existing(launcher.cgroups(), name);
+    auto swept = group.kill();
+    if (swept) swept = group.remove(kSweepWait);
+    if (!swept) log::warn("probe-not-swept", {{"group", name}, {"reason", swept.error().text()}});
+  }
+}
+
 Status require_sandbox(Launcher& launcher) {
+  sweep_probes(launcher);
   SandboxSpec spec;
   spec.id = fmt::format("check-{}", ::getpid());
   spec.argv = {"/bin/true"};

@@ -24,8 +24,12 @@ struct Layer {
 [[nodiscard]] std::vector<Layer> probe(Launcher& launcher);
 
 // Starts a sandbox with every layer. unsupported where this machine has none, with the feature that
-// is missing and the fix.
+// is missing and the fix. Sweeps first.
 [[nodiscard]] Status require_sandbox(Launcher& launcher);
+
+// Control groups of processes that were killed while they tried a sandbox. What is left of one that
+// cannot be removed is the next process's to try.
+void sweep_probes(Launcher const& launcher);
 
 // The limits that cannot hold here: asked for they are refused, by default they are left out.
 [[nodiscard]] std::vector<Layer> missing_limits(Launcher const& launcher);

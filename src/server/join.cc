@@ -1,7 +1,5 @@
 // `drover worker`: the worker alone, at a server elsewhere.
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,13 +9,18 @@
 #include <set>
 #include <utility>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "base/log.h"
+#include "broker/redis_reader.h"
 #include "gateway/token.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "os/task_group.h"
+#include "server/job_process.h"
 #include "server/loop_run.h"
 #include "server/machine.h"
 #include "server/server.h"
@@ -74,43 +77,6 @@ Result<OwnFolder> own_folder(JoinOptions const& options) {
                    "give this one a --name, or another DROVER_STATE_DIR");
 }
 
-// What a hybrid worker starts for a run that nobody waits for, but for the job's name.
-Result<std::vector<std::string>> job_command(JoinOptions const& options) {
-  auto const folder = os::executable_folder();
-  if (!folder) return std::unexpected(folder.error());
-  return std::vector<std::string>{*folder + "/drover",
-                                  "worker",
-                                  "--assigned",
-                                  "--join",
-                                  options.url,
-                                  "--mode",
-                                  "job",
-                                  "--lease",
-                                  fmt::format("{}ms", options.lease.count()),
-                                  "--drain-timeout",
-                                  fmt::format("{}ms", options.drain.count())};
-}
-
-// The token is in the environment: arguments are everybody's to read.
-std::vector<std::string> job_environment(Secret const& token) {
-  std::vector<std::string> variables;
-  for (char** at = environ; *at != nullptr; ++at) {
-    std::string_view const variable{*at};
-    bool const replaced =
-        variable.starts_with("DROVER_TOKEN=") || variable.starts_with("DROVER_STATE_DIR=");
-    if (!replaced) variables.emplace_back(variable);
-  }
-  variables.push_back("DROVER_TOKEN=" + token.reveal());
-  return variables;
-}
-
-// A claim's process does not outlive the worker whose claim it is, which counts its slots.
-Status end_with_parent(pid_t parent) {
-  if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) return fail_errno("follow the end of", "the worker");
-  if (::getppid() == parent) return {};
-  return fail(ErrorCode::cancelled, "the worker that started this job has ended");
-}
-
 }  // namespace
 
 // All parts, in the order in which they are made.
@@ -121,17 +87,22 @@ class JoinedProcess {
 
   Status start();
   void run() {
-    run_until_signal(io_, signals_, [this] { return stop(); }, worker_->wait_done());
+    run_until_signal(io_, signals_, [this] { return stop(); }, wait_over());
   }
 
  private:
   Status make_worker();
+  Status read_offers_of(std::string const& broker);
   void make_control(worker::WorkerCard card);
   Result<worker::RemoteControl::Joined> take_place();
   Status make_jobs();
   void obey(worker::Orders const& orders);
   Task<void> release(SessionId session);
   Task<void> stop();
+  Task<void> wait_over();
+  Task<void> watch_duty();
+  Task<void> watch_parent_end();
+  void end_duty();
 
   JoinOptions const options_;
   broker::Labels labels_;
@@ -148,11 +119,16 @@ class JoinedProcess {
   std::unique_ptr<store::DiskReserve> reserve_;
   std::unique_ptr<gateway::TokenKey> tokens_;
   std::unique_ptr<runtime::ProcessBackend> runtime_;
+  std::unique_ptr<broker::RedisReader> offers_;  // null: work comes from the server alone
   std::unique_ptr<worker::RemoteControl> control_;
   std::unique_ptr<worker::JobHost> jobs_;  // null: all runs are worked on here
   std::unique_ptr<worker::Worker> worker_;
   std::set<SessionId> releasing_;
-  pid_t parent_ = 0;  // of a process for one claim
+  // Of a process for one claim.
+  pid_t parent_ = 0;
+  std::optional<boost::asio::posix::stream_descriptor> parent_end_;
+  os::AsyncEvent over_changed_{io_.get_executor()};
+  bool over_ = false;  // its duty is done, or nobody is there for whom to do it
 };
 
 Status JoinedProcess::start() {
@@ -168,6 +144,7 @@ Status JoinedProcess::start() {
   if (!settings) return std::unexpected(settings.error());
   labels_ = options_.labels.empty() ? settings->worker_labels : options_.labels;
   DROVER_TRY(broker::check_labels(labels_, broker::kLabelsMax));
+  DROVER_TRY(read_offers_of(options_.broker.empty() ? settings->broker.reveal() : options_.broker));
   store::DiskReserveOptions reserve;
   reserve.path = folder_->path + "/reserve";
   reserve.bytes = settings->reserve_bytes;
@@ -177,6 +154,7 @@ Status JoinedProcess::start() {
   DROVER_TRY(make_worker());
   background_.spawn(reserve_->watch(), "reserve");
   control_->on_joined_again([this] { background_.spawn(worker_->release_all(), "release"); });
+  if (offers_) offers_->start();
   control_->listen([this](worker::Orders const& orders) { obey(orders); });
   return worker_->start();
 }
@@ -213,6 +191,24 @@ Status JoinedProcess::make_worker() {
   return {};
 }
 
+// A Redis that does not answer is no reason not to start: the server is asked instead. One that
+// refuses this worker would do so for ever.
+Status JoinedProcess::read_offers_of(std::string const& broker) {
+  if (broker.empty() || broker == "embedded" || options_.assigned) return {};
+  auto endpoint = redis::parse_endpoint(broker);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  auto const tried = run_to_end(io_, redis::Connection::open(io_.get_executor(), *endpoint, {}));
+  if (tried) (*tried)->close({ErrorCode::cancelled, "it was a try", {}});
+  bool const may_come = tried || tried.error().code == ErrorCode::unavailable ||
+                        tried.error().code == ErrorCode::timeout;
+  if (!may_come) return std::unexpected(tried.error());
+  broker::ReaderOptions options;
+  options.claimer.consumer = fmt::format("worker-{}", new_id_text("wrk", clock_, random_));
+  offers_ = std::make_unique<broker::RedisReader>(io_.get_executor(), random_, *std::move(endpoint),
+                                                  std::move(options));
+  return {};
+}
+
 void JoinedProcess::make_control(worker::WorkerCard card) {
   worker::RemoteOptions remote;
   remote.url = options_.url;
@@ -220,6 +216,7 @@ void JoinedProcess::make_control(worker::WorkerCard card) {
   if (char const* const file = std::getenv("SSL_CERT_FILE")) remote.ca_file = file;
   remote.lease = options_.lease;
   remote.card = std::move(card);
+  remote.offers = offers_.get();
   control_ = std::make_unique<worker::RemoteControl>(io_, std::move(remote));
 }
 
@@ -240,7 +237,9 @@ Result<worker::RemoteControl::Joined> JoinedProcess::take_place() {
   if (!text) return std::unexpected(text.error());
   auto job = worker::parse_assigned_job(*text);
   if (!job) return std::unexpected(job.error());
-  DROVER_TRY(end_with_parent(job->parent));
+  auto end = watch_parent(job->parent);
+  if (!end) return std::unexpected(end.error());
+  parent_end_.emplace(io_.get_executor(), end->release());
   parent_ = job->parent;
   card.id = job->assignment.claim.worker;
   make_control(card);
@@ -259,19 +258,23 @@ Status JoinedProcess::make_jobs() {
   options.environment = job_environment(options_.token);
   options.folder = folder_->path;
   options.session_folder = worker_options_.session_folder;
-  auto const reap = [this](std::string const& folder) {
+  worker::JobHost::Folders folders;
+  folders.is_free = [](std::string const& folder) {
+    return !os::exists(folder) || lock_folder(folder).has_value();
+  };
+  folders.reap = [this](std::string const& folder) -> Status {
+    auto const own = lock_folder(folder);
+    if (!own) return std::unexpected(own.error());
     return reap_units(io_.get_executor(), pool_, clock_, folder);
   };
   for (int number = 1; number <= kJobsMax; ++number) {
     std::string const left = fmt::format("{}/workers/{}", folder_->path, worker::job_name(number));
-    if (!os::exists(left)) continue;
-    auto const free = lock_folder(left);
-    if (!free) continue;
-    if (auto const reaped = reap(left); !reaped)
+    if (!os::exists(left) || !folders.is_free(left)) continue;
+    if (auto const reaped = folders.reap(left); !reaped)
       log::error("job-not-cleared-up", {{"reason", reaped.error().text()}});
   }
   jobs_ = std::make_unique<worker::JobHost>(io_.get_executor(), pool_, *control_,
-                                            std::move(options), reap);
+                                            std::move(options), std::move(folders));
   return {};
 }
 
@@ -294,6 +297,31 @@ Task<void> JoinedProcess::release(SessionId session) {
               {{"session", session}, {"reason", confirmed.error().text()}});
 }
 
+void JoinedProcess::end_duty() {
+  over_ = true;
+  over_changed_.notify();
+}
+
+Task<void> JoinedProcess::watch_duty() {
+  co_await worker_->wait_done();
+  end_duty();
+}
+
+Task<void> JoinedProcess::watch_parent_end() {
+  co_await parent_end_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                   boost::asio::as_tuple(boost::asio::use_awaitable));
+  end_duty();
+}
+
+Task<void> JoinedProcess::wait_over() {
+  background_.spawn(watch_duty(), "duty");
+  if (parent_end_) background_.spawn(watch_parent_end(), "parent");
+  while (!over_) {
+    auto const seen = over_changed_.version();
+    co_await over_changed_.wait(seen);
+  }
+}
+
 Task<void> JoinedProcess::stop() {
   if (parent_ != 0 && ::getppid() != parent_) {
     auto const said = co_await control_->say_orphaned();
@@ -301,8 +329,10 @@ Task<void> JoinedProcess::stop() {
   }
   co_await worker_->drain(std::chrono::steady_clock::now() + options_.drain);
   co_await worker_->stop();
+  if (offers_) co_await offers_->stop();
   co_await control_->leave();
   reserve_->stop();
+  if (parent_end_) parent_end_->cancel();
   co_await background_.join();
 }
 

@@ -325,6 +325,8 @@ Status Server::make_worker() {
   if (redis_) {
     if (worker_) worker_->on_sessions_changed([this] { redis_->sessions_changed(); });
     joined_->on_sessions_changed([this] { redis_->sessions_changed(); });
+    joined_->set_offers([this] { return redis_->offers(); });
+    redis_->on_offers_changed([this] { joined_->offers_changed(); });
   }
   return {};
 }

@@ -38,6 +38,7 @@ struct JoinOptions {
   std::string state_folder;  // absolute; those of workers are below it
   std::string name;          // of the worker's own state folder; empty: the first that is free
   std::string url;           // of the server
+  std::string broker;        // the server's Redis; empty: what DROVER_BROKER says
   Secret token;
   std::string mode;  // empty: as its pool says, else daemon
   std::vector<std::string> pools;

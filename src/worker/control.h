@@ -6,6 +6,7 @@
 // On the event loop. Every step names the claim it is made under; conflict ("fenced") when that is
 // over, and then nothing was written.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct ClaimWish {
   Millis lease{0};
   Millis wait{0};  // for something to claim
   std::size_t runs_max = 1;
+  std::optional<broker::OfferedRun> only{};  // this one, now or not at all
 };
 
 // All that is needed to work on a claimed run.

@@ -55,7 +55,7 @@ std::string describe(os::ExitStatus const& exit) {
 struct JobHost::Job {
   Job(JobHost& owner, SessionId of, broker::Claim held)
       : host(&owner), session(std::move(of)), claim(std::move(held)), ended(owner.loop_) {
-    while (host->jobs_.contains(number))
+    while (host->jobs_.contains(number) || !host->folders_.is_free(folder()))
       ++number;
     host->jobs_.emplace(number, this);
   }
@@ -116,12 +116,12 @@ Result<AssignedJob> parse_assigned_job(std::string_view text) {
 }
 
 JobHost::JobHost(asio::any_io_executor loop, os::BlockingPool& pool, Control& control,
-                 JobOptions options, Reap reap)
+                 JobOptions options, Folders folders)
     : loop_(std::move(loop)),
       pool_(pool),
       control_(control),
       options_(std::move(options)),
-      reap_(std::move(reap)),
+      folders_(std::move(folders)),
       changed_(loop_) {}
 
 JobHost::~JobHost() = default;
@@ -179,7 +179,7 @@ Task<bool> JobHost::wait_for_end(Job& job) {
 Task<void> JobHost::clear_up(Job& job) {
   job.process.reset();
   auto const reaped =
-      co_await pool_.run([reap = reap_, folder = job.folder()] { return reap(folder); });
+      co_await pool_.run([reap = folders_.reap, folder = job.folder()] { return reap(folder); });
   if (!reaped) log::error("job-not-cleared-up", {{"reason", reaped.error().text()}});
   auto const lost = co_await control_.lose(job.claim);
   // Its lease runs out by itself.

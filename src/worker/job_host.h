@@ -31,11 +31,15 @@ struct JobOptions {
 
 class JobHost {
  public:
-  // `reap` ends the units that a dead process left in its folder; it blocks.
-  using Reap = std::function<Status(std::string const& folder)>;
+  struct Folders {
+    // Whether no process has the folder: one of an earlier worker of this name may still drain.
+    std::function<bool(std::string const& folder)> is_free;
+    // Ends the units that a dead process left there; it blocks.
+    std::function<Status(std::string const& folder)> reap;
+  };
 
   JobHost(boost::asio::any_io_executor loop, os::BlockingPool& pool, Control& control,
-          JobOptions options, Reap reap);
+          JobOptions options, Folders folders);
   ~JobHost();
   JobHost(JobHost const&) = delete;
   JobHost& operator=(JobHost const&) = delete;
@@ -60,7 +64,7 @@ class JobHost {
   os::BlockingPool& pool_;
   Control& control_;
   JobOptions const options_;
-  Reap reap_;
+  Folders const folders_;
   std::map<int, Job*> jobs_;  // by the number of their folder; owned by their coroutines
   bool draining_ = false;
   os::AsyncEvent changed_;  // jobs_

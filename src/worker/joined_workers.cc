@@ -245,6 +245,7 @@ Task<Result<Orders>> JoinedWorkers::beat(WorkerId worker, std::vector<ClaimName>
   for (auto const& [run, held] : held_)
     if (held->cancelled && held->claim().worker == worker) orders.cancelled.push_back(run);
   orders.released.assign(desk->released.begin(), desk->released.end());
+  orders.offers = offers_for(worker);
   co_return orders;
 }
 
@@ -438,6 +439,22 @@ void JoinedWorkers::on_expired(broker::ExpiredLease const& lease) {
   if (desk != desks_.end()) desk->second->lost_claim = true;
   held->turn->fenced = true;
   drop(held);
+}
+
+void JoinedWorkers::offers_changed() {
+  for (auto const& [id, desk] : desks_)
+    desk->changed.notify();
+}
+
+std::optional<broker::RedisOffers> JoinedWorkers::offers_for(WorkerId const& worker) const {
+  auto const desk = desks_.find(worker);
+  if (!offers_ || desk == desks_.end()) return std::nullopt;
+  auto offers = offers_();
+  if (!offers) return offers;
+  std::erase_if(offers->lanes, [&](broker::QueueLane const& lane) {
+    return !broker::admits(desk->second->card.filter, lane);
+  });
+  return offers;
 }
 
 bool JoinedWorkers::works_on(SessionId const& session) const {

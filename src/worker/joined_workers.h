@@ -78,6 +78,12 @@ class JoinedWorkers {
   void on_expired(broker::ExpiredLease const& lease);
   [[nodiscard]] bool works_on(SessionId const& session) const;
   [[nodiscard]] std::set<SessionId> active_sessions() const;
+  // Where offers go that workers may read themselves. Its changes are told to offers_changed().
+  using Offers = std::function<std::optional<broker::RedisOffers>()>;
+  void set_offers(Offers offers) { offers_ = std::move(offers); }
+  void offers_changed();
+  // Those that the worker takes.
+  [[nodiscard]] std::optional<broker::RedisOffers> offers_for(WorkerId const& worker) const;
   void on_sessions_changed(std::function<void()> handler) {
     sessions_changed_ = std::move(handler);
   }
@@ -102,6 +108,7 @@ class JoinedWorkers {
   std::map<WorkerId, DeskPtr> desks_;
   std::map<RunId, HeldPtr> held_;
   std::function<void()> sessions_changed_;
+  Offers offers_;  // empty: there is no Redis
 };
 
 }  // namespace drover::worker

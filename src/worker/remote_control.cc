@@ -20,9 +20,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr Millis kPoll{20'000};        // a question that waits for something to happen
-constexpr Millis kAnswerMore{15'000};  // beyond what it was told to wait
-constexpr Millis kStepAnswer{10'000};  // then it is sent again
+constexpr Millis kPoll{20'000};            // a question that waits for something to happen
+constexpr Millis kPollBesideRedis{2'000};  // the same, where Redis may come back
+constexpr Millis kAnswerMore{15'000};      // beyond what it was told to wait
+constexpr Millis kStepAnswer{10'000};      // then it is sent again
 constexpr Millis kStepRetry{200};
 constexpr Millis kListenRetry{1'000};
 constexpr Millis kLeaveAnswer{5'000};
@@ -179,6 +180,11 @@ Task<Result<RemoteControl::Joined>> RemoteControl::join() {
   options_.card.mode = *mode;
   options_.card.filter.task_types = *std::move(types);
   options_.card.filter.labels = *std::move(labels);
+  if (options_.offers != nullptr) {
+    auto const offers = offers_in(*answer);
+    if (!offers) co_return std::unexpected(offers.error());
+    options_.offers->set_offers(*offers);
+  }
   log::info("joined", {{"server", net::url_for_people(options_.url)}, {"as", options_.card.id}});
   co_return Joined{.session_folder = *std::move(folder), .card = options_.card};
 }
@@ -195,6 +201,7 @@ Task<void> RemoteControl::listen_loop(std::function<void(Orders const&)> handler
     if (leaving_) co_return;
     if (orders) {
       seen = orders->version;
+      if (options_.offers != nullptr) options_.offers->set_offers(orders->offers);
       handler(*orders);
       continue;
     }
@@ -238,6 +245,7 @@ void RemoteControl::adopt(Assignment assignment) {
 
 void RemoteControl::close_claims() {
   closed_ = true;
+  if (options_.offers != nullptr) options_.offers->close();
   claims_client_.reset();
 }
 
@@ -248,12 +256,46 @@ Task<Result<std::vector<broker::Claim>>> RemoteControl::claim(ClaimWish wish) {
     if (adopted_) one.push_back(*std::exchange(adopted_, std::nullopt));
     co_return one;
   }
-  Millis const wait = std::min(wish.wait, kPoll);
+  bool const by_redis =
+      options_.offers != nullptr && wish.wait > Millis{0} && options_.offers->usable();
+  if (by_redis) co_return co_await claim_offered(std::move(wish));
+  co_return co_await ask_for_claims(std::move(wish));
+}
+
+// An offer says whom to ask about; the server's answer is the claim. None that came in time is no
+// error: Redis may have gone meanwhile, and then the server is asked.
+Task<Result<std::vector<broker::Claim>>> RemoteControl::claim_offered(ClaimWish wish) {
+  auto const deadline = steady_clock::now() + wish.wait;
+  for (;;) {
+    auto held = co_await options_.offers->next(deadline);
+    if (!held || closed_) {
+      if (held) options_.offers->give_back(*std::move(held));
+      co_return std::vector<broker::Claim>{};
+    }
+    ClaimWish one = wish;
+    one.only = held->offer.offered;
+    one.wait = Millis{0};
+    one.runs_max = 1;
+    auto claims = co_await ask_for_claims(std::move(one));
+    if (!claims) {
+      options_.offers->give_back(*std::move(held));
+      co_return claims;
+    }
+    options_.offers->done(*held);
+    if (!claims->empty()) co_return claims;
+  }
+}
+
+Task<Result<std::vector<broker::Claim>>> RemoteControl::ask_for_claims(ClaimWish wish) {
+  Millis const wait = std::min(wish.wait, options_.offers == nullptr ? kPoll : kPollBesideRedis);
   json::object body{{"wait_ms", wait.count()},
                     {"lease_ms", wish.lease.count()},
                     {"runs_max", wish.runs_max},
                     {"pools", texts(wish.filter.pools)},
                     {"task_types", texts(wish.filter.task_types)}};
+  if (wish.only)
+    body["offered"] = json::object{{"run", json::string{wish.only->run.str()}},
+                                   {"after", static_cast<std::int64_t>(wish.only->after)}};
   Call call{
       .method = "POST", .path = "/claim", .body = std::move(body), .answer = wait + kAnswerMore};
   auto const answer = co_await send_known(*claims_client_, std::move(call));

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/secret.h"
+#include "broker/redis_reader.h"
 #include "net/http_client.h"
 #include "os/async_event.h"
 #include "os/task_group.h"
@@ -26,6 +27,7 @@ struct RemoteOptions {
   std::string ca_file;  // trust these certificates (PEM) in place of the system's
   Millis lease{0};
   WorkerCard card;
+  broker::RedisReader* offers = nullptr;  // null: the server alone is asked for work
 };
 
 class RemoteControl final : public Control {
@@ -75,6 +77,8 @@ class RemoteControl final : public Control {
   };
 
   [[nodiscard]] net::ClientRequest request_of(Call const& call) const;
+  Task<Result<std::vector<broker::Claim>>> claim_offered(ClaimWish wish);
+  Task<Result<std::vector<broker::Claim>>> ask_for_claims(ClaimWish wish);
   Task<Result<json::value>> send(net::HttpClient& client, Call call);
   // Joins again where the server does not know this worker any more.
   Task<Result<json::value>> send_known(net::HttpClient& client, Call call);

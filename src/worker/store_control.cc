@@ -50,6 +50,7 @@ Task<Result<std::vector<broker::Claim>>> StoreControl::claim(ClaimWish wish) {
   request.filter = std::move(wish.filter);
   request.lease = wish.lease;
   request.wait = wish.wait;
+  request.only = std::move(wish.only);
   request.within = [this](store::Transaction& transaction, broker::Claim const& claim) -> Status {
     DROVER_TRY(services_.reserve.room());
     return begin_attempt(transaction, services_.streams, claim, services_.clock.now());

@@ -252,6 +252,25 @@ std::vector<Id> parse_ids(Members& members, std::string_view key) {
   return ids;
 }
 
+broker::RedisOffers parse_offers(Members given, Members& whole) {
+  broker::RedisOffers offers;
+  offers.stamp = given.string("stamp");
+  for (json::value const& item : given.array("lanes")) {
+    auto const object = JsonObject::of(item);
+    if (!object) {
+      whole.failed(object.error());
+      continue;
+    }
+    broker::QueueLane lane{.task_type = std::string{string_or(object->raw(), "task_type", "")},
+                           .pool = std::string{string_or(object->raw(), "pool", "")},
+                           .labels = {}};
+    lane.labels = whole.parsed(broker::parse_labels(string_or(object->raw(), "labels", "")));
+    offers.lanes.push_back(std::move(lane));
+  }
+  if (auto const status = given.status(); !status) whole.failed(status.error());
+  return offers;
+}
+
 }  // namespace
 
 RunChange change_of(RunRecord const& run) {
@@ -381,11 +400,33 @@ Result<Assignment> parse_assignment(json::value const& value, WorkerId const& wo
                     .interactive = interactive};
 }
 
+json::object print(broker::RedisOffers const& offers) {
+  json::array lanes;
+  for (broker::QueueLane const& lane : offers.lanes)
+    lanes.push_back(json::object{{"task_type", text(lane.task_type)},
+                                 {"pool", text(lane.pool)},
+                                 {"labels", text(broker::print_labels(lane.labels))}});
+  return {{"stamp", text(offers.stamp)}, {"lanes", std::move(lanes)}};
+}
+
+Result<std::optional<broker::RedisOffers>> offers_in(json::value const& value) {
+  auto object = JsonObject::of(value);
+  if (!object) return std::unexpected(object.error());
+  Members members{*std::move(object)};
+  std::optional<broker::RedisOffers> offers;
+  if (members.member("offers").is_object())
+    offers = parse_offers(members.object("offers"), members);
+  DROVER_TRY(members.status());
+  return offers;
+}
+
 json::object print(Orders const& orders) {
-  return {{"version", orders.version},
-          {"lost", print_ids(orders.lost)},
-          {"cancelled", print_ids(orders.cancelled)},
-          {"released", print_ids(orders.released)}};
+  json::object object{{"version", orders.version},
+                      {"lost", print_ids(orders.lost)},
+                      {"cancelled", print_ids(orders.cancelled)},
+                      {"released", print_ids(orders.released)}};
+  if (orders.offers) object["offers"] = print(*orders.offers);
+  return object;
 }
 
 Result<Orders> parse_orders(json::value const& value) {
@@ -397,6 +438,9 @@ Result<Orders> parse_orders(json::value const& value) {
   orders.lost = parse_ids<RunId>(members, "lost");
   orders.cancelled = parse_ids<RunId>(members, "cancelled");
   orders.released = parse_ids<SessionId>(members, "released");
+  auto offers = offers_in(value);
+  if (!offers) return std::unexpected(offers.error());
+  orders.offers = *std::move(offers);
   DROVER_TRY(members.status());
   return orders;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "broker/redis_reader.h"
 #include "worker/control.h"
 
 namespace drover::worker {
@@ -49,9 +50,13 @@ struct Orders {
   std::uint64_t version = 0;
   std::vector<RunId> lost;
   std::vector<RunId> cancelled;
-  std::vector<SessionId> released;  // whose warm units are to go
+  std::vector<SessionId> released;            // whose warm units are to go
+  std::optional<broker::RedisOffers> offers;  // where they go; nullopt: not by Redis
 };
 [[nodiscard]] json::object print(Orders const& orders);
 [[nodiscard]] Result<Orders> parse_orders(json::value const& value);
+[[nodiscard]] json::object print(broker::RedisOffers const& offers);
+// The member "offers" of an answer; nullopt where it has none.
+[[nodiscard]] Result<std::optional<broker::RedisOffers>> offers_in(json::value const& value);
 
 }  // namespace drover::worker

@@ -217,12 +217,17 @@ TEST(Wire, OrdersArriveAsTheyWereSent) {
   orders.lost = {RunId::trusted("run-1")};
   orders.cancelled = {RunId::trusted("run-2"), RunId::trusted("run-3")};
   orders.released = {SessionId::trusted("ses-1")};
+  orders.offers = broker::RedisOffers{
+      .stamp = "s", .lanes = {{"train", "gpu", {{"gpu", "a100"}, {"zone", "eu"}}}, {"a", "b"}}};
   auto const got = parse_orders(over_the_wire(orders));
   ASSERT_TRUE(got) << got.error().text();
   EXPECT_EQ(got->version, 12U);
   EXPECT_EQ(got->lost, orders.lost);
   EXPECT_EQ(got->cancelled, orders.cancelled);
   EXPECT_EQ(got->released, orders.released);
+  EXPECT_EQ(got->offers, orders.offers);
+  orders.offers.reset();
+  EXPECT_FALSE(parse_orders(over_the_wire(orders))->offers);
 }
 
 }  // namespace

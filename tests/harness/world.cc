@@ -157,7 +157,12 @@ void World::serve(std::vector<std::string> const& more) {
   }
 }
 
+void World::require_server() const {
+  if (!server_) throw std::runtime_error("no server runs: it did not start, or was ended before");
+}
+
 void World::stop_server() {
+  require_server();
   server_->signal(SIGTERM);
   Outcome const outcome = server_->finish(kStopDeadline);
   forget_process(server_->pid());
@@ -167,6 +172,7 @@ void World::stop_server() {
 }
 
 void World::kill_server() {
+  require_server();
   server_->signal(SIGKILL);
   (void)server_->finish(kStopDeadline);
   forget_process(server_->pid());

@@ -45,7 +45,10 @@ class World {
   void serve(std::vector<std::string> const& more = {});
   void stop_server();  // SIGTERM; throws when it does not end with 0
   void kill_server();  // SIGKILL
-  [[nodiscard]] pid_t server_pid() const { return server_->pid(); }
+  [[nodiscard]] pid_t server_pid() const {
+    require_server();
+    return server_->pid();
+  }
   // The log of all servers so far.
   [[nodiscard]] std::string server_log() const;
   [[nodiscard]] Api api() const;
@@ -63,6 +66,8 @@ class World {
   [[nodiscard]] std::vector<std::string> cgroups() const;
 
  private:
+  // Throws where there is none, such as after a serve() that threw.
+  void require_server() const;
   std::string root_;
   int models_ = 0;
   std::vector<std::string> variables_;

@@ -443,6 +443,28 @@ TEST_F(Workers, AProcessOfAHybridDoesNotOutliveIt) {
   expect_orderly_end(*second);
 }
 
+// It has the folder that the new worker would otherwise give its first process.
+TEST_F(Workers, AProcessThatDrainsIsLeftAloneByTheNextWorkerOfItsName) {
+  world_.serve({"--no-worker"});
+  auto const other = world_.repository("other");
+  auto const run = dispatch(kWaits);
+  auto first = start_worker(world_, {"--mode", "hybrid", "--name", "h"});
+  ASSERT_TRUE(begun());
+  first->signal(SIGKILL);
+  (void)first->finish(Millis{1'000});
+  auto const second = start_worker(world_, {"--mode", "hybrid", "--name", "h"});
+  Api api = world_.api();
+  auto const next = api.dispatch(
+      World::invocation(api.add_workspace(other.path()), world_.model(kTwoSteps), "go"));
+  EXPECT_EQ(text_of(api.events(next).back().data, "state"), "succeeded");
+  let_go();
+  auto const events = api.events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded");
+  EXPECT_EQ(integer_or(events.back().data, "epoch", 0), 1);
+  expect_orderly_end(*second);
+}
+
 TEST_F(Workers, DrainingWaitsForARunThatEndsInTime) {
   world_.serve({"--no-worker"});
   auto const run = dispatch(kWaits);

@@ -247,18 +247,18 @@ TEST(RedisBroker, CopiesAlsoWhatItCouldNotKeepInMind) {
 
 // A worker of another machine: the claimer alone, with the server's answer to begin().
 struct RemoteWorker {
-  RemoteWorker(BrokerWorld& owner, std::string const& url, std::string const& name)
+  RemoteWorker(BrokerWorld& owner, std::string const& url, ClaimerOptions const& wanted)
       : world(owner),
         client(owner.engine.loop.get_executor(), owner.random, *redis::parse_endpoint(url),
                quick_options().client),
         claimer(
-            owner.engine.loop.get_executor(), client, owner.random,
-            [] { return RedisTypes{{std::string{kType}, std::string{kDefaultPool}}}; },
-            options(name)) {
+            owner.engine.loop.get_executor(), client, owner.random, [this] { return lanes; },
+            wanted) {
     client.start();
     claimer.start();
   }
-  using RedisTypes = std::vector<QueueLane>;
+  RemoteWorker(BrokerWorld& owner, std::string const& url, std::string const& name)
+      : RemoteWorker(owner, url, options(name)) {}
   static ClaimerOptions options(std::string const& name) {
     auto wanted = quick_options().claimer;
     wanted.consumer = name;
@@ -290,9 +290,42 @@ struct RemoteWorker {
     EXPECT_TRUE(world.run_until([&] { return stopped; }));
   }
   BrokerWorld& world;
+  std::vector<QueueLane> lanes{{std::string{kType}, std::string{kDefaultPool}}};
   redis::Client client;
   RedisClaimer claimer;
 };
+
+// Redis may have answered a read whose connection was closed: then the offer is this worker's, and
+// nobody would take it over before it counts as dead.
+TEST(RedisClaimer, AnOfferThatWentToAReadThatWasCutIsFound) {
+  RedisServer server;
+  BrokerWorld world{server.url()};
+  ASSERT_TRUE(world.run_until_well());
+  auto options = RemoteWorker::options("one");
+  options.reclaim_after = Millis{60'000};
+  RemoteWorker worker{world, server.url(), options};
+  for (int i = 0; i < 40; ++i) {
+    std::optional<RedisClaimer::Held> held;
+    bool answered = false;
+    ASSERT_TRUE(world.run_until([&] { return worker.claimer.usable(); }));
+    world.engine.start([](RemoteWorker& self, auto& result, bool& done) -> Task<void> {
+      result = co_await self.claimer.next(std::chrono::steady_clock::now() + Millis{10'000});
+      done = true;
+    }(worker, held, answered));
+    world.run_for(Millis{2});
+    world.enqueue(fmt::format("run-{}", i));
+    // The offer is on its way to Redis, or there.
+    world.run_for(Millis{i % 4});
+    worker.lanes.push_back({fmt::format("type-{}", i), std::string{kDefaultPool}});
+    worker.claimer.lanes_changed();
+    ASSERT_TRUE(world.run_until([&] { return answered; }));
+    ASSERT_TRUE(held) << "offer " << i;
+    auto const begun = worker.begin(*held);
+    ASSERT_TRUE(begun && *begun);
+    worker.claimer.done(*held);
+  }
+  worker.stop();
+}
 
 TEST(RedisClaimer, TwoWorkersGetEachOfferOnce) {
   RedisServer server;

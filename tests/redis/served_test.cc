@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+
+#include <memory>
 
 #include "harness/processes.h"
 #include "harness/world.h"
@@ -99,6 +102,117 @@ TEST(ServedWithRedis, KeepsAHeartbeatWhileASessionWorks) {
   (void)api.post(fmt::format("/api/v1/runs/{}/cancel", run.run), {});
   EXPECT_TRUE(eventually([&] { return redis.cli({"EXISTS", key}) == "0"; }, Millis{10'000}));
   world.stop_server();
+}
+
+// A worker elsewhere, at a server that works on nothing itself.
+class WorkerByRedis : public testing::Test {
+ protected:
+  WorkerByRedis() : repository_(world_.repository("project")) {}
+
+  void begin(std::vector<std::string> more = {}) {
+    world_.set_variable("DROVER_BROKER", redis_.url());
+    world_.serve({"--no-worker"});
+    more.insert(more.begin(), "worker");
+    worker_ = world_.start_drover(std::move(more));
+    ASSERT_TRUE(worker_->prints("offers-by-redis"));
+  }
+  RunRef dispatch() {
+    Api api = world_.api();
+    return api.dispatch(
+        World::invocation(api.add_workspace(repository_.path()), world_.model(kAnswer), "go"));
+  }
+  // Whether it was worked on to its end.
+  bool ends_well(RunRef const& run) {
+    auto const events = world_.api().events(run);
+    EXPECT_EQ(fault_of(events, run.run), "");
+    return text_of(last_of(events, "turn-complete"), "state") == "succeeded";
+  }
+  // The worker itself has read offers since Redis was started.
+  bool reads_offers() {
+    return redis_.cli({"XINFO", "CONSUMERS", "task:dispatch:background-agent", "agent-workers"})
+        .contains("worker-");
+  }
+  void end() {
+    worker_->signal(SIGTERM);
+    Outcome const outcome = worker_->finish();
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    world_.stop_server();
+  }
+
+  World world_;
+  RedisServer redis_;  // ends before the world looks for what is left
+  Repository repository_;
+  std::unique_ptr<Program> worker_;
+};
+
+TEST_F(WorkerByRedis, TakesItsOffersFromThereAndItsClaimsFromTheServer) {
+  begin();
+  EXPECT_TRUE(eventually([&] { return ends_well(dispatch()) && reads_offers(); }));
+  // Nothing is left over of what it has taken up.
+  EXPECT_TRUE(
+      eventually([&] { return redis_.cli({"XLEN", "task:dispatch:background-agent"}) == "0"; }));
+  EXPECT_THAT(redis_.cli({"XPENDING", "task:dispatch:background-agent", "agent-workers"}),
+              testing::StartsWith("0"));
+  end();
+}
+
+TEST_F(WorkerByRedis, ReadsOnlyWhatItsLabelsAreFor) {
+  world_.set_variable("DROVER_WORKER_LABELS", "gpu=a100");
+  begin();
+  Api api = world_.api();
+  for (std::string const gpu : {"a100", "h100"})
+    EXPECT_EQ(api.put("/api/v1/task-types/on-" + gpu,
+                      {{"name", json::string{"on-" + gpu}}, {"labels", {{"gpu", gpu}}}})
+                  .status,
+              201);
+  auto const dispatch_on = [&](std::string const& gpu) {
+    auto const other = world_.repository("on-" + gpu);
+    auto invocation =
+        World::invocation(api.add_workspace(other.path()), world_.model(kAnswer), "go");
+    invocation["task_type"] = json::string{"on-" + gpu};
+    return api.dispatch(invocation);
+  };
+  auto const left = dispatch_on("h100");
+  EXPECT_TRUE(ends_well(dispatch_on("a100")));
+  EXPECT_EQ(text_of(api.run(left.run), "detail"), "waits for a worker with gpu=h100");
+  EXPECT_EQ(redis_.cli({"XLEN", "task:dispatch:on-h100?gpu%3Dh100"}), "1");
+  EXPECT_THAT(redis_.cli({"XPENDING", "task:dispatch:on-h100?gpu%3Dh100", "agent-workers"}),
+              testing::StartsWith("0"));
+  end();
+}
+
+TEST_F(WorkerByRedis, AsksTheServerWhileRedisIsAwayAndComesBackToIt) {
+  begin();
+  EXPECT_TRUE(eventually([&] { return ends_well(dispatch()) && reads_offers(); }));
+  redis_.kill();
+  EXPECT_TRUE(ends_well(dispatch()));
+  EXPECT_TRUE(ends_well(dispatch()));
+  redis_.start();
+  EXPECT_TRUE(eventually([&] { return ends_well(dispatch()) && reads_offers(); }));
+  end();
+}
+
+TEST_F(WorkerByRedis, AsksTheServerWhileRedisStandsStill) {
+  begin();
+  EXPECT_TRUE(eventually([&] { return ends_well(dispatch()) && reads_offers(); }));
+  redis_.pause();
+  EXPECT_TRUE(ends_well(dispatch()));
+  EXPECT_TRUE(ends_well(dispatch()));
+  redis_.resume();
+  EXPECT_TRUE(ends_well(dispatch()));
+  end();
+}
+
+// Its offers would never come.
+TEST_F(WorkerByRedis, AsksTheServerWhereTheRedisIsAnother) {
+  RedisServer const other;
+  world_.set_variable("DROVER_BROKER", redis_.url());
+  world_.serve({"--no-worker"});
+  worker_ = world_.start_drover({"worker", "--broker", other.url()});
+  ASSERT_TRUE(worker_->prints("redis-not-the-servers"));
+  EXPECT_TRUE(ends_well(dispatch()));
+  EXPECT_FALSE(reads_offers());
+  end();
 }
 
 TEST(ServedWithRedis, RefusesABrokerThatCannotWorkInOneSentence) {

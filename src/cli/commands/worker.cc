@@ -42,6 +42,7 @@ int execute(Context const& context, WorkerCommand const& command) {
   options.state_folder = *std::move(folder);
   options.name = command.name;
   options.url = server->url;
+  options.broker = command.broker;
   options.token = server->token;
   options.mode = command.mode.empty()
                      ? first_of(context.environment, {"DROVER_WORKER_MODE", "TASK_WORKER_MODE"})
