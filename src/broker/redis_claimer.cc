@@ -113,7 +113,10 @@ void RedisClaimer::stop_reading(std::string why) {
   if (blocking_) blocking_->close({ErrorCode::cancelled, std::move(why), {}});
 }
 
+// What is delivered to a connection while it is closed waits until it is reclaimed: a type that is
+// read already is no reason to close it.
 void RedisClaimer::types_changed() {
+  if (streams() == grouped_) return;
   stop_reading("there are more streams to read");
   changed_.notify();
 }
