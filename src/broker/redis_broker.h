@@ -10,13 +10,16 @@
 #include <set>
 #include <string>
 
+#include "base/secret.h"
 #include "broker/embedded_queue.h"
 #include "broker/embedded_streams.h"
+#include "broker/redis_check.h"
 #include "broker/redis_claimer.h"
 #include "broker/redis_heartbeats.h"
 #include "broker/redis_mirror.h"
 #include "broker/redis_queue.h"
 #include "broker/redis_relay.h"
+#include "broker/redis_units.h"
 #include "redis/client.h"
 
 namespace drover::broker {
@@ -29,6 +32,7 @@ struct RedisBrokerOptions {
   // Types and pools to read from the start; others are added as they are first offered.
   std::vector<std::pair<std::string, std::string>> types;
   Millis look_every{2'000};  // whether Redis still has what it had
+  Secret unit_key;           // passwords of third-party units derive from it; empty: there are none
 };
 
 struct RedisBrokerStatus {
@@ -59,6 +63,7 @@ class RedisBroker {
   // may mend (nobody answers) has the code unavailable or timeout.
   [[nodiscard]] static Task<Status> check(boost::asio::any_io_executor loop,
                                           redis::Endpoint endpoint,
+                                          RedisNeeds needs = RedisNeeds::broker,
                                           redis::ConnectionOptions options = {});
 
   void start();
@@ -68,6 +73,8 @@ class RedisBroker {
 
   // What workers of this process claim from.
   [[nodiscard]] RedisQueue& queue();
+  // null without a key for them.
+  [[nodiscard]] RedisUnits* units() const;
   [[nodiscard]] RedisBrokerStatus status() const;
   // A session was begun or ended.
   void sessions_changed();

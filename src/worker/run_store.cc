@@ -21,7 +21,7 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant, s.runner";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
@@ -108,6 +108,7 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.updated_at = from_unix_ms(row.integer(12));
   session.removed = !row.is_null(13);
   session.tenant = row.text(14);
+  session.runner = row.text(15);
   return session;
 }
 
@@ -182,7 +183,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(15), std::string{row.text(16)}};
+  return SessionSummary{*std::move(session), row.integer(16), std::string{row.text(17)}};
 }
 
 constexpr std::string_view kSummary =
@@ -218,17 +219,19 @@ std::vector<store::Migration> run_migrations() {
        "ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"},
       {"worker", 5, "runs that wait for an answer",
        "ALTER TABLE runs ADD COLUMN answer_by_ms INTEGER;"
-       "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"}};
+       "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"},
+      {"third_party", 1, "the runner of a session",
+       "ALTER TABLE sessions ADD COLUMN runner TEXT NOT NULL DEFAULT 'native'"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
   DROVER_TRY(database.run(
       "INSERT INTO sessions(id, subject, launcher, agent, model, workspaces, tools, worktree,"
-      " branch, note, created_ms, updated_ms, tenant) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      " branch, note, created_ms, updated_ms, tenant, runner) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       session.id.str(), session.subject, session.launcher, session.agent.str(), session.model,
       json::serialize(print(session.workspaces)), fmt::format("{}", fmt::join(session.tools, ",")),
       session.worktree, session.branch, session.note, to_unix_ms(session.created_at),
-      to_unix_ms(session.updated_at), session.tenant));
+      to_unix_ms(session.updated_at), session.tenant, session.runner));
   session.number = database.last_insert_id();
   return {};
 }
@@ -455,6 +458,7 @@ json::object to_json(SessionSummary const& summary) {
   json::object object{{"id", text(session.id.str())},
                       {"agent", text(session.agent.str())},
                       {"model", text(session.model)},
+                      {"runner", text(session.runner)},
                       {"workspaces", print(session.workspaces)},
                       {"branch", nullptr},
                       {"worktree", nullptr},

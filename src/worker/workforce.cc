@@ -42,6 +42,12 @@ Task<void> Workforce::release_from(SessionId session, WorkerId worker) {
   }
 }
 
+Task<Status> Workforce::serve_model(std::string unit, net::HttpRequest request,
+                                    net::HttpReply& reply) {
+  if (own_ == nullptr) co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
+  co_return co_await own_->serve_model(std::move(unit), std::move(request), reply);
+}
+
 bool Workforce::works_on(SessionId const& session) const {
   return joined_.works_on(session) || (own_ != nullptr && own_->works_on(session));
 }
