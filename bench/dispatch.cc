@@ -92,22 +92,20 @@ class Embedded {
 
   Status enqueue(int clients, int count, std::size_t batch) {
     return each_client(clients, count,
-                       [this, batch](int from, int to) { return enqueue_range(from, to, batch); });
+                       [this, batch](int share) { return enqueue_share(share, batch); });
   }
   Status claim_and_ack(int clients, int count, std::size_t batch) {
-    return each_client(clients, count,
-                       [this, batch](int from, int to) { return drain(to - from, batch); });
+    return each_client(clients, count, [this, batch](int share) { return drain(share, batch); });
   }
   Status cycle(int clients, int count) {
-    return each_client(clients, count, [this](int from, int to) { return cycle_range(from, to); });
+    return each_client(clients, count, [this](int share) { return cycle_share(share); });
   }
   Result<Samples> pickups(int count) {
     Samples samples;
     bool sends = true;
-    auto const done = each_client(2, 2, [&, this](int, int) {
+    auto const done = each_client(2, 2, [&, this](int) {
       return std::exchange(sends, false) ? send_paced(count) : receive(count, &samples);
     });
-    pickups_ += count;
     if (!done) return std::unexpected(done.error());
     return samples;
   }
@@ -129,7 +127,7 @@ class Embedded {
     readers_ = std::make_unique<store::Readers>(file, pool_);
     streams_ = std::make_unique<broker::EmbeddedStreams>(writer_, *readers_, clock_, loop);
     broker::RedisBrokerOptions wanted;
-    wanted.types.emplace_back("bench", broker::kDefaultPool);
+    wanted.lanes.emplace_back("bench", std::string{broker::kDefaultPool});
     redis_ = std::make_unique<broker::RedisBroker>(
         broker::RedisBroker::Parts{loop, clock_, random_, queue_, *streams_, *readers_, {}, {}},
         *std::move(endpoint), std::move(wanted));
@@ -157,40 +155,38 @@ class Embedded {
     return std::move(*result);
   }
 
-  // Runs one task for each client, which share the numbers from next_ on.
-  Status each_client(int clients, int count, std::function<Task<Status>(int, int)> const& work) {
+  // Runs one task for each client, with its share of the count.
+  Status each_client(int clients, int count, std::function<Task<Status>(int)> const& work) {
     int running = clients;
     Status first;
     for (int client = 0; client < clients; ++client) {
-      int const from = next_ + static_cast<int>(std::int64_t{count} * client / clients);
-      int const to = next_ + static_cast<int>(std::int64_t{count} * (client + 1) / clients);
-      asio::co_spawn(io_, work(from, to), [&](std::exception_ptr const& thrown, Status done) {
+      int const share = count / clients + (client < count % clients ? 1 : 0);
+      asio::co_spawn(io_, work(share), [&](std::exception_ptr const& thrown, Status done) {
         if (thrown) done = fail(ErrorCode::internal, "a benchmark's client threw");
         if (!done && first) first = std::move(done);
         --running;
       });
     }
-    next_ += count;
     io_.restart();
     while (running > 0 && io_.run_one() > 0) {
     }
     return first;
   }
 
-  [[nodiscard]] broker::QueueEntry entry(int number) const {
+  [[nodiscard]] broker::QueueEntry entry() {
     broker::QueueEntry made;
-    made.run = RunId::trusted(fmt::format("run-{}", number));
+    made.run = RunId::create(clock_, random_);
     made.task_type = "bench";
     made.pool = "default";
     made.enqueued_at = made.not_before = clock_.now();
     return made;
   }
 
-  Task<Status> enqueue_range(int from, int to, std::size_t batch) {
-    for (int number = from; number < to;) {
+  Task<Status> enqueue_share(int count, std::size_t batch) {
+    while (count > 0) {
       std::vector<broker::QueueEntry> entries;
-      while (entries.size() < batch && number < to)
-        entries.push_back(entry(number++));
+      for (; entries.size() < batch && count > 0; --count)
+        entries.push_back(entry());
       auto job = [this, entries = std::move(entries)](store::Transaction& transaction) -> Status {
         for (broker::QueueEntry const& one : entries)
           DROVER_TRY(transaction.db().run("INSERT INTO payloads(run, body) VALUES(?, ?)",
@@ -245,9 +241,9 @@ class Embedded {
     co_return Status{};
   }
 
-  Task<Status> cycle_range(int from, int to) {
-    for (int number = from; number < to; ++number) {
-      auto const put = co_await enqueue_range(number, number + 1, 1);
+  Task<Status> cycle_share(int count) {
+    for (; count > 0; --count) {
+      auto const put = co_await enqueue_share(1, 1);
       if (!put) co_return put;
       auto const got = co_await drain(1, 1);
       if (!got) co_return got;
@@ -260,9 +256,8 @@ class Embedded {
     for (int i = 0; i < count; ++i) {
       timer.expires_after(kPickupPause);
       co_await timer.async_wait(asio::use_awaitable);
-      int const number = 1'000'000'000 + pickups_ + i;
       sent_ns_ = monotonic_ns();
-      auto const put = co_await enqueue_range(number, number + 1, 1);
+      auto const put = co_await enqueue_share(1, 1);
       if (!put) co_return put;
     }
     co_return Status{};
@@ -290,8 +285,6 @@ class Embedded {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::RedisBroker> redis_;
-  int next_ = 0;
-  int pickups_ = 0;  // numbers behind those of next_
   std::int64_t sent_ns_ = 0;
 };
 

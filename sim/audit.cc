@@ -5,6 +5,7 @@
 #include "broker/stream.h"
 #include "sim/rows.h"
 #include "sim/schedule_audit.h"
+#include "worker/run_store.h"
 
 namespace drover::sim {
 
@@ -113,7 +114,17 @@ void Audit::effect(RunId const& run, std::int64_t epoch) {
                      epoch);
 }
 
+void Audit::billed(RunId const& run, std::int64_t microdollars) {
+  bills_[run] += microdollars;
+}
+
 void Audit::inspect(store::Database& database) {
+  for (auto const& [run, bill] : bills_) {
+    auto const counted =
+        one_integer(database, "SELECT cost_micro + reserved_micro FROM runs WHERE id=?", run.str());
+    if (counted < bill)
+      trace_->violated("spend", "{} was billed {} and counts {}", run, bill, counted);
+  }
   for (auto const& [key, run] : by_key_)
     if (one_integer(database, "SELECT count(*) FROM runs WHERE id=? AND idempotency_key=?",
                     run.str(), key) != 1)
@@ -130,14 +141,90 @@ void Audit::inspect(store::Database& database) {
   for (auto const& [run, state] : ended_)
     if (std::ranges::find(runs, std::pair{run, state}) == runs.end())
       trace_->violated("accepted", "{} was {} and is no more", run, contract::to_string(state));
+  inspect_waiting(database);
+  inspect_changes(database);
   inspect_schedules(database, *trace_);
+}
+
+void Audit::inspect_changes(store::Database& database) {
+  std::set<std::string> succeeded;
+  auto unrecorded = repositories_->commits();
+  auto rows =
+      query(database, "SELECT id, state FROM runs WHERE commits<>'[]' OR state='succeeded'");
+  while (step(rows)) {
+    if (rows.text(1) == "succeeded") succeeded.emplace(rows.text(0));
+    auto const run = worker::find_run(database, RunId::trusted(std::string{rows.text(0)}));
+    if (!run) throw std::runtime_error(run.error().text());
+    for (worker::CommitRecord const& commit : run->commits) {
+      auto const id = std::stoll(commit.summary.sha);
+      unrecorded.erase(id);
+      if (!repositories_->reachable(id))
+        trace_->violated("kept", "the commit {} of {} is lost", id, run->id);
+    }
+  }
+  for (auto const& [commit, run] : unrecorded)
+    if (succeeded.contains(run))
+      trace_->violated("kept", "{} does not tell of its commit {}", run, commit);
+  using Place = Repositories::Place;
+  for (auto const& [change, run] : repositories_->changes()) {
+    auto const place = repositories_->find(change);
+    if (place == Place::nowhere) trace_->violated("kept", "the change {} is lost", change);
+    if (place == Place::tree && succeeded.contains(run.str()))
+      trace_->violated("kept", "{} succeeded and its change {} is not committed", run, change);
+  }
+}
+
+void Audit::inspect_copies(store::Database& database, Redis::Copies copies) {
+  auto rows = query(database,
+                    "SELECT s.name, e.seq, e.body FROM streams s"
+                    " JOIN stream_events e ON e.stream=s.id");
+  while (step(rows)) {
+    auto& copy = copies[std::string{rows.text(0)}];
+    auto const event = copy.find(rows.integer(1));
+    if (event == copy.end())
+      trace_->violated("copy", "Redis has no event {} of {}", rows.integer(1), rows.text(0));
+    if (!event->second.contains(rows.text(2)))
+      trace_->violated("copy", "event {} of {} is another in Redis", rows.integer(1), rows.text(0));
+    copy.erase(event);
+  }
+  for (auto const& [name, copy] : copies)
+    if (!copy.empty()) trace_->violated("copy", "Redis has more of {} than the store", name);
+}
+
+void Audit::did_not_fit(worker::Mismatch const& mismatch) {
+  trace_->note("{} did not fit", mismatch.run);
+  if (!edited_.contains(mismatch.run))
+    trace_->violated("fits", "{} and its place in the queue were apart", mismatch.run);
+}
+
+// The number of an event is its place among those of all runs. A message that came before the end
+// of the wait, and was not over before the wait began, is the answer.
+void Audit::inspect_waiting(store::Database& database) {
+  auto rows = query(database, R"sql(
+    WITH spans AS (
+      SELECT r.id AS run, r.session, r.state, r.reason, r.finished_ms, min(e.id) AS first,
+             max(e.id) AS last,
+             max(CASE WHEN e.body LIKE '%"waiting_input"%' THEN e.id END) AS asked
+      FROM runs r JOIN streams s ON s.name='task:run:' || r.id JOIN stream_events e ON e.stream=s.id
+      GROUP BY r.id)
+    SELECT a.run, b.run FROM spans a JOIN spans b ON b.session=a.session AND b.first>a.first
+    WHERE (a.state='waiting' OR a.reason='input_timeout')
+      AND (a.finished_ms IS NULL OR b.first<a.last)
+      AND (b.finished_ms IS NULL OR b.last>a.asked)
+  )sql");
+  while (step(rows)) {
+    RunId const answer = RunId::trusted(std::string{rows.text(1)});
+    if (!edited_.contains(answer))
+      trace_->violated("answer", "{} was not answered by {}", rows.text(0), answer);
+  }
 }
 
 void Audit::inspect_run(store::Database& database, RunId const& run, contract::RunState state) {
   bool const ended = contract::is_terminal(state);
+  bool const waits = state == contract::RunState::waiting;
   auto const queued =
       one_integer(database, "SELECT count(*) FROM dispatch_queue WHERE run=?", run.str());
-  if (queued != (ended ? 0 : 1))
+  if (queued != (ended || waits ? 0 : 1) && !edited_.contains(run))
     trace_->violated("accepted", "{} is {} and {} times in the queue", run,
                      contract::to_string(state), queued);
   if (ended) ended_.emplace(run, state);

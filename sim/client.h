@@ -1,8 +1,7 @@
 #pragma once
 // A client: asks for one run and, not knowing what became of its request, asks again under the same
-// key until it has an id. Then it reads the run's events, and may cancel it.
-#include <optional>
-
+// key until it has an id. Then it reads the run's events, may cancel it, and may send its session a
+// further message, which answers the run where that has asked for one.
 #include "sim/network.h"
 
 namespace drover::sim {
@@ -13,12 +12,13 @@ class Client {
          Wish wish);
 
   void start();
-  [[nodiscard]] bool accepted() const { return run_.has_value(); }
+  [[nodiscard]] bool accepted() const { return accepted_; }
 
  private:
-  void dispatch();
-  void cancel();
-  void read(std::int64_t after);
+  void dispatch(Wish wish);
+  void follow(Accepted const& accepted);
+  void cancel(RunId const& run);
+  void read(RunId const& run, std::int64_t after);
 
   Agenda* agenda_;
   Dice* dice_;
@@ -27,7 +27,8 @@ class Client {
   Audit* audit_;
   int node_;
   Wish wish_;
-  std::optional<RunId> run_;
+  bool accepted_ = false;
+  int messages_ = 0;  // further ones that it may send
 };
 
 }  // namespace drover::sim

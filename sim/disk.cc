@@ -62,20 +62,34 @@ void Disk::crash(Loss loss) {
 }
 
 void Disk::lose_power(File& file) {
-  for (Write const& write : file.unsynced)
-    survive(file, write);
+  std::size_t const count = file.unsynced.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    Write left = file.unsynced[i];
+    std::size_t const sectors = sectors_left(left, i + 1 == count);
+    if (sectors == 0) continue;
+    if (!left.truncates) left.bytes.resize(std::min(left.bytes.size(), kSector * sectors));
+    put(file.durable, left);
+  }
   file.unsynced.clear();
   file.content = file.durable;
 }
 
-void Disk::survive(File& file, Write const& write) {
+// Of that write, from its beginning; 0: nothing is there.
+std::size_t Disk::sectors_left(Write const& write, bool last) {
+  std::size_t const all = write.bytes.size() / kSector + 1;
+  switch (fate_) {
+    case Fate::lost:
+      return 0;
+    case Fate::torn:
+      return last ? all / 2 : all;
+    case Fate::kept:
+      return all;
+    case Fate::chance:
+      break;
+  }
   auto const fate = dice_->below(3);
-  if (fate == 0) return;
-  Write left = write;
-  if (fate == 1 && !write.truncates)
-    left.bytes.resize(
-        std::min(write.bytes.size(), kSector * dice_->below(write.bytes.size() / kSector + 1)));
-  put(file.durable, left);
+  if (fate == 0) return 0;
+  return fate == 1 && !write.truncates ? dice_->below(all) : all;
 }
 
 void Disk::fail_at(std::uint64_t nth, Failure failure) {
@@ -119,7 +133,7 @@ int Disk::write(File& file, void const* data, std::size_t size, std::uint64_t of
       static_cast<std::int64_t>(offset + size) - static_cast<std::int64_t>(file.content.size());
   if (room_ && growth > 0 && growth > *room_) return SQLITE_FULL;
   auto const failure = next_operation(false);
-  if (failure == Failure::write) return SQLITE_IOERR_WRITE;
+  if (failure == Failure::write || failure == Failure::error) return SQLITE_IOERR_WRITE;
   if (room_ && growth > 0) *room_ -= growth;
   Write write{offset, {static_cast<char const*>(data), size}, false};
   put(file.content, write);
@@ -144,7 +158,7 @@ int Disk::sync(File& file) {
     dead_ = true;
     return SQLITE_IOERR_FSYNC;
   }
-  if (failure == Failure::sync) {
+  if (failure == Failure::sync || failure == Failure::error) {
     file.unsynced.clear();  // they can be read, and nothing will carry them to the platter
     return SQLITE_IOERR_FSYNC;
   }

@@ -38,13 +38,30 @@ class Disk {
   [[nodiscard]] Image image() const;
 
   // ---- faults
-  enum class Failure : std::uint8_t { power, sync, write };
+  enum class Failure : std::uint8_t {
+    power,
+    sync,
+    write,
+    error,  // of a write or a sync
+  };
   // At the n-th write or sync from now (of syncs, where it is one of a sync), counted from 1.
   void fail_at(std::uint64_t nth, Failure failure);
+  // At this very operation, counted from 1 and from the beginning.
+  void fail_point(std::uint64_t operation, Failure failure) { failures_[operation] = failure; }
   void clear_failures() {
     failures_.clear();
     sync_failure_.reset();
   }
+  // What becomes of what was not synced when the power goes.
+  enum class Fate : std::uint8_t {
+    chance,
+    lost,
+    torn,  // all of it is there but the end of the last write
+    kept,
+  };
+  void set_fate(Fate fate) { fate_ = fate; }
+  // Writes and syncs so far.
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
   // The power has gone at a fail point: nothing works until crash().
   [[nodiscard]] bool dead() const { return dead_; }
   void set_full(bool full);
@@ -85,7 +102,7 @@ class Disk {
  private:
   [[nodiscard]] std::optional<Failure> next_operation(bool is_sync);
   void lose_power(File& file);
-  void survive(File& file, Write const& write);
+  [[nodiscard]] std::size_t sectors_left(Write const& write, bool last);
 
   Dice* dice_;
   std::map<std::string, std::shared_ptr<File>> files_;
@@ -95,6 +112,7 @@ class Disk {
   std::uint64_t syncs_ = 0;
   std::optional<std::uint64_t> sync_failure_;
   std::optional<std::int64_t> room_;
+  Fate fate_ = Fate::chance;
   bool reserve_given_ = false;
   bool dead_ = false;
   bool lies_ = false;

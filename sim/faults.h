@@ -21,8 +21,10 @@ enum class Fault : std::uint8_t {
   pause_worker,  // as SIGSTOP and SIGCONT, for up to twice the lease
   kill_worker,
   clock,  // the wall clock is set, by up to an hour in either direction
+  hand,   // somebody takes a run and its place in the queue apart while the server is down
+  redis,  // it is flushed, loses its newest entries, is away, breaks connections
 };
-inline constexpr int kFaultCount = 12;
+inline constexpr int kFaultCount = 14;
 
 class FaultSet {
  public:
@@ -51,6 +53,14 @@ enum class Defect : std::uint8_t {
   no_trailer,       // an effect is not looked for before it is made
   wall_leases,      // a step of the wall clock ends leases
   deaf_heart,       // the server takes no heartbeat
+  blind_eye,        // a unit that says nothing more is waited for
+  no_watch,         // nobody looks whether runs and queue fit, or whose answer is overdue
+  deaf_session,     // a message is no answer to the run that waits for one
+  no_base,          // a commit is made although the head has moved
+  no_rescue,        // what is set aside has no ref
+  early_end,        // a run ends before its commit is made
+  trusting_relay,   // offers are thought to be in Redis whatever becomes of it
+  free_calls,       // what a model call may cost is not on disk before it is made
 };
 [[nodiscard]] Result<Defect> parse_defect(std::string_view text);
 [[nodiscard]] std::string_view to_string(Defect defect);

@@ -16,6 +16,7 @@ constexpr int kUsage = 2;
 constexpr std::size_t kFailuresShown = 10;
 
 struct Wanted {
+  bool every_fail_point = false;
   std::uint64_t from = 1;
   std::uint64_t to = 1000;
   WorldOptions options;
@@ -23,16 +24,23 @@ struct Wanted {
 
 void print_help() {
   fmt::print(
-      "drover-sim: the queue, the streams, the journal of runs and the scheduler under faults, on "
-      "a\n"
-      "simulated clock, disk and network. One seed is one history.\n\n"
+      "drover-sim: the queue, the streams, the journal of runs, the watchdog and the scheduler "
+      "under\n"
+      "faults, on a simulated clock, disk, network and Redis. One seed is one history.\n\n"
       "  drover-sim [--seeds FROM..TO] [--faults LIST] [--plant DEFECT]\n"
-      "  drover-sim --seed N [--trace]\n\n"
+      "  drover-sim --seed N [--trace] [--fail-point POINT]\n"
+      "  drover-sim --every-fail-point [--seed N] [--plant DEFECT]\n\n"
       "  --seeds FROM..TO  plays them all; default 1..1000\n"
       "  --seed N          plays this one\n"
       "  --trace           prints the history, line by line\n"
       "  --faults LIST     which may occur: all, none, or some of\n                    {}\n"
       "  --plant DEFECT    with a defect in the world, to see it found\n\n"
+      "  --every-fail-point  plays a quiet history again and again, each time with one failure: "
+      "at\n"
+      "                    each write and sync the power goes (what was not synced is lost, torn,\n"
+      "                    or there) or it fails, before each step the server or a worker is "
+      "killed\n"
+      "  --fail-point POINT  one of them, such as power-torn:17 or kill-server:200\n\n"
       "SEED=N in the environment stands for --seed N.\n"
       "Exit code 0: every invariant held; 1: one did not, and the command that shows it is "
       "printed.\n",
@@ -70,6 +78,14 @@ Status read_option(Wanted& wanted, std::string_view name, std::string_view value
     wanted.options.faults = *faults;
     return {};
   }
+  if (name == "--fail-point") {
+    auto const point = parse_fail_point(value);
+    if (!point) return std::unexpected(point.error());
+    wanted.options.fail_point = *point;
+    wanted.options.length = WorldOptions::Length::brief;
+    wanted.options.faults = FaultSet::none();
+    return {};
+  }
   if (name == "--plant") {
     auto const defect = parse_defect(value);
     if (!defect) return std::unexpected(defect.error());
@@ -83,17 +99,26 @@ Status read_option(Wanted& wanted, std::string_view name, std::string_view value
 Result<Wanted> read_arguments(int count, char const* const* values) {
   Wanted wanted;
   char const* const seed = std::getenv("SEED");
+  bool seeds_given = seed != nullptr;
   for (int i = 1; i < count; ++i) {
     std::string_view const name = values[i];
     if (name == "--trace") {
       wanted.options.trace = TraceMode::print;
       continue;
     }
+    if (name == "--every-fail-point") {
+      wanted.every_fail_point = true;
+      continue;
+    }
+    seeds_given = seeds_given || name.starts_with("--seed");
     if (i + 1 == count)
       return fail(ErrorCode::invalid_argument, "the option '{}' needs a value", name);
     DROVER_TRY(read_option(wanted, name, values[++i]));
   }
   if (seed != nullptr) DROVER_TRY(read_option(wanted, "--seed", seed));
+  if (wanted.every_fail_point && !seeds_given) wanted.to = wanted.from;
+  if (wanted.every_fail_point && wanted.from != wanted.to)
+    return fail(ErrorCode::invalid_argument, "--every-fail-point plays one history: give --seed N");
   if (wanted.options.trace == TraceMode::print && wanted.from != wanted.to)
     return fail(ErrorCode::invalid_argument, "--trace prints one history: give --seed N");
   return wanted;
@@ -102,37 +127,78 @@ Result<Wanted> read_arguments(int count, char const* const* values) {
 // The command that plays this seed once more.
 std::string replay(WorldOptions const& options) {
   std::string command = fmt::format("drover-sim --seed {} --trace", options.seed);
-  if (options.faults.str() != FaultSet::all().str())
+  if (options.fail_point)
+    command += fmt::format(" --fail-point {}", to_string(*options.fail_point));
+  else if (options.faults.str() != FaultSet::all().str())
     command += fmt::format(" --faults {}", options.faults.str());
   if (options.defect != Defect::none)
     command += fmt::format(" --plant {}", to_string(options.defect));
   return command;
 }
 
-int play_all(Wanted const& wanted) {
-  std::size_t passed = 0;
-  std::size_t failed = 0;
-  std::size_t runs = 0;
-  std::size_t lives = 0;
-  std::uint64_t hash = 0;
-  Nanos const started = real_now();
-  for (std::uint64_t seed = wanted.from; seed <= wanted.to; ++seed) {
-    WorldOptions options = wanted.options;
-    options.seed = seed;
-    Played const played = play(options);
-    runs += played.runs;
-    lives += played.lives;
-    hash = hash * 31 + played.hash;
-    ++(played.violation ? failed : passed);
-    if (!played.violation) continue;
-    fmt::print("FAILED seed {}, {}\n  replay: {}\n", seed, *played.violation, replay(options));
-    if (failed == kFailuresShown) break;
+// What was played, and what of it failed.
+class Tally {
+ public:
+  // False when enough has failed.
+  bool play(WorldOptions const& options) {
+    Played const played = sim::play(options);
+    runs_ += played.runs;
+    lives_ += played.lives;
+    hash_ = hash_ * 31 + played.hash;
+    ++(played.violation ? failed_ : passed_);
+    if (!played.violation) return true;
+    fmt::print("FAILED seed {}, {}\n  replay: {}\n", options.seed, *played.violation,
+               replay(options));
+    return failed_ < kFailuresShown;
   }
-  double const seconds = static_cast<double>((real_now() - started).count()) / 1e9;
-  fmt::print("{} runs, {} lives of the server, {:.1f} s, {:.2f} ms a seed, hash {:016x}\n", runs,
-             lives, seconds, 1000 * seconds / static_cast<double>(passed + failed), hash);
-  fmt::print("{} passed, {} failed\n", passed, failed);
-  return failed == 0 ? 0 : 1;
+  // The exit code.
+  [[nodiscard]] int report(std::string_view each) const {
+    double const seconds = static_cast<double>((real_now() - started_).count()) / 1e9;
+    fmt::print("{} runs, {} lives of the server, {:.1f} s, {:.2f} ms a {}, hash {:016x}\n", runs_,
+               lives_, seconds, 1000 * seconds / static_cast<double>(passed_ + failed_), each,
+               hash_);
+    fmt::print("{} passed, {} failed\n", passed_, failed_);
+    return failed_ == 0 ? 0 : 1;
+  }
+
+ private:
+  std::size_t passed_ = 0;
+  std::size_t failed_ = 0;
+  std::size_t runs_ = 0;
+  std::size_t lives_ = 0;
+  std::uint64_t hash_ = 0;
+  Nanos started_ = real_now();
+};
+
+int play_seeds(Wanted const& wanted) {
+  Tally tally;
+  WorldOptions options = wanted.options;
+  for (options.seed = wanted.from; options.seed <= wanted.to; ++options.seed)
+    if (!tally.play(options)) break;
+  return tally.report("seed");
+}
+
+int play_fail_points(Wanted const& wanted) {
+  Tally tally;
+  WorldOptions options = wanted.options;
+  options.seed = wanted.from;
+  options.faults = FaultSet::none();
+  options.length = WorldOptions::Length::brief;
+  Played const quiet = play(options);
+  fmt::print("seed {} has {} writes and syncs, and {} steps\n", options.seed, quiet.operations,
+             quiet.events);
+  bool goes_on = tally.play(options);
+  for (int kind = 0; kind < kFailPointKinds; ++kind) {
+    auto const which = static_cast<FailPoint::Kind>(kind);
+    bool const of_steps =
+        which == FailPoint::Kind::kill_server || which == FailPoint::Kind::kill_worker;
+    std::uint64_t const last = of_steps ? quiet.events : quiet.operations;
+    for (std::uint64_t nth = 1; goes_on && nth <= last; ++nth) {
+      options.fail_point = FailPoint{which, nth};
+      goes_on = tally.play(options);
+    }
+  }
+  return tally.report("fail point");
 }
 
 }  // namespace
@@ -148,7 +214,8 @@ int main(int count, char** values) {
   // What the server under test has to say of its faults is expected.
   log::set_level(log::Level::off);
   auto const wanted = sim::read_arguments(count, values);
-  if (wanted) return sim::play_all(*wanted);
+  if (wanted)
+    return wanted->every_fail_point ? sim::play_fail_points(*wanted) : sim::play_seeds(*wanted);
   fmt::print(stderr, "drover-sim: {}\n", wanted.error().text());
   return sim::kUsage;
 }

@@ -4,10 +4,16 @@
 #include <stdexcept>
 #include <vector>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "broker/schema.h"
 #include "schedule/schema.h"
 #include "schedule/target.h"
+#include "sim/rows.h"
 #include "worker/run_store.h"
+#include "worker/sweep.h"
+#include "worker/waiting.h"
 
 namespace drover::sim {
 
@@ -17,6 +23,7 @@ constexpr std::string_view kStore = "drover.db";
 constexpr std::size_t kSlotsOfASchedule = 8;
 constexpr std::int64_t kWatchedMax = 100;
 constexpr std::size_t kReadMax = 100;
+constexpr Millis kSweepEvery{2'000};
 
 store::OpenOptions on_disk() {
   store::OpenOptions options;
@@ -110,20 +117,54 @@ Status Server::open() {
   return take_up();
 }
 
-Status Server::take_up() {
-  std::optional<Result<std::size_t>> loaded;
-  std::optional<Result<bool>> recovered;
-  start(queue_->load(), [&](Result<std::size_t> count) { loaded = std::move(count); });
-  start(recover_schedules(), [&](Result<bool> all) { recovered = std::move(all); });
-  while (!loaded || !recovered) {
+template <class T>
+Result<T> Server::finish(Task<Result<T>> task) {
+  std::optional<Result<T>> result;
+  start(std::move(task), [&result](Result<T> value) { result = std::move(value); });
+  while (!result) {
     io_.restart();
     bool const moved = io_.poll() > 0;
     if (write() == store::WriterStep::nothing && !moved)
       return fail(ErrorCode::internal, "the start of the server stands still");
   }
-  if (!*loaded) return std::unexpected(loaded->error());
-  if (!*recovered) return std::unexpected(recovered->error());
+  return *std::move(result);
+}
+
+Status Server::take_up() {
+  auto const loaded = finish(queue_->load());
+  if (!loaded) return std::unexpected(loaded.error());
+  auto const recovered = finish(recover_schedules());
+  if (!recovered) return std::unexpected(recovered.error());
+  // What fails of it, such as on a full disk, is the next sweep's.
+  auto const swept = finish(sweep());
+  if (!swept) parts_.trace.note("sweep failed: {}", swept.error().message);
+  next_sweep_ = parts_.clock.boot_now().since_boot + kSweepEvery;
+  if (parts_.redis == nullptr) return {};
+  messenger_ = std::make_unique<Messenger>(MessengerParts{io_, *parts_.redis, parts_.trace, *queue_,
+                                                          *streams_, *readers_, parts_.defect});
+  messenger_->start();
   return {};
+}
+
+// As worker/watchdog does.
+Task<Result<bool>> Server::sweep() {
+  if (parts_.defect == Defect::no_watch) co_return true;
+  auto const expired = co_await write_of_end([this](store::Transaction& transaction) {
+    return worker::expire_waiting(transaction, *streams_, parts_.clock.now());
+  });
+  if (!expired) co_return std::unexpected(expired.error());
+  if (*expired > 0) parts_.trace.note("{} questions were not answered", *expired);
+  auto const seen = co_await readers_->run(
+      [](store::Database& database) { return worker::find_mismatches(database); });
+  if (!seen) co_return std::unexpected(seen.error());
+  if (seen->empty()) co_return true;
+  auto const settled = co_await write_of_end([this, seen = *seen](store::Transaction& transaction) {
+    return worker::settle(transaction, *streams_, *queue_, seen, parts_.clock.now());
+  });
+  if (!settled) co_return std::unexpected(settled.error());
+  for (worker::Mismatch const& mismatch : *settled)
+    parts_.audit.did_not_fit(mismatch);
+  co_return true;
 }
 
 Task<Result<bool>> Server::recover_schedules() {
@@ -146,6 +187,15 @@ void Server::poll() {
       if (played) return;
       parts_.trace.note("round failed");
       next_round_ = WallTime{};  // at the next opportunity
+    });
+  }
+  Nanos const boot = parts_.clock.boot_now().since_boot;
+  if (!sweeping_ && boot >= next_sweep_) {
+    sweeping_ = true;
+    start(sweep(), [this, boot](Result<bool> const& swept) {
+      sweeping_ = false;
+      next_sweep_ = boot + kSweepEvery;
+      if (!swept) parts_.trace.note("sweep failed");
     });
   }
   io_.restart();
@@ -173,18 +223,69 @@ Task<std::invoke_result_t<Work&, store::Transaction&>> Server::write_of_end(Work
   co_return co_await writer_->run(std::move(work));
 }
 
-worker::NewRun Server::new_run(Wish const& wish) {
+void Server::inspect_copies() {
+  require(readers_->run_blocking([this](store::Database& database) -> Status {
+    parts_.audit.inspect_copies(database, parts_.redis->copies());
+    return {};
+  }));
+}
+
+std::int64_t Server::unfinished() {
+  return require(readers_->run_blocking([](store::Database& database) -> Result<std::int64_t> {
+    return one_integer(database, "SELECT count(*) FROM runs WHERE finished_ms IS NULL");
+  }));
+}
+
+void Server::edit_by_hand(Dice& dice, Trace& trace, Audit& audit) {
+  auto database = store::Database::open(std::string{kStore}, store::OpenMode::writer, on_disk());
+  if (!database) return;
+  bool const strands = dice.one_in(2);
+  auto const choice = strands ? "SELECT run FROM dispatch_queue ORDER BY id"
+                              : "SELECT id FROM runs WHERE finished_ms IS NOT NULL ORDER BY id";
+  std::vector<std::string> runs;
+  {
+    auto rows = database->query(choice);
+    while (rows && rows->step().value_or(false))
+      runs.emplace_back(rows->text(0));
+  }
+  if (runs.empty()) return;
+  std::string const run = runs[dice.below(runs.size())];
+  auto const edited = strands ? database->run("DELETE FROM dispatch_queue WHERE run=?", run)
+                              : database->run(
+                                    "INSERT INTO dispatch_queue(run, task_type, pool, priority,"
+                                    " fifo_groups, not_before_ms, enqueued_at_ms, epoch)"
+                                    " SELECT id, 'background-agent', 'default', 0, '', 0, 0, epoch"
+                                    " FROM runs WHERE id=?",
+                                    run);
+  // Also where it failed, for nobody knows what the disk then has.
+  audit.edited(RunId::trusted(run));
+  trace.note("by hand: {} {}{}", run, strands ? "loses its place" : "gets a place",
+             edited ? "" : ", which fails");
+}
+
+// As worker/dispatcher does.
+Task<Result<worker::NewRun>> Server::new_run(Wish wish) {
   WallTime const now = parts_.clock.now();
   worker::NewRun fresh;
-  fresh.new_session = true;
-  fresh.session.id = SessionId::create(parts_.clock, random_);
-  fresh.session.subject = wish.tenant;
-  fresh.session.created_at = fresh.session.updated_at = now;
+  if (wish.session) {
+    auto known = co_await readers_->run([id = *wish.session](store::Database& database) {
+      return worker::find_session(database, id);
+    });
+    if (!known) co_return std::unexpected(known.error());
+    fresh.session = *std::move(known);
+  } else {
+    fresh.new_session = true;
+    fresh.session.id = SessionId::create(parts_.clock, random_);
+    fresh.session.subject = wish.tenant;
+    fresh.session.created_at = now;
+  }
+  fresh.session.updated_at = now;
   worker::RunRecord& run = fresh.run;
   run.id = RunId::create(parts_.clock, random_);
   run.session = fresh.session.id;
   run.prompt = wish.key;
   run.idempotency_key = wish.key;
+  run.limits.wait_s = wish.wait_s;
   run.created_at = now;
   broker::QueueEntry& entry = fresh.entry;
   entry.run = run.id;
@@ -193,46 +294,66 @@ worker::NewRun Server::new_run(Wish const& wish) {
   entry.tenant = wish.tenant;
   entry.priority = wish.priority;
   entry.fifo_groups = wish.groups;
+  entry.fifo_groups.push_back(fmt::format("session:{}", fresh.session.id));
   if (wish.slot_key) entry.keys.push_back({*wish.slot_key, wish.slots});
   entry.enqueued_at = now;
   entry.not_before = now + wish.delay;
   if (wish.queue_time) entry.expires_at = entry.not_before + *wish.queue_time;
   entry.retry.delay = Millis{200};
-  return fresh;
+  co_return fresh;
 }
 
-Task<Result<RunId>> Server::known_run(std::string key, Error otherwise) {
+Task<Result<Accepted>> Server::known_run(std::string key, Error otherwise) {
   auto const known = co_await readers_->run(
       [key](store::Database& database) { return worker::find_run_by_key(database, key); });
   if (!known) co_return std::unexpected(known.error());
   if (!*known) co_return std::unexpected(std::move(otherwise));
-  co_return (*known)->id;
+  co_return Accepted{(*known)->id, (*known)->session};
 }
 
-Task<Result<RunId>> Server::dispatch(Wish wish) {
+Status Server::record(store::Transaction& transaction, worker::NewRun& fresh) {
+  if (parts_.defect == Defect::deaf_session && !fresh.new_session) {
+    auto const enqueued = queue_->enqueue(transaction, fresh.entry);
+    if (!enqueued) return std::unexpected(enqueued.error());
+    DROVER_TRY(worker::insert_run(transaction.db(), fresh.run));
+    return worker::append_events(transaction, *streams_, fresh.run,
+                                 {worker::state_event(fresh.run, contract::RunState::queued)});
+  }
+  auto const recorded = worker::record_new_run(transaction, *streams_, *queue_, fresh);
+  if (!recorded) return std::unexpected(recorded.error());
+  return {};
+}
+
+Task<Result<Accepted>> Server::dispatch(Wish wish) {
   Error unknown{ErrorCode::not_found, "no run has that key", {}};
   auto known = co_await known_run(wish.key, std::move(unknown));
   if (known || known.error().code != ErrorCode::not_found) co_return known;
   if (!parts_.disk.reserve_held()) co_return fail(ErrorCode::no_space, "the reserve is given up");
-  worker::NewRun fresh = new_run(wish);
-  auto job = [this, one = fresh](store::Transaction& transaction) mutable {
-    return worker::record_new_run(transaction, *streams_, *queue_, one);
+  std::string const key = wish.key;
+  auto fresh = co_await new_run(std::move(wish));
+  if (!fresh) co_return std::unexpected(fresh.error());
+  Accepted const accepted{fresh->run.id, fresh->session.id};
+  auto job = [this, one = *std::move(fresh)](store::Transaction& transaction) mutable {
+    return record(transaction, one);
   };
   if (parts_.defect == Defect::early_answer) {
     boost::asio::co_spawn(io_, writer_->run(std::move(job)),
-                          [](std::exception_ptr const&, Result<worker::RecordedRun> const&) {});
-    co_return fresh.run.id;
+                          [](std::exception_ptr const&, Status const&) {});
+    co_return accepted;
   }
   auto const stored = co_await writer_->run(std::move(job));
-  if (stored) co_return fresh.run.id;
-  co_return co_await known_run(wish.key, stored.error());
+  if (stored) co_return accepted;
+  co_return co_await known_run(key, stored.error());
 }
 
-Task<Result<std::optional<GivenRun>>> Server::claim(WorkerId worker, Millis wait, Nanos asked_at) {
+Task<Result<std::optional<GivenRun>>> Server::claim(WorkerId worker, Millis wait, Nanos asked_at,
+                                                    std::optional<broker::OfferedRun> offered) {
   broker::ClaimRequest request;
   request.worker = std::move(worker);
   request.lease = kLease;
   request.wait = wait;
+  if (offered && messenger_) messenger_->taken_up(*offered);
+  request.only = std::move(offered);
   request.within = [this, asked_at](store::Transaction& transaction,
                                     broker::Claim const& claim) -> Status {
     if (!parts_.disk.reserve_held()) return fail(ErrorCode::no_space, "the reserve is given up");
@@ -243,14 +364,14 @@ Task<Result<std::optional<GivenRun>>> Server::claim(WorkerId worker, Millis wait
   auto claim = co_await queue_->claim(std::move(request));
   if (!claim) co_return std::unexpected(claim.error());
   if (!*claim) co_return std::nullopt;
-  co_return co_await readers_->run(
-      [claim = **claim](store::Database& database) -> Result<std::optional<GivenRun>> {
-        auto run = worker::find_run(database, claim.entry.run);
-        if (!run) return std::unexpected(run.error());
-        auto session = worker::find_session(database, run->session);
-        if (!session) return std::unexpected(session.error());
-        return GivenRun{claim, *std::move(run), *std::move(session)};
-      });
+  auto found = co_await readers_->run([run = (*claim)->entry.run](store::Database& database) {
+    return worker::find_run_in_session(database, run);
+  });
+  if (!found) co_return std::unexpected(found.error());
+  // What earlier attempts spent counts.
+  budgets_.try_emplace({found->run.id, found->run.epoch},
+                       gateway::Budget{kBudget, found->run.cost_microdollars});
+  co_return GivenRun{**std::move(claim), std::move(found->run), std::move(found->session)};
 }
 
 Task<Result<bool>> Server::renew(broker::Claim claim, Nanos asked_at) {
@@ -273,15 +394,23 @@ void Server::on_left(store::Transaction& transaction, broker::Claim const& claim
 }
 
 Task<Result<bool>> Server::append(worker::RunRecord run, std::optional<contract::RunState> from,
-                                  std::int64_t number, std::vector<std::string> says) {
+                                  std::int64_t number, std::vector<std::string> says,
+                                  std::string workspace) {
+  auto const known = take_account(run);
+  if (!known) co_return std::unexpected(known.error());
   std::int64_t& last = stored_batches_[{run.id, run.epoch}];
   if (number <= last) co_return true;
   std::vector<broker::EventDraft> drafts;
   for (std::string const& text : says)
     drafts.push_back({"text", fmt::format(R"({{"says":"{}"}})", text)});
   auto const written =
-      co_await writer_->run([this, run, from, drafts](store::Transaction& transaction) -> Status {
+      co_await writer_->run([this, run, from, drafts, workspace,
+                             what = says.front()](store::Transaction& transaction) -> Status {
         on_wrote(transaction, run);
+        transaction.on_commit([repositories = &parts_.repositories, workspace, id = run.id,
+                               what = fmt::format("{}/{}", run.id, what)] {
+          repositories->change(workspace, id, what);
+        });
         if (parts_.defect == Defect::unfenced_events)
           return worker::append_events(transaction, *streams_, run, drafts);
         if (from) return worker::write_run(transaction, *streams_, run, *from, drafts);
@@ -291,7 +420,63 @@ Task<Result<bool>> Server::append(worker::RunRecord run, std::optional<contract:
   co_return co_await done(written);
 }
 
+// As worker/joined_workers, which holds what it gave out: whoever comes with a claim of an earlier
+// life is refused.
+Result<gateway::Budget*> Server::budget_of(worker::RunRecord const& run) {
+  auto const found = budgets_.find({run.id, run.epoch});
+  if (found == budgets_.end())
+    return fail(ErrorCode::conflict, "attempt {} of {} is of an earlier life", run.epoch, run.id);
+  return &found->second;
+}
+
+// What the turn spent becomes part of the run, as worker/supervisor has it.
+Status Server::take_account(worker::RunRecord& run) {
+  auto const budget = budget_of(run);
+  if (!budget) return std::unexpected(budget.error());
+  run.cost_microdollars = (*budget)->spent();
+  run.reserved_microdollars = (*budget)->reserved();
+  return {};
+}
+
+Task<Result<bool>> Server::record_spend(worker::RunRecord run) {
+  auto const known = take_account(run);
+  if (!known) co_return std::unexpected(known.error());
+  auto const written = co_await writer_->run([this, run](store::Transaction& transaction) {
+    return worker::record_spend(transaction, *streams_, run, {});
+  });
+  co_return co_await done(written);
+}
+
+// As worker/store_control and gateway/model_proxy do.
+Task<Result<bool>> Server::call_model(GivenRun given, std::int64_t bill, bool says_cost,
+                                      Nanos time) {
+  auto const stands = queue_->renew(given.claim, kLease);
+  if (!stands) co_return std::unexpected(stands.error());
+  auto const held = budget_of(given.run);
+  if (!held) co_return std::unexpected(held.error());
+  gateway::Budget& budget = **held;
+  auto const allowed = budget.reserve(kCallMost);
+  if (!allowed) co_return std::unexpected(allowed.error());
+  if (parts_.defect != Defect::free_calls) {
+    auto const reserved = co_await record_spend(given.run);
+    if (!reserved) {
+      budget.settle(kCallMost, 0);
+      co_return reserved;
+    }
+  }
+  parts_.audit.billed(given.run.id, bill);
+  boost::asio::steady_timer answer{io_, time};
+  co_await answer.async_wait(boost::asio::use_awaitable);
+  budget.settle(kCallMost, says_cost ? bill : kCallMost);
+  auto const recorded = co_await record_spend(given.run);
+  if (!recorded) parts_.trace.note("the cost of a call of {} is not recorded", given.run.id);
+  // The answer is with the unit already.
+  co_return true;
+}
+
 Task<Result<bool>> Server::record_committing(worker::RunRecord run, contract::RunState from) {
+  auto const known = take_account(run);
+  if (!known) co_return std::unexpected(known.error());
   auto const written =
       co_await write_of_end([this, run, from](store::Transaction& transaction) -> Status {
         on_wrote(transaction, run);
@@ -301,6 +486,8 @@ Task<Result<bool>> Server::record_committing(worker::RunRecord run, contract::Ru
 }
 
 Task<Result<bool>> Server::end_run(GivenRun given, contract::RunState from) {
+  auto const known = take_account(given.run);
+  if (!known) co_return std::unexpected(known.error());
   auto const written =
       co_await write_of_end([this, given, from](store::Transaction& transaction) -> Status {
         on_wrote(transaction, given.run);
@@ -312,6 +499,8 @@ Task<Result<bool>> Server::end_run(GivenRun given, contract::RunState from) {
 }
 
 Task<Result<bool>> Server::put_back(GivenRun given, contract::RunState from) {
+  auto const known = take_account(given.run);
+  if (!known) co_return std::unexpected(known.error());
   auto const random = random_.below(1'000'000);
   auto const written =
       co_await write_of_end([this, given, from, random](store::Transaction& transaction) -> Status {
@@ -370,13 +559,13 @@ Task<Result<bool>> Server::start_firing(schedule::Start start) {
   auto const noted = co_await writer_->run([run, now, start](store::Transaction& transaction) {
     schedule::Outcome outcome;
     outcome.state = schedule::FiringState::failed;
-    if (run) return schedule::note_run(transaction.db(), start.firing.id, *run);
+    if (run) return schedule::note_run(transaction.db(), start.firing.id, run->run);
     return schedule::try_again(transaction.db(), start.firing.id, start.schedule.job.retry, outcome,
                                now, {});
   });
   scheduler_wakes_ = true;
-  if (run) parts_.audit.accepted(wish.key, *run);
-  parts_.trace.note("firing {} {}", wish.key, run ? run->str() : "not dispatched");
+  if (run) parts_.audit.accepted(wish.key, run->run);
+  parts_.trace.note("firing {} {}", wish.key, run ? run->run.str() : "not dispatched");
   co_return co_await done(noted);
 }
 

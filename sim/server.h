@@ -21,10 +21,12 @@
 #include "base/random.h"
 #include "broker/embedded_queue.h"
 #include "broker/embedded_streams.h"
+#include "gateway/budget.h"
 #include "schedule/round.h"
 #include "sim/audit.h"
 #include "sim/disk.h"
 #include "sim/faults.h"
+#include "sim/messenger.h"
 #include "store/reader.h"
 #include "store/writer.h"
 #include "worker/records.h"
@@ -33,6 +35,9 @@
 namespace drover::sim {
 
 inline constexpr Millis kLease{6'000};
+// Of a model call, in micro-dollars; and of a run, where it has a limit.
+inline constexpr std::int64_t kCallMost = 1'000;
+inline constexpr std::int64_t kBudget = 2'500;
 
 // What a client asks for; the same key is the same request.
 struct Wish {
@@ -44,6 +49,13 @@ struct Wish {
   std::int64_t priority = 0;
   Millis delay{0};
   std::optional<Millis> queue_time;
+  std::optional<SessionId> session;  // that it is a further message to
+  std::int64_t wait_s = 1;           // for an answer, where it asks for one
+};
+
+struct Accepted {
+  RunId run;
+  SessionId session;
 };
 
 struct GivenRun {
@@ -55,7 +67,9 @@ struct GivenRun {
 struct ServerParts {
   Trace& trace;
   Audit& audit;
+  Repositories& repositories;
   Disk& disk;
+  Redis* redis = nullptr;  // null: without one
   Clock const& clock;
   std::uint64_t seed = 0;
   Defect defect = Defect::none;
@@ -85,15 +99,29 @@ class Server {
   // Its disk took a sync's error: only a restart helps.
   [[nodiscard]] bool refuses() const { return writer_ && writer_->stats().refusing; }
   void inspect();
+  void inspect_copies();
   [[nodiscard]] broker::QueueStats stats() const { return queue_->stats(); }
+  [[nodiscard]] std::int64_t unfinished();
+  // All that there is to copy to Redis is copied.
+  [[nodiscard]] bool copied() const { return !messenger_ || messenger_->copied(); }
+  // While no server is up: a run loses its place in the queue, or gets one back after its end.
+  static void edit_by_hand(Dice& dice, Trace& trace, Audit& audit);
 
   // ---- requests
-  Task<Result<RunId>> dispatch(Wish wish);
-  Task<Result<std::optional<GivenRun>>> claim(WorkerId worker, Millis wait, Nanos asked_at);
+  Task<Result<Accepted>> dispatch(Wish wish);
+  // With `offered`, that run now or not at all.
+  Task<Result<std::optional<GivenRun>>> claim(WorkerId worker, Millis wait, Nanos asked_at,
+                                              std::optional<broker::OfferedRun> offered);
   Task<Result<bool>> renew(broker::Claim claim, Nanos asked_at);
   // `number` counts the attempt's batches; a repeated one is stored once. The first has `from`.
+  // With it the unit has changed something in `workspace`.
   Task<Result<bool>> append(worker::RunRecord run, std::optional<contract::RunState> from,
-                            std::int64_t number, std::vector<std::string> says);
+                            std::int64_t number, std::vector<std::string> says,
+                            std::string workspace);
+  // One call of the run's model, which answers after `time`. It is billed from the moment that it
+  // is on its way; its answer may break off before it says for how much. budget_exhausted when the
+  // run has spent what it may.
+  Task<Result<bool>> call_model(GivenRun given, std::int64_t bill, bool says_cost, Nanos time);
   Task<Result<bool>> record_committing(worker::RunRecord run, contract::RunState from);
   Task<Result<bool>> end_run(GivenRun given, contract::RunState from);
   Task<Result<bool>> put_back(GivenRun given, contract::RunState from);
@@ -116,14 +144,21 @@ class Server {
  private:
   template <class Work>
   Task<std::invoke_result_t<Work&, store::Transaction&>> write_of_end(Work work);
-  [[nodiscard]] worker::NewRun new_run(Wish const& wish);
-  Task<Result<RunId>> known_run(std::string key, Error otherwise);
+  Task<Result<worker::NewRun>> new_run(Wish wish);
+  Task<Result<Accepted>> known_run(std::string key, Error otherwise);
+  Status record(store::Transaction& transaction, worker::NewRun& fresh);
   void on_wrote(store::Transaction& transaction, worker::RunRecord const& run);
   void on_left(store::Transaction& transaction, broker::Claim const& claim);
   Task<Result<bool>> schedule_round();
   Task<Result<bool>> start_firing(schedule::Start start);
   Task<Result<bool>> watch(std::vector<schedule::FiringRun> firings);
+  [[nodiscard]] Result<gateway::Budget*> budget_of(worker::RunRecord const& run);
+  [[nodiscard]] Status take_account(worker::RunRecord& run);
+  Task<Result<bool>> record_spend(worker::RunRecord run);
+  Task<Result<bool>> sweep();
   [[nodiscard]] Status take_up();
+  template <class T>
+  Result<T> finish(Task<Result<T>> task);
   Task<Result<bool>> recover_schedules();
 
   ServerParts parts_;
@@ -135,13 +170,18 @@ class Server {
   std::unique_ptr<store::Readers> readers_;
   std::unique_ptr<broker::EmbeddedStreams> streams_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
+  std::unique_ptr<Messenger> messenger_;
   std::map<std::pair<RunId, std::int64_t>, std::int64_t>
       stored_batches_;  // of an attempt, the last
+  std::map<std::pair<RunId, std::int64_t>, gateway::Budget>
+      budgets_;  // of an attempt that this life gave out
   schedule::RoundClock rounds_;
   std::optional<WallTime> next_round_;
   std::set<RunId> watched_;  // of firings
   bool scheduler_wakes_ = true;
   bool in_round_ = false;
+  bool sweeping_ = false;
+  Nanos next_sweep_{0};
 };
 
 }  // namespace drover::sim

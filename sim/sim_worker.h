@@ -6,26 +6,13 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "sim/network.h"
+#include "sim/redis.h"
 #include "worker/outcome.h"
 
 namespace drover::sim {
-
-// The repositories: what a run leaves outside the store, durable at once.
-class Effects {
- public:
-  Effects(Audit& audit, Defect defect) : audit_(&audit), defect_(defect) {}
-  // Finds what an earlier attempt made.
-  void commit(RunId const& run, std::int64_t epoch);
-
- private:
-  Audit* audit_;
-  Defect defect_;
-  std::set<RunId> made_;
-};
 
 struct WorkerParts {
   Agenda& agenda;
@@ -33,7 +20,8 @@ struct WorkerParts {
   Network& network;
   Trace& trace;
   Audit& audit;
-  Effects& effects;
+  Repositories& repositories;
+  Redis* redis;  // where it hears of work; null: it asks the server
   Clock const& clock;
   Defect defect = Defect::none;
 };
@@ -56,8 +44,11 @@ class SimWorker {
   struct Attempt {
     GivenRun given;
     contract::RunState from{};  // as the store last had it
+    std::string workspace;
+    Repositories::CommitId base = 0;  // its head at the beginning
     std::int64_t said = 0;
     std::int64_t to_say = 0;
+    bool called = false;  // its model, since it last said something
     int tries = 0;
     bool cancel = false;
     bool over = false;
@@ -73,12 +64,22 @@ class SimWorker {
             std::function<void()> again);
 
   void look_for_work();
+  void look_for_offers();
+  void ask_for(std::optional<Redis::Held> held);
   void begin(GivenRun given);
   void heartbeat(AttemptPtr const& attempt);
   void say(AttemptPtr const& attempt);
+  void fall_silent(AttemptPtr const& attempt);
+  void call_model(AttemptPtr const& attempt);
   void end_turn(AttemptPtr const& attempt, worker::TurnEnd::Kind kind);
   void conclude(AttemptPtr const& attempt, worker::Outcome const& outcome);
   void record_committing(AttemptPtr const& attempt, worker::Outcome const& outcome);
+  void govern(AttemptPtr const& attempt, worker::Outcome const& outcome);
+  void commit(AttemptPtr const& attempt, worker::Outcome const& outcome, int tries);
+  void committed(AttemptPtr const& attempt, worker::Outcome outcome,
+                 Result<Repositories::CommitId> const& made);
+  void governed(AttemptPtr const& attempt, worker::Outcome const& outcome,
+                Repositories::CommitId commit);
   void finish(AttemptPtr const& attempt, worker::Outcome const& outcome);
   void leave(AttemptPtr const& attempt, std::string_view why);
 

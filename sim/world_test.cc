@@ -106,19 +106,64 @@ TEST_P(PlantedTest, IsFound) {
   EXPECT_NE(found.find(wanted), std::string::npos) << found;
 }
 
-INSTANTIATE_TEST_SUITE_P(Defects, PlantedTest,
-                         testing::Values(Planted{Defect::unfenced_worker, "effect"},
-                                         Planted{Defect::unfenced_events, "fence"},
-                                         Planted{Defect::lying_disk, ""},
-                                         Planted{Defect::early_answer, "accepted"},
-                                         Planted{Defect::no_trailer, "effect"},
-                                         Planted{Defect::wall_leases, "lease"},
-                                         Planted{Defect::deaf_heart, "lease"}),
-                         [](auto const& tested) {
-                           std::string name{to_string(tested.param.defect)};
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Defects, PlantedTest,
+    testing::Values(Planted{Defect::unfenced_worker, "effect"},
+                    Planted{Defect::unfenced_events, "fence"}, Planted{Defect::lying_disk, ""},
+                    Planted{Defect::early_answer, "accepted"}, Planted{Defect::no_trailer, "kept"},
+                    Planted{Defect::wall_leases, "lease"}, Planted{Defect::deaf_heart, "lease"},
+                    Planted{Defect::blind_eye, "accepted"}, Planted{Defect::no_watch, "accepted"},
+                    Planted{Defect::deaf_session, "answer"}, Planted{Defect::no_base, "kept"},
+                    Planted{Defect::no_rescue, "kept"}, Planted{Defect::early_end, "kept"},
+                    Planted{Defect::trusting_relay, "accepted"},
+                    Planted{Defect::free_calls, "spend"}),
+    [](auto const& tested) {
+      std::string name{to_string(tested.param.defect)};
+      std::erase(name, '-');
+      return name;
+    });
+
+WorldOptions brief() {
+  WorldOptions options;
+  options.faults = FaultSet::none();
+  options.length = WorldOptions::Length::brief;
+  return options;
+}
+
+TEST_F(WorldTest, AFailPointStrikesOnceAndIsSurvived) {
+  WorldOptions options = brief();
+  Played const quiet = play(options);
+  EXPECT_EQ(quiet.lives, 1U);
+  ASSERT_GT(quiet.operations, 50U);
+  ASSERT_GT(quiet.events, 50U);
+  for (auto const kind : {FailPoint::Kind::power_torn, FailPoint::Kind::kill_server}) {
+    options.fail_point = FailPoint{kind, 40};
+    Played const struck = play(options);
+    EXPECT_FALSE(struck.violation) << *struck.violation;
+    EXPECT_EQ(struck.lives, 2U);
+    EXPECT_EQ(struck.hash, play(options).hash);
+  }
+}
+
+// What is lost with the power is found by it alone, at some write or sync.
+TEST_F(WorldTest, ALyingDiskIsFoundByItsFailPoints) {
+  WorldOptions options = brief();
+  options.defect = Defect::lying_disk;
+  auto const operations = play(options).operations;
+  bool found = false;
+  for (std::uint64_t nth = 1; nth <= operations && !found; ++nth) {
+    options.fail_point = FailPoint{FailPoint::Kind::power_lost, nth};
+    found = play(options).violation.has_value();
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(FailPoints, AreReadAndPrinted) {
+  EXPECT_EQ(to_string(*parse_fail_point("disk-error:17")), "disk-error:17");
+  for (auto const* const wrong :
+       {"", "disk-error", "disk-error:", "disk-error:0", "rain:1", ":1", "disk-error:1x"})
+    EXPECT_FALSE(parse_fail_point(wrong)) << wrong;
+}
 
 TEST(Faults, AListIsReadAndPrinted) {
   EXPECT_EQ(FaultSet::parse("all")->str(), FaultSet::all().str());

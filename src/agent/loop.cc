@@ -60,14 +60,19 @@ TurnOutcome Loop::run_turn(TurnRequest const& request) {
     outcome = *last_.outcome;
   } else {
     outcome = drive(request);
-    if (ports_.waiter->superseded()) return outcome;
-    if (auto const ended = transcript_.end(request.turn_id, outcome); !ended && outcome.ok())
+    // The journal is the next attempt's, which would take an end in it for its own.
+    if (ports_.waiter->superseded() || fenced_) return outcome;
+    // A turn that could not keep its history has no end, so that another try goes on with it.
+    Status ended;
+    if (outcome.reason != DoneReason::session_error)
+      ended = transcript_.end(request.turn_id, outcome);
+    if (!ended && outcome.ok())
       outcome = failed(Turn{.id = request.turn_id, .turns = outcome.turns, .reply = outcome.reply},
                        ended.error());
   }
   last_ = {};
   last_.id = request.turn_id;
-  last_.outcome = outcome;
+  if (outcome.reason != DoneReason::session_error) last_.outcome = outcome;
   ports_.sink->done(outcome);
   return outcome;
 }
@@ -220,6 +225,8 @@ TurnOutcome Loop::after_failure(Turn const& turn, model::Failure const& failure)
     case model::Verdict::prompt_too_long:
       return outcome(turn, DoneReason::prompt_too_long, failure.text());
     case model::Verdict::fenced:
+      fenced_ = true;
+      break;
     case model::Verdict::retry:
     case model::Verdict::fatal:
       break;

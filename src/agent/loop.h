@@ -113,6 +113,7 @@ class Loop {
   std::string failure_key_;
   int failure_count_ = 0;
   std::string partial_text_;  // of the call under way
+  bool fenced_ = false;       // a model call was refused: another attempt has the turn
 };
 
 }  // namespace drover::agent

@@ -84,6 +84,7 @@ Task<Status> RunRoutes::create_run(Call call, net::HttpReply& reply) {
   if (!key) co_return key;
   auto dispatched = co_await dispatcher_.dispatch(*std::move(invocation));
   if (!dispatched) co_return std::unexpected(dispatched.error());
+  dispatched->run = workforce_.shown(std::move(dispatched->run));
   co_return co_await reply_dispatched(reply, *std::move(dispatched));
 }
 
@@ -103,7 +104,7 @@ Task<Status> RunRoutes::list_runs(Call call, net::HttpReply& reply) {
   if (!runs) co_return std::unexpected(runs.error());
   json::array items;
   for (worker::RunRecord const& run : *runs)
-    items.push_back(worker::to_json(run));
+    items.push_back(worker::to_json(workforce_.shown(run)));
   json::object body{{"runs", std::move(items)}, {"next", nullptr}};
   if (static_cast<std::int64_t>(runs->size()) == *limit)
     body["next"] = json::string{runs->back().id.str()};
@@ -116,7 +117,7 @@ Task<Status> RunRoutes::get_run(Call call, net::HttpReply& reply) {
   auto const run = co_await services_.readers.run(
       [wanted = *id](store::Database& database) { return worker::find_run(database, wanted); });
   if (!run) co_return std::unexpected(run.error());
-  co_return co_await reply_json(reply, 200, worker::to_json(*run));
+  co_return co_await reply_json(reply, 200, worker::to_json(workforce_.shown(*run)));
 }
 
 Task<Status> RunRoutes::get_diff(Call call, net::HttpReply& reply) {

@@ -50,21 +50,19 @@ Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_
   return names;
 }
 
-Result<std::map<std::string, std::string>> labels_at(JsonObject const& object) {
-  std::map<std::string, std::string> labels;
+Result<broker::Labels> labels_at(JsonObject const& object) {
+  broker::Labels labels;
   auto const* const value = object.find("labels");
   if (value == nullptr || value->is_null()) return labels;
   auto const* const members = value->if_object();
-  if (members == nullptr || members->size() > kNamesMax)
-    return fail(ErrorCode::invalid_argument, "/labels: expected an object of at most {} members",
-                kNamesMax);
+  if (members == nullptr)
+    return fail(ErrorCode::invalid_argument, "/labels: expected an object of texts");
   for (auto const& [name, label] : *members) {
     auto const* const given = label.if_string();
-    DROVER_TRY(check_name("labels", name));
-    DROVER_TRY(
-        check_name("labels", given == nullptr ? std::string_view{} : std::string_view{*given}));
-    labels.emplace(name, *given);
+    labels.emplace(name, given == nullptr ? std::string_view{} : std::string_view{*given});
   }
+  auto const checked = broker::check_labels(labels, broker::kLabelsMax);
+  if (!checked) return fail(ErrorCode::invalid_argument, "/labels: {}", checked.error().message);
   return labels;
 }
 
@@ -84,7 +82,7 @@ Result<broker::ClaimFilter> filter_of(JsonObject const& object) {
   if (!pools) return std::unexpected(pools.error());
   auto types = names_at(object, "task_types");
   if (!types) return std::unexpected(types.error());
-  return broker::ClaimFilter{*std::move(pools), *std::move(types)};
+  return broker::ClaimFilter{*std::move(pools), *std::move(types), {}};
 }
 
 Result<worker::WorkerCard> card_of(WorkerId id, json::value const& body) {
@@ -106,7 +104,7 @@ Result<worker::WorkerCard> card_of(WorkerId id, json::value const& body) {
   card.filter = *std::move(filter);
   auto labels = labels_at(*object);
   if (!labels) return std::unexpected(labels.error());
-  card.labels = *std::move(labels);
+  card.filter.labels = *std::move(labels);
   return card;
 }
 
@@ -131,10 +129,27 @@ Result<worker::ClaimWish> wish_of(WorkerId id, json::value const& body) {
 
 struct Beat {
   std::vector<worker::ClaimName> claims;
+  std::vector<worker::ClaimName> died;
+  bool orphan = false;
   std::optional<SessionId> released;
   std::uint64_t seen = 0;
   Millis wait{0};
 };
+
+Result<std::vector<worker::ClaimName>> claims_at(JsonObject const& object, std::string_view key) {
+  std::vector<worker::ClaimName> names;
+  auto const* const claims = object.find(key);
+  if (claims == nullptr || claims->is_null()) return names;
+  if (!claims->is_array()) return fail(ErrorCode::invalid_argument, "/{}: expected an array", key);
+  for (json::value const& item : claims->get_array()) {
+    auto const claim = JsonObject::of(item);
+    if (!claim) return std::unexpected(claim.error());
+    auto run = RunId::parse(string_or(claim->raw(), "run", ""));
+    if (!run) return std::unexpected(run.error());
+    names.push_back({.run = *std::move(run), .epoch = Epoch{integer_or(claim->raw(), "epoch", 0)}});
+  }
+  return names;
+}
 
 Result<Beat> beat_of(json::value const& body) {
   auto const object = JsonObject::of(body);
@@ -153,17 +168,15 @@ Result<Beat> beat_of(json::value const& body) {
     if (!session) return std::unexpected(session.error());
     beat.released = *std::move(session);
   }
-  auto const* const claims = object->find("claims");
-  if (claims == nullptr || claims->is_null()) return beat;
-  if (!claims->is_array()) return fail(ErrorCode::invalid_argument, "/claims: expected an array");
-  for (json::value const& item : claims->get_array()) {
-    auto const claim = JsonObject::of(item);
-    if (!claim) return std::unexpected(claim.error());
-    auto run = RunId::parse(string_or(claim->raw(), "run", ""));
-    if (!run) return std::unexpected(run.error());
-    beat.claims.push_back(
-        {.run = *std::move(run), .epoch = Epoch{integer_or(claim->raw(), "epoch", 0)}});
-  }
+  auto claims = claims_at(*object, "claims");
+  if (!claims) return std::unexpected(claims.error());
+  beat.claims = *std::move(claims);
+  auto const orphan = object->optional_boolean("orphan");
+  if (!orphan) return std::unexpected(orphan.error());
+  beat.orphan = orphan->value_or(false);
+  auto died = claims_at(*object, "died");
+  if (!died) return std::unexpected(died.error());
+  beat.died = *std::move(died);
   return beat;
 }
 
@@ -185,10 +198,14 @@ json::array print(std::vector<std::string> const& names) {
   return array;
 }
 
+json::object print(broker::Labels const& labels) {
+  json::object object;
+  for (auto const& [name, label] : labels)
+    object[name] = text(label);
+  return object;
+}
+
 json::object print(worker::WorkerView const& view) {
-  json::object labels;
-  for (auto const& [name, label] : view.card.labels)
-    labels[name] = text(label);
   json::array runs;
   for (RunId const& run : view.runs)
     runs.push_back(text(run.str()));
@@ -200,7 +217,7 @@ json::object print(worker::WorkerView const& view) {
           {"slots", view.card.slots},
           {"pools", print(view.card.filter.pools)},
           {"task_types", print(view.card.filter.task_types)},
-          {"labels", std::move(labels)},
+          {"labels", print(view.card.filter.labels)},
           {"runs", std::move(runs)}};
 }
 
@@ -242,9 +259,12 @@ Task<Status> WorkerRoutes::join_worker(Call call, net::HttpReply& reply) {
   auto card = card_of(*id, *body);
   if (!card) co_return std::unexpected(card.error());
   auto const joined = joined_.join(*std::move(card));
-  if (!joined) co_return joined;
+  if (!joined) co_return std::unexpected(joined.error());
   json::object answer{{"id", text(id->str())},
-                      {"session_folder", text(worker::session_root(services_.options))}};
+                      {"session_folder", text(worker::session_root(services_.options))},
+                      {"mode", text(joined->mode)},
+                      {"task_types", print(joined->filter.task_types)},
+                      {"labels", print(joined->filter.labels)}};
   co_return co_await reply_json(reply, 200, std::move(answer));
 }
 
@@ -293,6 +313,12 @@ Task<Status> WorkerRoutes::beat_worker(Call call, net::HttpReply& reply) {
     auto const confirmed = joined_.confirm_release(*id, *beat->released);
     if (!confirmed) co_return confirmed;
   }
+  if (beat->orphan) {
+    auto const noted = joined_.bereave(*id);
+    if (!noted) co_return noted;
+  }
+  auto const lost = co_await joined_.lose(*id, std::move(beat->died));
+  if (!lost) co_return lost;
   auto const orders =
       co_await joined_.beat(*std::move(id), std::move(beat->claims), beat->seen, beat->wait);
   if (!orders) co_return std::unexpected(orders.error());

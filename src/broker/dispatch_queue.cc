@@ -52,6 +52,18 @@ Status check_dedup(QueueEntry const& entry) {
 
 }  // namespace
 
+QueueLane lane_of(QueueEntry const& entry) {
+  return {.task_type = entry.task_type, .pool = entry.pool, .labels = entry.labels};
+}
+
+bool admits(ClaimFilter const& filter, QueueLane const& lane) {
+  auto const has = [](std::vector<std::string> const& wanted, std::string const& one) {
+    return wanted.empty() || std::ranges::find(wanted, one) != wanted.end();
+  };
+  return has(filter.pools, lane.pool) && has(filter.task_types, lane.task_type) &&
+         has_labels(filter.labels, lane.labels);
+}
+
 std::string_view to_string(DeadReason reason) {
   switch (reason) {
     case DeadReason::attempts:
@@ -91,6 +103,7 @@ Status check_entry(QueueEntry const& entry) {
   DROVER_TRY(check_name("run id", entry.run.str()));
   DROVER_TRY(check_name("task type", entry.task_type));
   DROVER_TRY(check_name("pool", entry.pool));
+  DROVER_TRY(check_labels(entry.labels, kLabelsAskedMax));
   if (!entry.tenant.empty()) DROVER_TRY(check_name("tenant", entry.tenant));
   DROVER_TRY(check_keys(entry));
   DROVER_TRY(check_retry_policy(entry.retry));

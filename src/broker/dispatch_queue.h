@@ -11,7 +11,8 @@
 //     out, and at most one of its entries is claimed at a time,
 //   - each of its concurrency keys, its tenant and the queue as a whole have a slot and a token
 //     (`gate.h`). One that waits for them holds up nothing but what waits for the same,
-//   - its task type and its pool are not paused.
+//   - its task type and its pool are not paused;
+// and only by whoever has the labels that it asks for.
 // Of those that can be claimed, the order is: the higher level of priority (`priority.h`); within
 // the level the tenant whose turn it is by its weight (`fair_order.h`); of a tenant the oldest.
 // No level starves: one that was passed over kPassedMax times by higher ones goes first.
@@ -25,6 +26,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "broker/labels.h"
 #include "broker/retry_policy.h"
 #include "os/blocking_pool.h"
 #include "store/writer.h"
@@ -48,6 +50,7 @@ struct QueueEntry {
   RunId run;
   std::string task_type;
   std::string pool;
+  Labels labels;                         // that whoever claims it must have
   std::string tenant;                    // empty: a tenant like any other
   std::int64_t priority = 0;             // priority.h
   std::vector<std::string> fifo_groups;  // one for the session, one for each writable workspace
@@ -80,10 +83,22 @@ struct Enqueued {
   bool added = true;  // false: a duplicate, and nothing was written
 };
 
+// Entries that the same workers can have.
+struct QueueLane {
+  std::string task_type;
+  std::string pool;
+  Labels labels{};
+  friend auto operator<=>(QueueLane const&, QueueLane const&) = default;
+};
+[[nodiscard]] QueueLane lane_of(QueueEntry const& entry);
+
 struct ClaimFilter {
   std::vector<std::string> pools;       // empty: any
   std::vector<std::string> task_types;  // empty: any
+  Labels labels{};                      // that the worker has
+  friend bool operator==(ClaimFilter const&, ClaimFilter const&) = default;
 };
+[[nodiscard]] bool admits(ClaimFilter const& filter, QueueLane const& lane);
 
 // One entry as it stood when somebody was told of it: nobody has claimed it since epoch `after`.
 struct OfferedRun {
@@ -104,7 +119,7 @@ struct ClaimRequest {
   ClaimFilter filter;
   Millis lease{90'000};  // renewed or lost
   Millis wait{0};        // for something to claim
-  // Only this entry, now or not at all; filter and wait do not count.
+  // Only this entry, now or not at all, if it passes the filter; `wait` does not count.
   std::optional<OfferedRun> only;
   // Runs in the transaction that makes the claim durable: the run's own row changes with it. An
   // error undoes the claim and is the result of claim().
@@ -251,6 +266,8 @@ class DispatchQueue {
                                                      RunId const& run) = 0;
 
   virtual void on_exit(ExitHandler handler) = 0;
+  // An entry that is there and that nobody has claimed.
+  [[nodiscard]] virtual std::optional<QueueEntry> find_unclaimed(RunId const& run) const = 0;
   // Whether an entry of that FIFO group is in the queue, claimed or not.
   [[nodiscard]] virtual bool has_group(std::string const& group) const = 0;
   [[nodiscard]] virtual QueueStats stats() const = 0;

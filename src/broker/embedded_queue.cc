@@ -124,7 +124,7 @@ std::vector<Offer> EmbeddedQueue::offerable(std::size_t most) {
   for (QueueEntry const* entry : hub_->core.claimable(most, hub_->now())) {
     Offer offer;
     offer.offered = {entry->run, entry->epoch};
-    offer.lane = {entry->task_type, entry->pool, level_of(entry->priority)};
+    offer.lane = {entry->task_type, entry->pool, level_of(entry->priority), entry->labels};
     offers.push_back(std::move(offer));
   }
   return offers;
@@ -133,6 +133,14 @@ std::vector<Offer> EmbeddedQueue::offerable(std::size_t most) {
 bool EmbeddedQueue::stands(OfferedRun const& offered) const {
   auto const seen = hub_->core.find(offered.run);
   return seen && seen->place == QueueCore::Place::ready && seen->entry->epoch == offered.after;
+}
+
+std::optional<QueueEntry> EmbeddedQueue::find_unclaimed(RunId const& run) const {
+  auto const seen = hub_->core.find(run);
+  bool const there =
+      seen && seen->place != QueueCore::Place::claimed && seen->place != QueueCore::Place::leaving;
+  if (!there) return std::nullopt;
+  return *seen->entry;
 }
 
 bool EmbeddedQueue::has_group(std::string const& group) const {
@@ -330,8 +338,9 @@ Status return_claim(std::shared_ptr<Hub> const& hub, store::Transaction& transac
   WallTime const not_before = whole_ms(hub->clock->now() + delay);
   auto const back = put_back(transaction.db(), claim.entry.run, claim.epoch, not_before, failed);
   DROVER_TRY(held(back, claim));
-  transaction.on_commit([hub, run = claim.entry.run, epoch = claim.epoch, not_before, failed] {
-    hub->core.release(run, epoch, not_before, failed, hub->now());
+  QueueCore::Back const released{.not_before = not_before, .delay = delay, .failed = failed};
+  transaction.on_commit([hub, run = claim.entry.run, epoch = claim.epoch, released] {
+    hub->core.release(run, epoch, released, hub->now());
     hub->changed();
   });
   return {};

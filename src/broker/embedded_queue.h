@@ -70,6 +70,7 @@ class EmbeddedQueue final : public DispatchQueue, public OfferSource {
   Status replay(store::Transaction& transaction, RunId const& run) override;
   Result<DeadLetter> take_dead(store::Transaction& transaction, RunId const& run) override;
   void on_exit(ExitHandler handler) override;
+  std::optional<QueueEntry> find_unclaimed(RunId const& run) const override;
   bool has_group(std::string const& group) const override;
   QueueStats stats() const override;
   std::vector<QueueTally> tallies() const override;

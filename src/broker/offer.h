@@ -3,8 +3,9 @@
 // claim. So an offer may be late, come twice or get lost without harm.
 //
 // Where offers go: `task:dispatch:<type>` for priority normal, with `:critical`, `:high` or `:low`
-// behind it for the others, and `@<pool>` before that for a pool that is not "default". Types and
-// pools are percent-coded. The group of all workers is `agent-workers`.
+// behind it for the others, and before that `@<pool>` for a pool that is not "default" and
+// `?<labels>` ("gpu=a100,zone=eu") where labels are asked for. All names are percent-coded. The
+// group of all workers is `agent-workers`.
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -24,6 +25,7 @@ struct OfferLane {
   std::string task_type;
   std::string pool;
   PriorityLevel level = PriorityLevel::normal;
+  Labels labels{};
   friend auto operator<=>(OfferLane const&, OfferLane const&) = default;
 };
 [[nodiscard]] std::string stream_of(OfferLane const& lane);
@@ -33,7 +35,8 @@ struct Offer {
   OfferLane lane;
   friend bool operator==(Offer const&, Offer const&) = default;
 };
-// As the fields of a stream's entry: run, after, type, pool, priority.
+// As the fields of a stream's entry: run, after, type, pool, priority, and labels where there are
+// any.
 [[nodiscard]] std::vector<std::string> to_fields(Offer const& offer);
 // nullopt for what drover did not write.
 [[nodiscard]] std::optional<Offer> offer_of(std::vector<std::string> const& fields);

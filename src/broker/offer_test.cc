@@ -25,6 +25,19 @@ TEST(Offer, GoesToTheStreamOfItsTypeAndLevel) {
             stream_of({"a", "b", PriorityLevel::normal}));
 }
 
+TEST(Offer, OfATaskWithLabelsGoesToAStreamOfItsOwn) {
+  OfferLane lane{"train", "gpu", PriorityLevel::high, {{"gpu", "a100"}, {"zone", "eu"}}};
+  EXPECT_EQ(stream_of(lane), "task:dispatch:train@gpu?gpu%3Da100%2Czone%3Deu:high");
+  Offer made;
+  made.offered = {RunId::trusted("run-a"), Epoch{7}};
+  made.lane = lane;
+  auto const read = offer_of(to_fields(made));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, made);
+  lane.labels.clear();
+  EXPECT_NE(stream_of(lane), stream_of(made.lane));
+}
+
 TEST(Offer, SurvivesTheWayThroughAStream) {
   for (PriorityLevel const level :
        {PriorityLevel::critical, PriorityLevel::high, PriorityLevel::normal, PriorityLevel::low}) {

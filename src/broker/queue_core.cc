@@ -22,6 +22,10 @@ bool QueueCore::is_head(Node const& node) const {
   });
 }
 
+bool QueueCore::is_due(Node const& node, QueueTime now) {
+  return node.again_at ? *node.again_at <= now.boot : node.entry.not_before <= now.wall;
+}
+
 QueueCore::Node* QueueCore::find_node(RunId const& run) {
   auto const order = order_by_run_.find(run);
   return order == order_by_run_.end() ? nullptr : &nodes_.at(order->second);
@@ -82,12 +86,16 @@ void QueueCore::set_place(Node& node, Place place) {
 // Puts an entry that is in no set where it belongs.
 void QueueCore::place(Node& node, QueueTime now) {
   if (!is_head(node)) return set_place(node, Place::blocked);
-  if (node.entry.not_before <= now.wall) {
+  if (is_due(node, now)) {
     set_place(node, Place::ready);
     return ready_.add(node.entry, node.order, now.boot);
   }
   set_place(node, Place::delayed);
-  delayed_.emplace(node.entry.not_before, node.order);
+  if (node.again_at) {
+    retrying_.emplace(*node.again_at, node.order);
+  } else {
+    delayed_.emplace(node.entry.not_before, node.order);
+  }
 }
 
 // Takes an entry out of the set it is in.
@@ -98,6 +106,7 @@ void QueueCore::displace(Node& node, QueueTime now) {
       return;
     case Place::delayed:
       delayed_.erase({node.entry.not_before, node.order});
+      if (node.again_at) retrying_.erase({*node.again_at, node.order});
       return;
     case Place::ready:
       return ready_.remove(node.entry, node.order, now.boot);
@@ -114,6 +123,7 @@ Picked QueueCore::hold(Node& node, WorkerId const& worker, BootTime lease_until)
   node.entry.epoch = Epoch{static_cast<std::int64_t>(node.entry.epoch) + 1};
   node.worker = worker;
   node.lease_until = lease_until;
+  node.again_at = BootTime{};
   leases_.emplace(lease_until, node.order);
   return Picked{node.entry, node.order};
 }
@@ -126,12 +136,14 @@ std::optional<Picked> QueueCore::claim(ClaimFilter const& filter, WorkerId const
   return hold(nodes_.at(*order), worker, lease_until);
 }
 
-std::optional<Picked> QueueCore::claim_offered(OfferedRun const& offered, WorkerId const& worker,
-                                               BootTime lease_until, QueueTime now) {
+std::optional<Picked> QueueCore::claim_offered(OfferedRun const& offered, ClaimFilter const& filter,
+                                               WorkerId const& worker, BootTime lease_until,
+                                               QueueTime now) {
   wake(now);
   Node* const node = find_node(offered.run);
   if (node == nullptr || node->place != Place::ready || node->entry.epoch != offered.after)
     return std::nullopt;
+  if (!admits(filter, lane_of(node->entry))) return std::nullopt;
   if (!ready_.take(node->entry, node->order, now.boot)) return std::nullopt;
   return hold(*node, worker, lease_until);
 }
@@ -157,22 +169,23 @@ Status QueueCore::renew(RunId const& run, Epoch epoch, BootTime lease_until) {
   return {};
 }
 
-void QueueCore::release(RunId const& run, Epoch epoch, WallTime not_before, std::int64_t failed,
-                        QueueTime now) {
+void QueueCore::release(RunId const& run, Epoch epoch, Back back, QueueTime now) {
   Node* const node = find_claimed(run, epoch);
   if (node == nullptr) return;
   displace(*node, now);
-  node->entry.not_before = not_before;
-  node->entry.failed = failed;
+  node->entry.not_before = back.not_before;
+  node->entry.failed = back.failed;
+  node->again_at = now.boot + back.delay;
   place(*node, now);
 }
 
 void QueueCore::run_now(RunId const& run, QueueTime now) {
   Node* const node = find_node(run);
-  if (node == nullptr || node->entry.not_before <= now.wall) return;
+  if (node == nullptr || is_due(*node, now)) return;
   if (node->place != Place::blocked && node->place != Place::delayed) return;
   displace(*node, now);
   node->entry.not_before = now.wall;
+  if (node->again_at) node->again_at = now.boot;
   place(*node, now);
 }
 
@@ -251,6 +264,11 @@ void QueueCore::wake(QueueTime now) {
     displace(node, now);
     place(node, now);
   }
+  while (!retrying_.empty() && retrying_.begin()->first <= now.boot) {
+    Node& node = nodes_.at(retrying_.begin()->second);
+    displace(node, now);
+    place(node, now);
+  }
   ready_.wake(now.boot);
 }
 
@@ -259,6 +277,7 @@ std::optional<Nanos> QueueCore::next_due(QueueTime now) const {
   auto const sooner = [&due](Nanos wait) { due = due ? std::min(*due, wait) : wait; };
   if (!leases_.empty()) sooner(leases_.begin()->first - now.boot);
   if (!delayed_.empty()) sooner(delayed_.begin()->first - now.wall);
+  if (!retrying_.empty()) sooner(retrying_.begin()->first - now.boot);
   if (!expiring_.empty()) sooner(expiring_.begin()->first - now.wall);
   if (auto const gates = ready_.next_due()) sooner(*gates - now.boot);
   if (due) due = std::max(*due, Nanos{0});

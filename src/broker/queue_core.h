@@ -56,17 +56,23 @@ class QueueCore {
                                             BootTime lease_until, QueueTime now);
   // This very entry, if it could be claimed now and nobody has claimed it since `after`.
   [[nodiscard]] std::optional<Picked> claim_offered(OfferedRun const& offered,
+                                                    ClaimFilter const& filter,
                                                     WorkerId const& worker, BootTime lease_until,
                                                     QueueTime now);
-  // Entries that could be claimed now: of each pool, task type and level the first `most`, in
-  // order (see ReadyOrder::preview).
+  // Entries that could be claimed now: of each lane and level the first `most`, in order (see
+  // ReadyOrder::preview).
   [[nodiscard]] std::vector<QueueEntry const*> claimable(std::size_t most, QueueTime now);
   // conflict unless the run is claimed with exactly this epoch.
   [[nodiscard]] Status renew(RunId const& run, Epoch epoch, BootTime lease_until);
-  // Back to its place; `failed` is how many of its attempts have failed. Ignored unless the run is
-  // claimed with exactly this epoch.
-  void release(RunId const& run, Epoch epoch, WallTime not_before, std::int64_t failed,
-               QueueTime now);
+  // Back to its place; `failed` is how many of its attempts have failed. It can go again after
+  // `delay`, whatever becomes of the wall clock; `not_before` is what the store says for a later
+  // process. Ignored unless the run is claimed with exactly this epoch.
+  struct Back {
+    WallTime not_before;
+    Nanos delay{0};
+    std::int64_t failed = 0;
+  };
+  void release(RunId const& run, Epoch epoch, Back back, QueueTime now);
   // Its delay is over. Ignored unless it waits.
   void run_now(RunId const& run, QueueTime now);
   // Out of the queue, in whatever place. False when it was not there.
@@ -120,10 +126,13 @@ class QueueCore {
     Place place = Place::blocked;
     WorkerId worker;
     BootTime lease_until;
+    // Once it has been claimed, its own `not_before` has come, for good: from then on this counts.
+    std::optional<BootTime> again_at;
     Tally* tally = nullptr;
   };
 
   [[nodiscard]] bool is_head(Node const& node) const;
+  [[nodiscard]] static bool is_due(Node const& node, QueueTime now);
   [[nodiscard]] Node* find_node(RunId const& run);
   [[nodiscard]] Node* find_claimed(RunId const& run, Epoch epoch);
   [[nodiscard]] Picked hold(Node& node, WorkerId const& worker, BootTime lease_until);
@@ -139,7 +148,8 @@ class QueueCore {
   std::map<std::string, std::set<Order>> groups_;  // the first is the head
   std::map<TallyName, Tally> tallies_;
   Counts counts_{};
-  std::set<std::pair<WallTime, Order>> delayed_;
+  std::set<std::pair<WallTime, Order>> delayed_;   // before their first claim
+  std::set<std::pair<BootTime, Order>> retrying_;  // after it
   std::set<std::pair<WallTime, Order>> expiring_;  // not claimed yet, with a time to be so
   std::set<std::pair<BootTime, Order>> leases_;
 };

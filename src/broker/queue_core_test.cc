@@ -29,6 +29,9 @@ class Core : public testing::Test {
   std::int64_t order = 0;
 
   QueueTime now() { return {clock.now(), clock.boot_now()}; }
+  QueueCore::Back back(Millis delay = Millis{0}, std::int64_t failed = 0) {
+    return {.not_before = clock.now() + delay, .delay = delay, .failed = failed};
+  }
   void add(QueueEntry made) { ASSERT_TRUE(core.add(std::move(made), ++order, now())); }
   std::string claim(ClaimFilter const& filter = {}, Millis lease = Millis{1000}) {
     auto const picked = core.claim(filter, kWorker, clock.boot_now() + lease, now());
@@ -94,7 +97,7 @@ TEST_F(Core, AGroupGoesOneAtATimeInOrderEvenAgainstPriority) {
   add(urgent);
   EXPECT_EQ(claim(), "a");
   EXPECT_EQ(claim(), "");
-  core.release(RunId::trusted("a"), Epoch{1}, clock.now() + Millis{500}, 1, now());
+  core.release(RunId::trusted("a"), Epoch{1}, back(Millis{500}, 1), now());
   EXPECT_EQ(claim(), "") << "the first of a group keeps its place while it waits to be tried again";
   clock.advance(Millis{500});
   EXPECT_EQ(claim(), "a");
@@ -172,7 +175,7 @@ TEST_F(Core, ALostLeaseIsFencedByTheNextEpoch) {
   ASSERT_EQ(claim(), "a");
   EXPECT_EQ(core.renew(run, Epoch{1}, clock.boot_now()).error().code, ErrorCode::conflict);
   EXPECT_TRUE(core.renew(run, Epoch{2}, clock.boot_now() + Millis{1}));
-  core.release(run, Epoch{1}, clock.now(), 0, now());
+  core.release(run, Epoch{1}, back(), now());
   EXPECT_EQ(core.stats().claimed, 1U) << "a release by the old holder does nothing";
 }
 
@@ -181,6 +184,23 @@ TEST_F(Core, LeasesDoNotCareForTheWallClock) {
   ASSERT_EQ(claim({}, Millis{100}), "a");
   clock.set_wall(clock.now() + std::chrono::hours{24});
   EXPECT_TRUE(core.expire(now()).empty());
+}
+
+TEST_F(Core, ARetryDoesNotCareForTheWallClock) {
+  RunId const run = RunId::trusted("a");
+  add(entry("a"));
+  ASSERT_EQ(claim(), "a");
+  core.release(run, Epoch{1}, back(Millis{500}, 1), now());
+  clock.set_wall(clock.now() + std::chrono::hours{1});
+  EXPECT_EQ(claim(), "") << "set forward, it would go at once";
+  clock.set_wall(clock.now() - std::chrono::hours{2});
+  EXPECT_EQ(core.next_due(now()), Millis{500}) << "set back, it would wait for an hour more";
+  clock.advance(Millis{500});
+  EXPECT_EQ(claim({}, Millis{100}), "a");
+  clock.set_wall(clock.now() - std::chrono::hours{1});
+  clock.advance(Millis{100});
+  ASSERT_EQ(core.expire(now()).size(), 1U);
+  EXPECT_EQ(claim(), "a") << "and so would one whose lease was lost";
 }
 
 TEST_F(Core, ARunIsThereOnce) {
@@ -296,7 +316,7 @@ TEST_F(Core, AnEntryThatNobodyClaimsInTimeLeaves) {
   EXPECT_EQ(claim(), "") << "its group waits until it has left for good";
   done("a");
   EXPECT_EQ(claim(), "next");
-  core.release(RunId::trusted("b"), Epoch{1}, clock.now(), 0, now());
+  core.release(RunId::trusted("b"), Epoch{1}, back(), now());
   EXPECT_TRUE(core.take_overdue(now()).empty()) << "it was claimed in time";
   EXPECT_EQ(claim(), "b");
 }

@@ -69,8 +69,9 @@ std::vector<Picked> EmbeddedQueue::Hub::pick(ClaimRequest const& request, std::s
   std::vector<Picked> picked;
   while (picked.size() < most) {
     BootTime const until = time.boot + request.lease;
-    auto one = request.only ? core.claim_offered(*request.only, request.worker, until, time)
-                            : core.claim(request.filter, request.worker, until, time);
+    auto one = request.only
+                   ? core.claim_offered(*request.only, request.filter, request.worker, until, time)
+                   : core.claim(request.filter, request.worker, until, time);
     if (!one) break;
     picked.push_back(*std::move(one));
   }
@@ -79,7 +80,9 @@ std::vector<Picked> EmbeddedQueue::Hub::pick(ClaimRequest const& request, std::s
 
 void EmbeddedQueue::Hub::give_back(std::vector<Picked> const& picked) {
   for (Picked const& one : picked)
-    core.release(one.entry.run, one.entry.epoch, one.entry.not_before, one.entry.failed, now());
+    core.release(one.entry.run, one.entry.epoch,
+                 {.not_before = one.entry.not_before, .delay = {}, .failed = one.entry.failed},
+                 now());
   changed();
 }
 

@@ -191,15 +191,13 @@ class Model {
   }
 
  private:
-  using Bucket = std::tuple<PriorityLevel, std::string, std::string>;
+  using Bucket = std::pair<PriorityLevel, QueueLane>;
 
   static std::int64_t order_of(Item const& item) {
     return std::stoll(item.entry.run.str().substr(4));
   }
   static PriorityLevel level(Item const& item) { return level_of(item.entry.priority); }
-  static Bucket bucket(Item const& item) {
-    return {level(item), item.entry.pool, item.entry.task_type};
-  }
+  static Bucket bucket(Item const& item) { return {level(item), lane_of(item.entry)}; }
   static bool has_key(Item const& item, std::string const& key) {
     return std::ranges::find(item.entry.keys, key, &ConcurrencyKey::name) != item.entry.keys.end();
   }
@@ -208,6 +206,10 @@ class Model {
   bool wanted(ClaimFilter const& filter, Item const& item) const {
     if (!filter.pools.empty() && filter.pools[0] != item.entry.pool) return false;
     if (!filter.task_types.empty() && filter.task_types[0] != item.entry.task_type) return false;
+    for (auto const& [name, value] : item.entry.labels) {
+      auto const there = filter.labels.find(name);
+      if (there == filter.labels.end() || there->second != value) return false;
+    }
     return !paused.contains({QueueName::Kind::all, {}}) &&
            !paused.contains({QueueName::Kind::pool, item.entry.pool}) &&
            !paused.contains({QueueName::Kind::task_type, item.entry.task_type});
@@ -330,6 +332,8 @@ QueueEntry random_entry(std::mt19937& random, std::int64_t number, WallTime now)
     if (random() % 7 == 0) made.fifo_groups.push_back(group);
   for (std::string const key : {"k0", "k1", "k2", "k3"})
     if (random() % 4 == 0) made.keys.push_back({key, 1 + static_cast<std::int64_t>(random() % 3)});
+  if (random() % 6 == 0) made.labels["gpu"] = random() % 2 == 0 ? "a100" : "h100";
+  if (random() % 9 == 0) made.labels["zone"] = "eu";
   if (random() % 4 == 0) made.not_before = now + Millis{random() % 50};
   if (random() % 8 == 0) made.expires_at = now + Millis{random() % 100};
   return made;
@@ -442,6 +446,8 @@ class History {
     ClaimFilter filter;
     if (random_() % 3 == 0) filter.pools = {random_() % 2 == 0 ? "gpu" : "default"};
     if (random_() % 4 == 0) filter.task_types = {random_() % 2 == 0 ? "agent" : "index"};
+    if (random_() % 2 == 0) filter.labels = {{"gpu", random_() % 2 == 0 ? "a100" : "h100"}};
+    if (random_() % 2 == 0) filter.labels["zone"] = random_() % 4 == 0 ? "us" : "eu";
     BootTime const until = clock_.boot_now() + Millis{20 + random_() % 200};
     auto const picked = core_.claim(filter, kWorker, until, now());
     model_.wake(now());
@@ -463,8 +469,10 @@ class History {
   void release() {
     Item* const item = any(Place::claimed);
     if (item == nullptr) return;
-    WallTime const not_before = clock_.now() + Millis{random_() % 40};
-    core_.release(item->entry.run, item->entry.epoch, not_before, 0, now());
+    Millis const delay{random_() % 40};
+    WallTime const not_before = clock_.now() + delay;
+    QueueCore::Back const back{.not_before = not_before, .delay = delay, .failed = 0};
+    core_.release(item->entry.run, item->entry.epoch, back, now());
     model_.release(*item, not_before, now());
   }
 

@@ -65,11 +65,12 @@ TEST(QueueOffers, WhatIsOfferedCanBeClaimedAndNothingIsForgotten) {
       } else {
         QueueEntry const& chosen = *offers[history.random.below(offers.size())];
         OfferedRun const offered{chosen.run, chosen.epoch};
-        auto const picked = core.claim_offered(offered, kWorker, history.until(), history.now());
+        auto const picked =
+            core.claim_offered(offered, {}, kWorker, history.until(), history.now());
         ASSERT_TRUE(picked) << "seed " << seed << " step " << step;
         ASSERT_EQ(picked->entry.run, offered.run);
         ASSERT_GT(picked->entry.epoch, offered.after);
-        ASSERT_FALSE(core.claim_offered(offered, kWorker, history.until(), history.now()));
+        ASSERT_FALSE(core.claim_offered(offered, {}, kWorker, history.until(), history.now()));
         for (ConcurrencyKey const& key : picked->entry.keys)
           ASSERT_LE(core.claimed(key.name), key.max) << "seed " << seed;
         ASSERT_LE(core.claimed(""), 6);
@@ -80,7 +81,8 @@ TEST(QueueOffers, WhatIsOfferedCanBeClaimedAndNothingIsForgotten) {
       Picked const one = claimed[which];
       claimed.erase(claimed.begin() + static_cast<std::ptrdiff_t>(which));
       if (history.random.below(3) == 0) {
-        core.release(one.entry.run, one.entry.epoch, history.clock.now(), 0, history.now());
+        core.release(one.entry.run, one.entry.epoch,
+                     {.not_before = history.clock.now(), .delay = {}, .failed = 0}, history.now());
       } else {
         ASSERT_TRUE(core.remove(one.entry.run, history.now()));
         ++finished;
@@ -96,7 +98,7 @@ TEST(QueueOffers, WhatIsOfferedCanBeClaimedAndNothingIsForgotten) {
       for (QueueEntry const* entry : offers)
         all.push_back({entry->run, entry->epoch});
       for (OfferedRun const& offered : all)
-        if (auto picked = core.claim_offered(offered, kWorker, history.until(), history.now()))
+        if (auto picked = core.claim_offered(offered, {}, kWorker, history.until(), history.now()))
           claimed.push_back(*std::move(picked));
     }
     ASSERT_EQ(finished, static_cast<std::size_t>(history.order)) << "seed " << seed;
@@ -128,13 +130,29 @@ TEST(QueueOffers, PausedAndStaleAreNotClaimed) {
   history.add({});
   auto const run = RunId::trusted("run-1");
   EXPECT_FALSE(
-      history.core.claim_offered({run, Epoch{1}}, kWorker, history.until(), history.now()));
+      history.core.claim_offered({run, Epoch{1}}, {}, kWorker, history.until(), history.now()));
   history.core.pause({QueueName::Kind::task_type, "agent"});
   EXPECT_TRUE(history.core.claimable(5, history.now()).empty());
   EXPECT_FALSE(
-      history.core.claim_offered({run, Epoch{0}}, kWorker, history.until(), history.now()));
+      history.core.claim_offered({run, Epoch{0}}, {}, kWorker, history.until(), history.now()));
   history.core.resume({QueueName::Kind::task_type, "agent"});
-  EXPECT_TRUE(history.core.claim_offered({run, Epoch{0}}, kWorker, history.until(), history.now()));
+  EXPECT_TRUE(
+      history.core.claim_offered({run, Epoch{0}}, {}, kWorker, history.until(), history.now()));
+}
+
+TEST(QueueOffers, AnOfferIsTakenUpOnlyByWhomItFits) {
+  History history{1};
+  QueueEntry asks;
+  asks.labels = {{"gpu", "a100"}};
+  history.add(asks);
+  OfferedRun const offered{RunId::trusted("run-1"), Epoch{0}};
+  auto const take = [&](ClaimFilter const& filter) {
+    return history.core.claim_offered(offered, filter, kWorker, history.until(), history.now());
+  };
+  EXPECT_FALSE(take({}));
+  EXPECT_FALSE(take({.pools = {"other"}, .task_types = {}, .labels = {{"gpu", "a100"}}}));
+  EXPECT_FALSE(take({.pools = {}, .task_types = {"other"}, .labels = {{"gpu", "a100"}}}));
+  EXPECT_TRUE(take({.pools = {}, .task_types = {}, .labels = {{"gpu", "a100"}, {"zone", "eu"}}}));
 }
 
 }  // namespace

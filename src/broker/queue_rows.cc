@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kEntryColumns =
     "run, task_type, pool, tenant, priority, fifo_groups, keys, not_before_ms, enqueued_at_ms,"
-    " expires_ms, retry, failed, lost, lost_max, epoch";
-constexpr int kEntryColumnCount = 15;
+    " expires_ms, retry, failed, lost, lost_max, epoch, labels";
+constexpr int kEntryColumnCount = 16;
 
 std::int64_t number(Epoch epoch) {
   return static_cast<std::int64_t>(epoch);
@@ -84,6 +84,9 @@ Result<QueueEntry> read_entry(store::Statement const& row, int at) {
   entry.lost = row.integer(at + 12);
   entry.lost_max = row.integer(at + 13);
   entry.epoch = Epoch{row.integer(at + 14)};
+  auto labels = parse_labels(row.text(at + 15));
+  if (!labels) return std::unexpected(labels.error());
+  entry.labels = *std::move(labels);
   return entry;
 }
 
@@ -146,13 +149,14 @@ Result<std::vector<QueuedRun>> queued_runs(store::Database& database) {
 
 Result<std::int64_t> insert_entry(store::Database& database, QueueEntry const& entry) {
   static std::string const kInsert = fmt::format(
-      "INSERT INTO dispatch_queue({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+      "INSERT INTO dispatch_queue({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO "
+      "NOTHING",
       kEntryColumns);
-  DROVER_TRY(database.run(kInsert, entry.run.str(), entry.task_type, entry.pool, entry.tenant,
-                          entry.priority, join_lines(entry.fifo_groups), print_keys(entry.keys),
-                          to_unix_ms(entry.not_before), to_unix_ms(entry.enqueued_at),
-                          to_column(entry.expires_at), print_retry_policy(entry.retry),
-                          entry.failed, entry.lost, entry.lost_max, number(entry.epoch)));
+  DROVER_TRY(database.run(
+      kInsert, entry.run.str(), entry.task_type, entry.pool, entry.tenant, entry.priority,
+      join_lines(entry.fifo_groups), print_keys(entry.keys), to_unix_ms(entry.not_before),
+      to_unix_ms(entry.enqueued_at), to_column(entry.expires_at), print_retry_policy(entry.retry),
+      entry.failed, entry.lost, entry.lost_max, number(entry.epoch), print_labels(entry.labels)));
   if (database.changes() == 0)
     return fail(ErrorCode::conflict, "run {} is in the dispatch queue already", entry.run);
   return database.last_insert_id();

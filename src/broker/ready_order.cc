@@ -101,10 +101,10 @@ void ReadyOrder::set_due(WaitingGate& gate, BootTime at) {
 
 ReadyOrder::Bucket& ReadyOrder::bucket_of(QueueEntry const& entry) {
   PriorityLevel const level = level_of(entry.priority);
-  Bucket& bucket = buckets_[{level, {entry.pool, entry.task_type}}];
+  QueueLane lane = lane_of(entry);
+  Bucket& bucket = buckets_[{level, lane}];
   if (bucket.lines > 0) return bucket;
-  bucket.pool = entry.pool;
-  bucket.task_type = entry.task_type;
+  bucket.lane = std::move(lane);
   bucket.level = level;
   return bucket;
 }
@@ -112,8 +112,9 @@ ReadyOrder::Bucket& ReadyOrder::bucket_of(QueueEntry const& entry) {
 ReadyOrder::Line& ReadyOrder::line_of(QueueEntry const& entry) {
   auto gates = gates_of(entry);
   // No part of it has a space or a line break.
-  std::string name = fmt::format("{} {} {} {}", static_cast<int>(level_of(entry.priority)),
-                                 entry.pool, entry.task_type, entry.tenant);
+  std::string name =
+      fmt::format("{} {} {} {} {}", static_cast<int>(level_of(entry.priority)), entry.pool,
+                  entry.task_type, print_labels(entry.labels), entry.tenant);
   for (WaitingGate const* gate : gates)
     name.append("\n").append(gate->name);
   auto const [found, fresh] = lines_.try_emplace(std::move(name));
@@ -239,7 +240,7 @@ void ReadyOrder::drop(Line& line) {
   for (WaitingGate* gate : line.gates)
     --gate->lines;
   Bucket& bucket = *line.bucket;
-  if (--bucket.lines == 0) buckets_.erase({bucket.level, {bucket.pool, bucket.task_type}});
+  if (--bucket.lines == 0) buckets_.erase(BucketName{bucket.level, bucket.lane});
   // A copy, because it is the line's own name.
   lines_.erase(std::string{line.name});
 }
@@ -252,11 +253,7 @@ bool ReadyOrder::is_paused(std::string const& pool, std::string const& task_type
 }
 
 bool ReadyOrder::matches(ClaimFilter const& filter, Bucket const& bucket) const {
-  auto const has = [](std::vector<std::string> const& wanted, std::string const& one) {
-    return wanted.empty() || std::ranges::find(wanted, one) != wanted.end();
-  };
-  return has(filter.pools, bucket.pool) && has(filter.task_types, bucket.task_type) &&
-         !is_paused(bucket.pool, bucket.task_type);
+  return admits(filter, bucket.lane) && !is_paused(bucket.lane.pool, bucket.lane.task_type);
 }
 
 // Of the tenant whose turn it is, the oldest that can pass. Lines that cannot are made to wait.
@@ -308,7 +305,7 @@ void ReadyOrder::count_turn(Line& line, BootTime now) {
   PriorityLevel const level = line.bucket->level;
   fair(*line.bucket).serve(line.tenant, limits_.of_tenant(line.tenant).weight);
   // The buckets of a level stand together.
-  for (auto at = buckets_.lower_bound({level, {}}); at != buckets_.end(); ++at) {
+  for (auto at = buckets_.lower_bound(BucketName{level, {}}); at != buckets_.end(); ++at) {
     if (at->second.level != level) break;
     take_turn(at->second, line.tenant);
   }
@@ -376,7 +373,8 @@ std::vector<Order> ReadyOrder::preview(std::size_t most, BootTime now) const {
   std::vector<Order> orders;
   if (!global_.open(now)) return orders;
   for (auto const& [name, bucket] : buckets_)
-    if (!is_paused(bucket.pool, bucket.task_type)) preview_bucket(bucket, most, now, orders);
+    if (!is_paused(bucket.lane.pool, bucket.lane.task_type))
+      preview_bucket(bucket, most, now, orders);
   return orders;
 }
 

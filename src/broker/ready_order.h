@@ -1,12 +1,12 @@
 #pragma once
 // Which of the entries that could go is the next, and what it has to pass. Pure.
 //
-// Entries of one pool, task type and level are a bucket. In it, entries of one tenant that have to
-// pass the same gates stand in one line, oldest first: when its head cannot pass, none of them can.
-// A line whose head met a closed gate waits at that gate and is not looked at again before the gate
-// opens. Of the lines of one tenant and bucket only the first that waits at a gate is then let out;
-// `settle` keeps this true: while a gate is open and lines wait at it, an older one that has to
-// pass it is out.
+// Entries of one lane (task type, pool, labels asked for) and level are a bucket. In it, entries of
+// one tenant that have to pass the same gates stand in one line, oldest first: when its head cannot
+// pass, none of them can. A line whose head met a closed gate waits at that gate and is not looked
+// at again before the gate opens. Of the lines of one tenant and bucket only the first that waits
+// at a gate is then let out; `settle` keeps this true: while a gate is open and lines wait at it,
+// an older one that has to pass it is out.
 //
 // Not thread-safe. Every operation is O(log n) in the number of entries, plus the buckets that
 // there are and the tenants that wait for one and the same key.
@@ -55,8 +55,8 @@ class ReadyOrder {
   // The same for one that was chosen before: false, and nothing changed, when it may not be claimed
   // now. It counts as its tenant's turn.
   [[nodiscard]] bool take(QueueEntry const& entry, Order order, BootTime now);
-  // What next() would give, about: of each pool, task type and level the first `most`. Of entries
-  // that have to pass the same gates only one, because the gate may let no more through.
+  // What next() would give, about: of each lane and level the first `most`. Of entries that have to
+  // pass the same gates only one, because the gate may let no more through.
   [[nodiscard]] std::vector<Order> preview(std::size_t most, BootTime now) const;
   // A claim of this entry has ended.
   void give_back(QueueEntry const& entry, BootTime now);
@@ -104,15 +104,14 @@ class ReadyOrder {
     std::optional<Turn> turn;
   };
   struct Bucket {
-    std::string pool;
-    std::string task_type;
+    QueueLane lane;
     PriorityLevel level = PriorityLevel::normal;
     std::map<std::string, Out> out;  // by tenant; none is empty
     std::map<Turn, Line*> turns;     // the first line of each of them
     std::size_t lines = 0;
     std::int64_t passed = 0;  // claims that could have had one of these and took a higher level
   };
-  using BucketName = std::pair<PriorityLevel, std::pair<std::string, std::string>>;
+  using BucketName = std::pair<PriorityLevel, QueueLane>;
   struct Candidate {
     Bucket* bucket = nullptr;
     Line* line = nullptr;

@@ -66,9 +66,10 @@ struct RedisBroker::Impl {
         stamp(client, name, [this] { doubt(); }),
         units(parts.loop, client, parts.clock, options.unit_key),
         claimer(
-            parts.loop, client, parts.random, [this] { return types(); },
+            parts.loop, client, parts.random, [this] { return lanes(); },
             with_name(options.claimer, name)),
-        queue(parts.queue, relay, claimer, [this] { return usable(); }),
+        queue(
+            parts.queue, relay, claimer, [this] { return usable(); }, options.labels),
         relay_loop(parts.loop, client, parts.random, relay, "offers", options.relay.check_every,
                    [this] { duty_changed(); }),
         mirror_loop(parts.loop, client, parts.random, mirror, "events", kHeartbeatEvery, [] {}),
@@ -88,9 +89,12 @@ struct RedisBroker::Impl {
   void duty_changed() {
     if (relay_loop.problem()) claimer.release_waiters();
   }
-  [[nodiscard]] std::vector<std::pair<std::string, std::string>> types() {
-    std::set<std::pair<std::string, std::string>> all = relay.types();
-    all.insert(options.types.begin(), options.types.end());
+  // What asks for labels that this process's worker lacks is read by others.
+  [[nodiscard]] std::vector<QueueLane> lanes() const {
+    std::set<QueueLane> all = relay.lanes();
+    all.insert(options.lanes.begin(), options.lanes.end());
+    std::erase_if(all,
+                  [&](QueueLane const& lane) { return !has_labels(options.labels, lane.labels); });
     return {all.begin(), all.end()};
   }
 
@@ -141,7 +145,7 @@ void RedisBroker::start() {
     impl->mirror.published(events);
     impl->mirror_loop.wake();
   });
-  impl->relay.on_new_type([impl] { impl->claimer.types_changed(); });
+  impl->relay.on_new_lane([impl] { impl->claimer.lanes_changed(); });
   impl->client.start();
   impl->claimer.start();
   impl->relay_loop.start();

@@ -29,8 +29,9 @@ struct RedisBrokerOptions {
   RelayOptions relay;
   MirrorOptions mirror;
   ClaimerOptions claimer;
-  // Types and pools to read from the start; others are added as they are first offered.
-  std::vector<std::pair<std::string, std::string>> types;
+  // To read from the start; others are added as they are first offered.
+  std::vector<QueueLane> lanes;
+  Labels labels;             // of this process's worker
   Millis look_every{2'000};  // whether Redis still has what it had
   Secret unit_key;           // passwords of third-party units derive from it; empty: there are none
 };

@@ -57,11 +57,11 @@ struct RedisClaimer::Waiter {
 };
 
 RedisClaimer::RedisClaimer(asio::any_io_executor loop, redis::Client& client, Random& random,
-                           Types types, ClaimerOptions options)
+                           Lanes lanes, ClaimerOptions options)
     : loop_(std::move(loop)),
       client_(client),
       random_(random),
-      types_(std::move(types)),
+      lanes_(std::move(lanes)),
       options_(std::move(options)),
       changed_(loop_) {}
 
@@ -113,11 +113,11 @@ void RedisClaimer::stop_reading(std::string why) {
   if (blocking_) blocking_->close({ErrorCode::cancelled, std::move(why), {}});
 }
 
-// What is delivered to a connection while it is closed waits until it is reclaimed: a type that is
-// read already is no reason to close it.
-void RedisClaimer::types_changed() {
+// What is delivered to a connection while it is closed waits until it is reclaimed: streams that
+// are read already are no reason to close it.
+void RedisClaimer::lanes_changed() {
   if (streams() == grouped_) return;
-  stop_reading("there are more streams to read");
+  stop_reading("there are other streams to read");
   changed_.notify();
 }
 
@@ -208,9 +208,10 @@ Task<void> RedisClaimer::run() {
 
 std::vector<std::string> RedisClaimer::streams() const {
   std::vector<std::string> all;
-  for (auto const& [task_type, pool] : types_())
+  for (QueueLane const& lane : lanes_())
     for (std::size_t level = 0; level < kPriorityLevels; ++level)
-      all.push_back(stream_of({task_type, pool, static_cast<PriorityLevel>(level)}));
+      all.push_back(
+          stream_of({lane.task_type, lane.pool, static_cast<PriorityLevel>(level), lane.labels}));
   return all;
 }
 

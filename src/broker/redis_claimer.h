@@ -27,11 +27,11 @@ struct ClaimerOptions {
 
 class RedisClaimer {
  public:
-  // Pairs of task type and pool that it works on; asked before each read.
-  using Types = std::function<std::vector<std::pair<std::string, std::string>>()>;
+  // What it reads for whoever asks; asked before each read.
+  using Lanes = std::function<std::vector<QueueLane>()>;
 
   RedisClaimer(boost::asio::any_io_executor loop, redis::Client& client, Random& random,
-               Types types, ClaimerOptions options);
+               Lanes lanes, ClaimerOptions options);
   ~RedisClaimer();
   RedisClaimer(RedisClaimer const&) = delete;
   RedisClaimer& operator=(RedisClaimer const&) = delete;
@@ -41,8 +41,8 @@ class RedisClaimer {
   void close();
   // What is held goes back, for others.
   Task<void> stop();
-  // There are new types: a read that waits for the others is given up.
-  void types_changed();
+  // There are others: a read that waits for the ones before is given up.
+  void lanes_changed();
 
   struct Held {
     Offer offer;
@@ -89,7 +89,7 @@ class RedisClaimer {
   boost::asio::any_io_executor loop_;
   redis::Client& client_;
   Random& random_;
-  Types types_;
+  Lanes lanes_;
   ClaimerOptions options_;
   std::shared_ptr<redis::Connection> blocking_;  // shared with a read under way
   std::list<Waiter*> waiters_;                   // in the order in which they came

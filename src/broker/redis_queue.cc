@@ -16,8 +16,12 @@ constexpr Millis kDirectWait{500};
 }  // namespace
 
 RedisQueue::RedisQueue(EmbeddedQueue& queue, RedisRelay& relay, RedisClaimer& claimer,
-                       std::function<bool()> usable)
-    : queue_(queue), relay_(relay), claimer_(claimer), usable_(std::move(usable)) {}
+                       std::function<bool()> usable, Labels labels)
+    : queue_(queue),
+      relay_(relay),
+      claimer_(claimer),
+      usable_(std::move(usable)),
+      read_for_{.pools = {}, .task_types = {}, .labels = std::move(labels)} {}
 
 Task<Result<std::optional<Claim>>> RedisQueue::begin(OfferedRun offered, ClaimRequest request) {
   relay_.taken_up(offered);
@@ -35,8 +39,8 @@ Task<Result<std::optional<Claim>>> RedisQueue::claim(ClaimRequest request) {
 
 Task<Result<std::vector<Claim>>> RedisQueue::claim_many(ClaimRequest request,
                                                         std::size_t claims_max) {
-  bool const direct = request.only || request.wait == Millis{0} || !request.filter.pools.empty() ||
-                      !request.filter.task_types.empty();
+  if (request.only) relay_.taken_up(*request.only);
+  bool const direct = request.only || request.wait == Millis{0} || request.filter != read_for_;
   if (direct) co_return co_await queue_.claim_many(std::move(request), claims_max);
   auto const deadline = Steady::now() + request.wait;
   for (;;) {
@@ -112,6 +116,9 @@ Result<DeadLetter> RedisQueue::take_dead(store::Transaction& transaction, RunId 
 }
 void RedisQueue::on_exit(ExitHandler handler) {
   queue_.on_exit(std::move(handler));
+}
+std::optional<QueueEntry> RedisQueue::find_unclaimed(RunId const& run) const {
+  return queue_.find_unclaimed(run);
 }
 bool RedisQueue::has_group(std::string const& group) const {
   return queue_.has_group(group);

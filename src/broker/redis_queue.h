@@ -15,14 +15,16 @@ namespace drover::broker {
 class RedisQueue final : public DispatchQueue {
  public:
   // `usable`: whether offers come through.
+  // `labels`: for which the claimer reads.
   RedisQueue(EmbeddedQueue& queue, RedisRelay& relay, RedisClaimer& claimer,
-             std::function<bool()> usable);
+             std::function<bool()> usable, Labels labels = {});
 
   // A worker asks to begin what it was offered: its claim, or nullopt when that is no longer to be
   // had, and the offer is to be forgotten.
   Task<Result<std::optional<Claim>>> begin(OfferedRun offered, ClaimRequest request);
 
-  // With a filter, and without a wait, as the embedded queue's.
+  // With a filter, with other labels, and without a wait, as the embedded queue's. One that names
+  // an offer begins it.
   Task<Result<std::optional<Claim>>> claim(ClaimRequest request) override;
   Task<Result<std::vector<Claim>>> claim_many(ClaimRequest request,
                                               std::size_t claims_max) override;
@@ -48,6 +50,7 @@ class RedisQueue final : public DispatchQueue {
   Status replay(store::Transaction& transaction, RunId const& run) override;
   Result<DeadLetter> take_dead(store::Transaction& transaction, RunId const& run) override;
   void on_exit(ExitHandler handler) override;
+  std::optional<QueueEntry> find_unclaimed(RunId const& run) const override;
   bool has_group(std::string const& group) const override;
   QueueStats stats() const override;
   std::vector<QueueTally> tallies() const override;
@@ -57,6 +60,7 @@ class RedisQueue final : public DispatchQueue {
   RedisRelay& relay_;
   RedisClaimer& claimer_;
   std::function<bool()> usable_;
+  ClaimFilter const read_for_;
 };
 
 }  // namespace drover::broker

@@ -73,10 +73,10 @@ Task<Status> RedisRelay::open_lanes(std::vector<Offer> const& offers) {
   std::vector<OfferLane> lanes{fresh.begin(), fresh.end()};
   auto const righted = co_await reconcile(std::move(lanes));
   if (!righted) co_return righted;
-  bool new_type = false;
+  bool new_lane = false;
   for (OfferLane const& lane : fresh)
-    new_type = types_.emplace(lane.task_type, lane.pool).second || new_type;
-  if (new_type && new_type_) new_type_();
+    new_lane = offered_in_.emplace(lane.task_type, lane.pool, lane.labels).second || new_lane;
+  if (new_lane && new_lane_) new_lane_();
   lanes_.merge(fresh);
   co_return Status{};
 }

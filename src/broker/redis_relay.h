@@ -31,11 +31,9 @@ class RedisRelay final : public RedisDuty {
     book_.forget(offered);
     taken_while_sent_.insert(offered.run);
   }
-  // Task types and pools that were ever offered, for workers that take whatever there is.
-  [[nodiscard]] std::set<std::pair<std::string, std::string>> const& types() const {
-    return types_;
-  }
-  void on_new_type(std::function<void()> handler) { new_type_ = std::move(handler); }
+  // Where runs were ever offered, for workers that take whatever there is.
+  [[nodiscard]] std::set<QueueLane> const& lanes() const { return offered_in_; }
+  void on_new_lane(std::function<void()> handler) { new_lane_ = std::move(handler); }
   [[nodiscard]] std::size_t offers_out() const { return book_.size(); }
 
  private:
@@ -51,11 +49,11 @@ class RedisRelay final : public RedisDuty {
   RelayOptions options_;
   OfferBook book_;
   OfferBook::Stands stands_;
-  std::function<void()> new_type_;
+  std::function<void()> new_lane_;
   // A worker may have an offer before its sender knows that it is out.
   std::set<RunId> taken_while_sent_;
   std::set<OfferLane> lanes_;  // whose group is there
-  std::set<std::pair<std::string, std::string>> types_;
+  std::set<QueueLane> offered_in_;
   os::AsyncEvent::TimePoint checked_at_{};
 };
 

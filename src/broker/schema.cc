@@ -94,9 +94,16 @@ CREATE TABLE queue_pauses(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// `labels` is print_labels.
+constexpr std::string_view kVersion3 = R"sql(
+ALTER TABLE dispatch_queue ADD COLUMN labels TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN labels TEXT NOT NULL DEFAULT '';
+)sql";
+
 constexpr std::array kMigrations{
     store::Migration{"broker", 1, "output streams and the dispatch queue", kVersion1},
     store::Migration{"broker", 2, "tenants, retries, dead letters, pauses", kVersion2},
+    store::Migration{"broker", 3, "labels that a run asks for", kVersion3},
 };
 
 }  // namespace

@@ -159,7 +159,8 @@ struct Raw {
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
-       force = false, paused = false, verify = false, replace = false, no_worker = false;
+       force = false, paused = false, verify = false, replace = false, no_worker = false,
+       assigned = false;
 };
 
 Format format_of(Raw const& raw) {
@@ -355,13 +356,6 @@ Result<Command> make_up(Raw const& raw) {
                    dispatch_of(raw)};
 }
 
-Result<Command> make_serve(Raw const& raw) {
-  auto const port = port_of(raw.port);
-  if (!port) return std::unexpected(port.error());
-  return ServeCommand{raw.host, *port, raw.broker, dispatch_of(raw),
-                      raw.no_worker ? OwnWorker::no : OwnWorker::yes};
-}
-
 Result<Millis> duration_between(std::string_view option, std::string const& text, Millis usual,
                                 Millis low, Millis high) {
   if (text.empty()) return usual;
@@ -381,6 +375,30 @@ Result<std::pair<std::string, std::string>> label_of(std::string const& text) {
   return std::pair{text.substr(0, middle), text.substr(middle + 1)};
 }
 
+using LabelList = std::vector<std::pair<std::string, std::string>>;
+Result<LabelList> labels_of(std::vector<std::string> const& texts) {
+  LabelList labels;
+  for (std::string const& text : texts) {
+    auto label = label_of(text);
+    if (!label) return std::unexpected(label.error());
+    labels.push_back(*std::move(label));
+  }
+  return labels;
+}
+
+Result<Command> make_serve(Raw const& raw) {
+  auto const port = port_of(raw.port);
+  if (!port) return std::unexpected(port.error());
+  auto labels = labels_of(raw.labels);
+  if (!labels) return std::unexpected(labels.error());
+  return ServeCommand{raw.host,
+                      *port,
+                      raw.broker,
+                      dispatch_of(raw),
+                      raw.no_worker ? OwnWorker::no : OwnWorker::yes,
+                      *std::move(labels)};
+}
+
 Result<Command> make_worker(Raw const& raw) {
   WorkerCommand command;
   command.token = raw.token;
@@ -389,11 +407,9 @@ Result<Command> make_worker(Raw const& raw) {
   command.mode = raw.mode;
   command.pools = raw.pools;
   command.task_types = raw.task_types;
-  for (std::string const& text : raw.labels) {
-    auto label = label_of(text);
-    if (!label) return std::unexpected(label.error());
-    command.labels.push_back(*std::move(label));
-  }
+  auto labels = labels_of(raw.labels);
+  if (!labels) return std::unexpected(labels.error());
+  command.labels = *std::move(labels);
   auto const slots = number_between<std::int64_t>("--slots", raw.slots, 1, 1000);
   if (!slots) return std::unexpected(slots.error());
   command.slots = slots->value_or(command.slots);
@@ -405,6 +421,7 @@ Result<Command> make_worker(Raw const& raw) {
                                       std::chrono::hours{24});
   if (!drain) return std::unexpected(drain.error());
   command.drain = *drain;
+  command.assigned = raw.assigned;
   return command;
 }
 
@@ -940,6 +957,12 @@ void Parser::add_server() {
   serve->add_option("--port", raw_.port, "listen here (default: any free port)")->type_name("PORT");
   serve->add_option("--broker", raw_.broker, kBroker)->type_name("URL");
   serve->add_flag("--no-worker", raw_.no_worker, "work on no run here: drover worker does");
+  constexpr auto const* kLabels =
+      "what it has, for tasks that ask for it; repeatable (also DROVER_WORKER_LABELS, with commas)";
+  serve->add_option("--label", raw_.labels, kLabels)
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
   serve->add_flag("--paused", raw_.paused, kPaused);
   serve->footer(std::string{kServerSettings});
 
@@ -948,7 +971,11 @@ void Parser::add_server() {
   worker->add_option("--join", raw_.server, "the server's address (default: as other commands)")
       ->type_name("URL");
   worker->add_option("--token", raw_.token, "its token (better: DROVER_TOKEN)")->type_name("TOKEN");
-  worker->add_option("--mode", raw_.mode, "daemon (default) or job: one run, then exit")
+  worker
+      ->add_option("--mode", raw_.mode,
+                   "daemon; job: one run, then exit; hybrid: a job of its own for each run that "
+                   "nobody waits "
+                   "for (default: as its pool says, else daemon)")
       ->type_name("MODE");
   worker->add_option("--pool", raw_.pools, "only runs of this pool; repeatable")
       ->type_name("POOL")
@@ -958,7 +985,7 @@ void Parser::add_server() {
       ->type_name("TYPE")
       ->expected(1)
       ->take_all();
-  worker->add_option("--label", raw_.labels, "shown in the list of workers; repeatable")
+  worker->add_option("--label", raw_.labels, kLabels)
       ->type_name("NAME=VALUE")
       ->expected(1)
       ->take_all();
@@ -969,6 +996,8 @@ void Parser::add_server() {
       ->type_name("TIME");
   worker->add_option("--name", raw_.id, "of this worker's state folder (default: a free number)")
       ->type_name("NAME");
+  // What a hybrid worker starts; nobody else needs it.
+  worker->add_flag("--assigned", raw_.assigned)->group("");
   worker->footer(std::string{kWorkerExamples});
 
   add(app_, "down", "Stops the server that `drover up` started.",

@@ -67,6 +67,7 @@ struct ServeCommand {
   std::string broker;
   Dispatch dispatch = Dispatch::running;
   OwnWorker own_worker = OwnWorker::yes;
+  std::vector<std::pair<std::string, std::string>> labels{};
 };
 struct WorkerCommand {
   std::string token;                    // empty: what DROVER_TOKEN or the state folder says
@@ -78,6 +79,7 @@ struct WorkerCommand {
   std::int64_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};
+  bool assigned = false;
 };
 struct DownCommand {};
 struct RunCommand {

@@ -177,6 +177,13 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(parse({"ps", "--server", "http://h"})->server, "http://h");
 }
 
+TEST(CommandLine, TheServersOwnWorkerHasLabels) {
+  auto const serve = command<ServeCommand>({"serve", "--label", "gpu=a100", "--label", "zone=eu"});
+  ASSERT_EQ(serve.labels.size(), 2U);
+  EXPECT_EQ(serve.labels.back(), (std::pair<std::string, std::string>{"zone", "eu"}));
+  EXPECT_FALSE(parse({"serve", "--label", "gpu"}));
+}
+
 TEST(CommandLine, AWorkersOptionsAreChecked) {
   auto const worker = command<WorkerCommand>(
       {"worker", "--pool", "a", "--pool", "b", "--task-type", "t", "--label", "zone=eu=1",

@@ -10,7 +10,8 @@ int serve(drover::cli::ServeOptions const& options) {
   bool const paused = options.dispatch == drover::cli::Dispatch::paused;
   return drover::server::serve({options.state_folder, options.host, options.port, options.broker,
                                 paused ? QueueStart::paused : QueueStart::running,
-                                options.own_worker ? OwnWorker::yes : OwnWorker::no});
+                                options.own_worker ? OwnWorker::yes : OwnWorker::no,
+                                options.labels});
 }
 
 int join(drover::cli::JoinOptions const& options) {
@@ -24,7 +25,8 @@ int join(drover::cli::JoinOptions const& options) {
                                .labels = options.labels,
                                .slots = options.slots,
                                .lease = options.lease,
-                               .drain = options.drain});
+                               .drain = options.drain,
+                               .assigned = options.assigned});
 }
 
 int serve_model(drover::cli::ModelServeOptions const& options) {

@@ -21,7 +21,8 @@ struct ServeOptions {
   std::uint16_t port = 0;  // 0: any free one
   std::string broker;      // a URL; empty: what DROVER_BROKER says
   Dispatch dispatch = Dispatch::running;
-  bool own_worker = true;  // false: runs wait for workers that join
+  bool own_worker = true;                       // false: runs wait for workers that join
+  std::map<std::string, std::string> labels{};  // of its worker; empty: what the environment says
 };
 
 struct JoinOptions {
@@ -29,13 +30,14 @@ struct JoinOptions {
   std::string name;          // of the worker's own; empty: the first free one
   std::string url;
   Secret token;
-  std::string mode;  // daemon or job
+  std::string mode;  // empty: as its pool says
   std::vector<std::string> pools;
   std::vector<std::string> task_types;
   std::map<std::string, std::string> labels;
   std::size_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};
+  bool assigned = false;  // stdin has the claim that it works on
 };
 
 struct ModelServeOptions {

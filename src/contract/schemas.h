@@ -19,9 +19,10 @@ enum class Contract : std::uint8_t {
   schedule,
   identity,
   task,
-  queue
+  queue,
+  pool
 };
-inline constexpr std::size_t kContractCount = 8;
+inline constexpr std::size_t kContractCount = 9;
 
 struct EmbeddedSchema {
   std::string_view name;  // "unit.v1"

@@ -17,7 +17,7 @@ namespace {
 
 std::vector<Contract> const kAll = {Contract::unit,      Contract::runtime,  Contract::event,
                                     Contract::workspace, Contract::schedule, Contract::identity,
-                                    Contract::task,      Contract::queue};
+                                    Contract::task,      Contract::queue,    Contract::pool};
 
 std::string name_of(Contract contract) {
   return std::string{kEmbeddedSchemas[static_cast<std::size_t>(contract)].name};

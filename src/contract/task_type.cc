@@ -79,6 +79,9 @@ Result<TaskType> parse_task_type(json::value const& value) {
   }
   type.payload_required = bool_at(object, "payload_required");
   type.pool = optional_text(object, "pool").value_or(type.pool);
+  if (auto const* labels = object.if_contains("labels"))
+    for (auto const& label : labels->get_object())
+      type.labels.emplace(label.key(), label.value().get_string());
   type.interactive = bool_at(object, "interactive");
   type.priority = value_of(kPriorities, text_at(object, "priority")).value_or(TaskPriority::normal);
   if (auto const* timeouts = object.if_contains("timeouts"))
@@ -107,6 +110,10 @@ json::value to_json(TaskType const& type) {
   put(out, "payload", type.payload);
   if (type.payload_required) out["payload_required"] = true;
   if (type.pool != kDefaultPool) out["pool"] = type.pool;
+  json::object labels;
+  for (auto const& [name, value] : type.labels)
+    labels[name] = value;
+  put_object(out, "labels", std::move(labels));
   if (type.interactive) out["interactive"] = true;
   if (type.priority != TaskPriority::normal) out["priority"] = to_string(type.priority);
   put_object(out, "timeouts", to_json(type.timeouts));

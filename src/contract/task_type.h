@@ -3,6 +3,7 @@
 // how long it may take, how it is tried again, and what an invocation need not say.
 // Plain values; thread-safe as such.
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +48,7 @@ struct TaskType {
   std::optional<Schema> payload_schema;  // `payload`, compiled
   bool payload_required = false;
   std::string pool{kDefaultPool};
+  std::map<std::string, std::string> labels;  // that its worker must have
   bool interactive = false;
   TaskPriority priority = TaskPriority::normal;
   TaskTimeouts timeouts;

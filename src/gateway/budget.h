@@ -26,6 +26,8 @@ class Budget {
   void add(model::Usage const& usage) { usage_ += usage; }
 
   [[nodiscard]] std::int64_t spent() const { return spent_; }
+  // By calls in flight.
+  [[nodiscard]] std::int64_t reserved() const { return reserved_; }
   [[nodiscard]] std::optional<std::int64_t> limit() const { return limit_; }
   [[nodiscard]] model::Usage const& usage() const { return usage_; }
 

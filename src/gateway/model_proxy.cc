@@ -107,7 +107,8 @@ Task<Result<ReadyModel>> ModelProxy::prepare(std::string name) {
 }
 
 Task<CallReport> ModelProxy::serve(net::HttpRequest request, net::HttpReply& reply,
-                                   ReadyModel const& model, Budget& budget, std::string session) {
+                                   ReadyModel const& model, Budget& budget, std::string session,
+                                   OnReserved on_reserved) {
   auto const started = clock_.boot_now();
   CallReport report;
   Call call{std::move(request), MeteredReply{reply}, &model, std::move(session)};
@@ -148,8 +149,12 @@ Task<CallReport> ModelProxy::serve(net::HttpRequest request, net::HttpReply& rep
     }
   };
   Settlement settlement{&budget, &call.reply, model.price, reserved, &report};
+  auto const noted = co_await on_reserved();
   Status done;
-  if (head->model != model.route.model) {
+  if (!noted) {
+    done = co_await call.reply.error(http_status(noted.error().code), "api_error",
+                                     noted.error().text());
+  } else if (head->model != model.route.model) {
     std::string message = fmt::format("this run uses the model {}, not {}", model.route.model,
                                       printable(head->model));
     done = co_await call.reply.error(403, "permission_error", std::move(message));

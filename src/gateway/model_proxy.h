@@ -4,6 +4,7 @@
 // the budget. Scripted models answer here too, in the same bytes.
 //
 // Used on the event loop.
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,10 +58,13 @@ class ModelProxy {
   // that cannot be read or parsed.
   Task<Result<ReadyModel>> prepare(std::string name);
 
+  // Awaited once the call's reservation stands in the budget, and before anything is sent upstream;
+  // an error refuses the call.
+  using OnReserved = std::function<Task<Status>()>;
   // Answers one `POST /v1/messages` of a unit. `session` separates the fault counts of scripts.
   // `model` and `budget` outlive the call.
   Task<CallReport> serve(net::HttpRequest request, net::HttpReply& reply, ReadyModel const& model,
-                         Budget& budget, std::string session);
+                         Budget& budget, std::string session, OnReserved on_reserved);
 
  private:
   struct Script {

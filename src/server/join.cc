@@ -1,5 +1,7 @@
 // `drover worker`: the worker alone, at a server elsewhere.
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -21,6 +23,7 @@
 #include "server/server.h"
 #include "server/settings.h"
 #include "store/disk_reserve.h"
+#include "worker/job_host.h"
 #include "worker/remote_control.h"
 #include "worker/worker.h"
 #include "worker/worker_mode.h"
@@ -32,6 +35,8 @@ namespace {
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kSyncThreads = 4;
 constexpr int kFoldersMax = 100;
+constexpr int kJobsMax = 1000;  // as many as a worker may have slots
+constexpr std::size_t kAssignedBytesMax = std::size_t{64} << 20U;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -69,13 +74,50 @@ Result<OwnFolder> own_folder(JoinOptions const& options) {
                    "give this one a --name, or another DROVER_STATE_DIR");
 }
 
+// What a hybrid worker starts for a run that nobody waits for, but for the job's name.
+Result<std::vector<std::string>> job_command(JoinOptions const& options) {
+  auto const folder = os::executable_folder();
+  if (!folder) return std::unexpected(folder.error());
+  return std::vector<std::string>{*folder + "/drover",
+                                  "worker",
+                                  "--assigned",
+                                  "--join",
+                                  options.url,
+                                  "--mode",
+                                  "job",
+                                  "--lease",
+                                  fmt::format("{}ms", options.lease.count()),
+                                  "--drain-timeout",
+                                  fmt::format("{}ms", options.drain.count())};
+}
+
+// The token is in the environment: arguments are everybody's to read.
+std::vector<std::string> job_environment(Secret const& token) {
+  std::vector<std::string> variables;
+  for (char** at = environ; *at != nullptr; ++at) {
+    std::string_view const variable{*at};
+    bool const replaced =
+        variable.starts_with("DROVER_TOKEN=") || variable.starts_with("DROVER_STATE_DIR=");
+    if (!replaced) variables.emplace_back(variable);
+  }
+  variables.push_back("DROVER_TOKEN=" + token.reveal());
+  return variables;
+}
+
+// A claim's process does not outlive the worker whose claim it is, which counts its slots.
+Status end_with_parent(pid_t parent) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) return fail_errno("follow the end of", "the worker");
+  if (::getppid() == parent) return {};
+  return fail(ErrorCode::cancelled, "the worker that started this job has ended");
+}
+
 }  // namespace
 
 // All parts, in the order in which they are made.
 class JoinedProcess {
  public:
-  JoinedProcess(JoinOptions const& options, worker::WorkerMode mode)
-      : options_(options), mode_(mode), pool_(kPoolThreads), sync_pool_(kSyncThreads) {}
+  explicit JoinedProcess(JoinOptions const& options)
+      : options_(options), pool_(kPoolThreads), sync_pool_(kSyncThreads) {}
 
   Status start();
   void run() {
@@ -84,12 +126,15 @@ class JoinedProcess {
 
  private:
   Status make_worker();
+  void make_control(worker::WorkerCard card);
+  Result<worker::RemoteControl::Joined> take_place();
+  Status make_jobs();
   void obey(worker::Orders const& orders);
   Task<void> release(SessionId session);
   Task<void> stop();
 
   JoinOptions const options_;
-  worker::WorkerMode const mode_;
+  broker::Labels labels_;
   SystemClock clock_;
   SystemRandom random_;
   git::Library const git_{git::LibraryOptions{home_folder()}};
@@ -104,11 +149,16 @@ class JoinedProcess {
   std::unique_ptr<gateway::TokenKey> tokens_;
   std::unique_ptr<runtime::ProcessBackend> runtime_;
   std::unique_ptr<worker::RemoteControl> control_;
+  std::unique_ptr<worker::JobHost> jobs_;  // null: all runs are worked on here
   std::unique_ptr<worker::Worker> worker_;
   std::set<SessionId> releasing_;
+  pid_t parent_ = 0;  // of a process for one claim
 };
 
 Status JoinedProcess::start() {
+  if (!options_.mode.empty())
+    if (auto const mode = worker::parse_worker_mode(options_.mode); !mode)
+      return std::unexpected(mode.error());
   auto folder = own_folder(options_);
   if (!folder) return std::unexpected(folder.error());
   folder_.emplace(*std::move(folder));
@@ -116,6 +166,8 @@ Status JoinedProcess::start() {
   // The provider's key is not this process's to hold: calls go through the server.
   auto const settings = settings_from_environment();
   if (!settings) return std::unexpected(settings.error());
+  labels_ = options_.labels.empty() ? settings->worker_labels : options_.labels;
+  DROVER_TRY(broker::check_labels(labels_, broker::kLabelsMax));
   store::DiskReserveOptions reserve;
   reserve.path = folder_->path + "/reserve";
   reserve.bytes = settings->reserve_bytes;
@@ -137,43 +189,99 @@ Status JoinedProcess::make_worker() {
   if (!machine) return std::unexpected(machine.error());
   runtime_ = std::move(machine->runtime);
 
-  bool const job = mode_ == worker::WorkerMode::job;
+  auto const joined = take_place();
+  if (!joined) return std::unexpected(joined.error());
+  auto const mode = worker::parse_worker_mode(joined->card.mode);
+  if (!mode) return std::unexpected(mode.error());
   worker::WorkerDuty duty;
-  duty.filter = broker::ClaimFilter{options_.pools, options_.task_types};
-  if (job) duty.until = worker::WorkerDuty::Until::one_run;
+  duty.filter = joined->card.filter;
+  if (*mode == worker::WorkerMode::job) duty.until = worker::WorkerDuty::Until::one_run;
+
+  worker_options_.state_folder = folder_->path;
+  worker_options_.unit_program = machine->unit_program;
+  worker_options_.slots = *mode == worker::WorkerMode::job ? 1 : options_.slots;
+  worker_options_.lease = options_.lease;
+  worker_options_.joined = true;
+  worker_options_.session_folder = joined->session_folder;
+  if (*mode == worker::WorkerMode::hybrid) {
+    DROVER_TRY(make_jobs());
+    duty.jobs = jobs_.get();
+  }
+  worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
+                                  *reserve_, *tokens_, *runtime_, *control_, worker_options_};
+  worker_ = std::make_unique<worker::Worker>(parts, joined->card.id, std::move(duty));
+  return {};
+}
+
+void JoinedProcess::make_control(worker::WorkerCard card) {
   worker::RemoteOptions remote;
   remote.url = options_.url;
   remote.token = options_.token;
   if (char const* const file = std::getenv("SSL_CERT_FILE")) remote.ca_file = file;
   remote.lease = options_.lease;
-  remote.card = worker::WorkerCard{.id = WorkerId::create(clock_, random_),
-                                   .host = host_name(),
-                                   .mode = std::string{to_string(mode_)},
-                                   .slots = job ? 1 : options_.slots,
-                                   .filter = duty.filter,
-                                   .labels = options_.labels};
-  WorkerId id = remote.card.id;
+  remote.card = std::move(card);
   control_ = std::make_unique<worker::RemoteControl>(io_, std::move(remote));
-  auto const joined = run_to_end(io_, control_->join());
-  if (!joined) return std::unexpected(joined.error());
+}
 
-  worker_options_.state_folder = folder_->path;
-  worker_options_.unit_program = machine->unit_program;
-  worker_options_.slots = job ? 1 : options_.slots;
-  worker_options_.lease = options_.lease;
-  worker_options_.joined = true;
-  worker_options_.session_folder = joined->session_folder;
-  worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
-                                  *reserve_, *tokens_, *runtime_, *control_, worker_options_};
-  worker_ = std::make_unique<worker::Worker>(parts, std::move(id), std::move(duty));
+// At the server, as a worker of its own or in the name of the one that started this process.
+Result<worker::RemoteControl::Joined> JoinedProcess::take_place() {
+  worker::WorkerCard card{
+      .id = {},
+      .host = host_name(),
+      .mode = options_.mode,
+      .slots = options_.slots,
+      .filter = {.pools = options_.pools, .task_types = options_.task_types, .labels = labels_}};
+  if (!options_.assigned) {
+    card.id = WorkerId::create(clock_, random_);
+    make_control(std::move(card));
+    return run_to_end(io_, control_->join());
+  }
+  auto const text = os::read_all(STDIN_FILENO, "the assigned job", kAssignedBytesMax);
+  if (!text) return std::unexpected(text.error());
+  auto job = worker::parse_assigned_job(*text);
+  if (!job) return std::unexpected(job.error());
+  DROVER_TRY(end_with_parent(job->parent));
+  parent_ = job->parent;
+  card.id = job->assignment.claim.worker;
+  make_control(card);
+  control_->adopt(std::move(job->assignment));
+  return worker::RemoteControl::Joined{.session_folder = std::move(job->session_folder),
+                                       .card = std::move(card)};
+}
+
+// What processes of an earlier worker of this folder left is cleared up; those that still work for
+// it hold their folders.
+Status JoinedProcess::make_jobs() {
+  auto command = job_command(options_);
+  if (!command) return std::unexpected(command.error());
+  worker::JobOptions options;
+  options.command = *std::move(command);
+  options.environment = job_environment(options_.token);
+  options.folder = folder_->path;
+  options.session_folder = worker_options_.session_folder;
+  auto const reap = [this](std::string const& folder) {
+    return reap_units(io_.get_executor(), pool_, clock_, folder);
+  };
+  for (int number = 1; number <= kJobsMax; ++number) {
+    std::string const left = fmt::format("{}/workers/{}", folder_->path, worker::job_name(number));
+    if (!os::exists(left)) continue;
+    auto const free = lock_folder(left);
+    if (!free) continue;
+    if (auto const reaped = reap(left); !reaped)
+      log::error("job-not-cleared-up", {{"reason", reaped.error().text()}});
+  }
+  jobs_ = std::make_unique<worker::JobHost>(io_.get_executor(), pool_, *control_,
+                                            std::move(options), reap);
   return {};
 }
 
 void JoinedProcess::obey(worker::Orders const& orders) {
   for (RunId const& run : orders.cancelled)
     worker_->cancel(run);
+  // Of warm units, which a process for one claim never has.
   for (SessionId const& session : orders.released)
-    if (releasing_.insert(session).second) background_.spawn(release(session), "release");
+    if (!options_.assigned && releasing_.insert(session).second)
+      background_.spawn(release(session), "release");
 }
 
 Task<void> JoinedProcess::release(SessionId session) {
@@ -187,6 +295,10 @@ Task<void> JoinedProcess::release(SessionId session) {
 }
 
 Task<void> JoinedProcess::stop() {
+  if (parent_ != 0 && ::getppid() != parent_) {
+    auto const said = co_await control_->say_orphaned();
+    if (!said) log::warn("orphan-not-heard", {{"reason", said.error().text()}});
+  }
   co_await worker_->drain(std::chrono::steady_clock::now() + options_.drain);
   co_await worker_->stop();
   co_await control_->leave();
@@ -195,10 +307,8 @@ Task<void> JoinedProcess::stop() {
 }
 
 int join(JoinOptions const& options) {
-  auto const mode = worker::parse_worker_mode(options.mode);
-  std::unique_ptr<JoinedProcess> process;
-  if (mode) process = std::make_unique<JoinedProcess>(options, *mode);
-  Status const started = mode ? process->start() : std::unexpected(mode.error());
+  auto const process = std::make_unique<JoinedProcess>(options);
+  auto const started = process->start();
   if (!started) {
     fmt::print(stderr, "drover: {}\n", started.error().text());
     return exit_code(started.error().code);

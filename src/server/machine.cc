@@ -27,6 +27,19 @@ Result<std::string> find_unit_program() {
 
 }  // namespace
 
+Status reap_units(boost::asio::any_io_executor loop, os::BlockingPool& pool, Clock const& clock,
+                  std::string const& state_folder) {
+  runtime::ProcessBackendSettings settings;
+  settings.record_folder = state_folder + "/workloads";
+  if (!os::exists(settings.record_folder)) return {};
+  auto launcher = sandbox::Launcher::create();
+  if (!launcher) return std::unexpected(launcher.error());
+  runtime::ProcessBackend backend{std::move(loop), pool, clock, *std::move(launcher), settings};
+  auto const reaped = backend.reap_orphans();
+  if (!reaped) return std::unexpected(reaped.error());
+  return {};
+}
+
 Result<Machine> make_machine(boost::asio::any_io_executor loop, os::BlockingPool& pool,
                              Clock const& clock, std::string const& state_folder) {
   auto launcher = sandbox::Launcher::create();

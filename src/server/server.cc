@@ -150,6 +150,7 @@ class Server {
   std::unique_ptr<worker::Watchdog> watchdog_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<worker::LimitBook> limits_;
+  worker::PoolBook pools_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
@@ -187,6 +188,8 @@ Status Server::start() {
   auto settings = settings_from_environment();
   if (!settings) return std::unexpected(settings.error());
   settings_ = *std::move(settings);
+  if (!options_.labels.empty()) settings_.worker_labels = options_.labels;
+  DROVER_TRY(broker::check_labels(settings_.worker_labels, broker::kLabelsMax));
   make_reserve();
   DROVER_TRY(open_store());
   DROVER_TRY(connect_broker());
@@ -229,6 +232,7 @@ Status Server::open_store() {
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
+  DROVER_TRY(pools_.load(options_.state_folder));
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
     DROVER_TRY(limits_->load(reader, options_.state_folder));
@@ -270,7 +274,9 @@ Status Server::connect_broker() {
       [this] { return workforce_ ? workforce_->active_sessions() : std::set<SessionId>{}; }};
   broker::RedisBrokerOptions options;
   // Its streams are read from the start; those of others from when they are first offered.
-  options.types.emplace_back(contract::kDefaultTaskType, contract::kDefaultPool);
+  options.lanes.emplace_back(std::string{contract::kDefaultTaskType},
+                             std::string{contract::kDefaultPool});
+  if (options_.own_worker == OwnWorker::yes) options.labels = settings_.worker_labels;
   if (third_party) {
     auto key = load_or_create_token(options_.state_folder + "/third-party.key", random_);
     if (!key) return std::unexpected(key.error());
@@ -321,7 +327,7 @@ Status Server::make_worker() {
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
-  joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_);
+  joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_, pools_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
   if (options_.own_worker == OwnWorker::yes) {
     worker::WorkerParts const parts{io_,
@@ -335,7 +341,10 @@ Status Server::make_worker() {
                                     *control_,
                                     services_->options,
                                     redis_ ? redis_->units() : nullptr};
-    worker_ = std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_));
+    worker::WorkerDuty duty;
+    duty.filter.labels = settings_.worker_labels;
+    worker_ =
+        std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
   control_->on_move([this](SessionId session, WorkerId before) {

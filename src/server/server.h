@@ -2,7 +2,6 @@
 // The composition root: builds every part of `drover serve`, runs the event loop, and takes it down
 // in order. The only place that knows them all.
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +26,7 @@ struct ServeOptions {
   // paused: nothing is given out until the queue is resumed; a further start does not know of it.
   broker::QueueStart dispatch = broker::QueueStart::running;
   OwnWorker own_worker = OwnWorker::yes;
+  broker::Labels labels{};  // of its own worker; empty: what DROVER_WORKER_LABELS says
 };
 
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
@@ -39,13 +39,16 @@ struct JoinOptions {
   std::string name;          // of the worker's own state folder; empty: the first that is free
   std::string url;           // of the server
   Secret token;
-  std::string mode = "daemon";
+  std::string mode;  // empty: as its pool says, else daemon
   std::vector<std::string> pools;
-  std::vector<std::string> task_types;
-  std::map<std::string, std::string> labels;
+  std::vector<std::string> task_types;  // empty: as its pool says, else any
+  // empty: what DROVER_WORKER_LABELS says, else as its pool says
+  broker::Labels labels;
   std::size_t slots = 8;
   Millis lease{90'000};
   Millis drain{30'000};
+  // Works on the one claim that stdin has, for a worker that started this process.
+  bool assigned = false;
 };
 
 // Works on runs of the server at `url` until SIGTERM or SIGINT, or until its mode's work is done.

@@ -117,6 +117,12 @@ Result<Settings> settings_from_environment() {
   auto const limits = third_party_limits();
   if (!limits) return std::unexpected(limits.error());
   settings.third_party = *limits;
+  char const* const labels = std::getenv("DROVER_WORKER_LABELS");
+  auto worker_labels = broker::parse_labels(labels == nullptr ? "" : labels);
+  if (!worker_labels)
+    return fail(ErrorCode::invalid_argument, "DROVER_WORKER_LABELS: {}",
+                worker_labels.error().message);
+  settings.worker_labels = *std::move(worker_labels);
   auto const mebibytes = setting("DROVER_DISK_RESERVE_MB", kReserveMebibytes, kReserveMebibytesMax);
   if (!mebibytes) return std::unexpected(mebibytes.error());
   settings.reserve_bytes = static_cast<std::uint64_t>(*mebibytes) << 20U;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "broker/labels.h"
 #include "broker/stream.h"
 #include "gateway/model_proxy.h"
 #include "net/address.h"
@@ -20,6 +21,7 @@ struct Settings {
   net::Reach schedule_reach = net::Reach::public_only;  // of scheduled requests
   std::vector<std::string> third_party_runners;         // served by third-party workers over Redis
   worker::ThirdPartyLimits third_party;
+  broker::Labels worker_labels;
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

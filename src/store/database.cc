@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -25,6 +26,13 @@ constexpr std::size_t kCachedStatementsMax = 256;
 // "drvr": tells a drover file from any other SQLite file.
 constexpr int kApplicationId = 0x64727672;
 constexpr std::size_t kSqlInErrorsMax = 100;
+
+// SQLite counts the memory that it takes under a lock that all its threads share, and nobody reads
+// the count. Where SQLite runs already, as with a file system of a test's own, it goes on counting.
+void count_no_memory() {
+  static std::once_flag once;
+  std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
+}
 
 struct TextHash {
   using is_transparent = void;
@@ -198,6 +206,7 @@ Status check_integrity(Database& database) {
 
 Result<Database> Database::open(std::string const& path, OpenMode mode,
                                 OpenOptions const& options) {
+  count_no_memory();
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   bool unclean = false;
@@ -327,7 +336,8 @@ Status Database::copy_to(std::string const& path) {
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       slot_(std::exchange(other.slot_, nullptr)),
-      bind_error_(other.bind_error_) {}
+      bind_error_(other.bind_error_),
+      life_(other.life_) {}
 
 Statement::~Statement() {
   if (slot_ == nullptr) return;
@@ -358,14 +368,15 @@ Statement& Statement::bind(int parameter, double value) {
 Statement& Statement::bind(int parameter, std::string_view value) {
   // A null pointer would bind NULL, and an empty view may have one.
   note(sqlite3_bind_text64(slot_->statement, parameter, value.empty() ? "" : value.data(),
-                           value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+                           value.size(), life_ == Life::copied ? SQLITE_TRANSIENT : SQLITE_STATIC,
+                           SQLITE_UTF8));
   return *this;
 }
 
 Statement& Statement::bind(int parameter, Blob value) {
   note(sqlite3_bind_blob64(slot_->statement, parameter,
                            value.bytes.empty() ? "" : value.bytes.data(), value.bytes.size(),
-                           SQLITE_TRANSIENT));
+                           life_ == Life::copied ? SQLITE_TRANSIENT : SQLITE_STATIC));
   return *this;
 }
 

@@ -76,11 +76,14 @@ class Statement {
  private:
   friend class Database;
   struct Slot;
+  // Of what texts and blobs point at, beside the statement's own.
+  enum class Life : std::uint8_t { copied, outlive };
   Statement(class Database& database, Slot* slot) : database_(&database), slot_(slot) {}
   void note(int code);
   class Database* database_;
   Slot* slot_;
   int bind_error_ = 0;
+  Life life_ = Life::copied;
 };
 
 enum class OpenMode : std::uint8_t {
@@ -119,9 +122,10 @@ class Database {
   // Prepared, bound and run to its end.
   template <class... Values>
   [[nodiscard]] Status run(std::string_view sql, Values const&... values) {
-    auto statement = query(sql, values...);
+    auto statement = prepare(sql);
     if (!statement) return std::unexpected(std::move(statement).error());
-    return statement->run();
+    statement->life_ = Statement::Life::outlive;  // the values, until this returns
+    return statement->bind_all(values...).run();
   }
   // Several statements separated by ';', without parameters; not cached.
   [[nodiscard]] Status execute(std::string_view script);

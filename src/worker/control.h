@@ -36,6 +36,7 @@ struct Assignment {
   std::map<WorkspaceId, std::string> folders;  // of the session's workspaces that are known
   Result<gateway::ReadyModel> model;           // or why it cannot be called
   bool served_last = false;                    // the session's last turn was this worker's
+  bool interactive = false;                    // somebody waits for its answer
 };
 
 // What a step may write to when the disk is full.
@@ -71,6 +72,11 @@ class Control {
   // For another lease. Returns the runs whose claim is over.
   virtual Task<Result<std::vector<RunId>>> renew(std::vector<broker::Claim> claims,
                                                  Millis lease) = 0;
+
+  // A process of its own works on the claim from here on: it makes the steps, and renews it.
+  virtual void hand_over(RunId const& run) = 0;
+  // Whoever worked on the claim is dead: as if its lease had run out.
+  virtual Task<Status> lose(broker::Claim claim) = 0;
 
   // Events alone; the run's row stays.
   virtual Task<Status> append(Step step, Room room) = 0;

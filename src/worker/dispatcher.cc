@@ -222,7 +222,17 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     co_return plan;
   }
 
-  auto type = task_type(invocation.task_type.value_or(std::string{contract::kDefaultTaskType}));
+  if (invocation.session) {
+    auto session = co_await find(*invocation.session);
+    if (!session) co_return std::unexpected(session.error());
+    plan.session = *std::move(session);
+    auto const same = check_runner(invocation, plan.session);
+    if (!same) co_return std::unexpected(same.error());
+  } else {
+    plan.new_session = true;
+    plan.session.task_type = contract::kDefaultTaskType;
+  }
+  auto type = task_type(invocation.task_type.value_or(plan.session.task_type));
   if (!type) co_return std::unexpected(type.error());
   auto const agent = agent_of(invocation, *type);
   if (!agent) co_return std::unexpected(agent.error());
@@ -234,22 +244,13 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
   auto terms = terms_of(*type, invocation, services_.clock.now());
   if (!terms) co_return std::unexpected(terms.error());
   plan.terms = *std::move(terms);
-  if (invocation.session) {
-    auto session =
-        co_await services_.readers.run([id = *invocation.session](store::Database& database) {
-          return find_session(database, id);
-        });
-    if (!session) co_return std::unexpected(session.error());
-    plan.session = *std::move(session);
-    auto const same = check_runner(invocation, plan.session);
-    if (!same) co_return std::unexpected(same.error());
-  } else {
+  if (plan.new_session) {
     SessionRecord& session = plan.session;
-    plan.new_session = true;
     session.id = SessionId::create(services_.clock, services_.random);
     session.subject = invocation.identity.subject;
     session.launcher = invocation.identity.launcher.text();
     session.tenant = invocation.tenant.value_or("");
+    session.task_type = type->name;
     session.agent = *agent;
     session.runner = contract::canonical_runner(invocation.runner);
     session.workspaces = std::move(workspaces);
@@ -268,6 +269,11 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
   co_return plan;
 }
 
+Task<Result<SessionRecord>> Dispatcher::find(SessionId session) {
+  co_return co_await services_.readers.run(
+      [session](store::Database& database) { return find_session(database, session); });
+}
+
 Result<contract::TaskType> Dispatcher::task_type(std::string_view name) const {
   auto found = services_.task_types.find(name);
   if (found) return std::move(found->type);
@@ -277,8 +283,7 @@ Result<contract::TaskType> Dispatcher::task_type(std::string_view name) const {
 }
 
 Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Message message) {
-  auto found = co_await services_.readers.run(
-      [session](store::Database& database) { return find_session(database, session); });
+  auto found = co_await find(session);
   if (!found) co_return std::unexpected(found.error());
   Plan plan;
   plan.session = *std::move(found);
@@ -288,7 +293,7 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   auto replay = co_await replay_of(plan.key, plan.digest);
   if (!replay) co_return std::unexpected(replay.error());
   if (*replay) co_return std::move(**replay);
-  auto type = task_type(contract::kDefaultTaskType);
+  auto type = task_type(plan.session.task_type);
   if (!type) co_return std::unexpected(type.error());
   plan.model = message.model.value_or(plan.session.model);
   plan.terms = terms_of(*type, std::move(message), services_.clock.now());
@@ -324,6 +329,7 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   run.id = RunId::create(services_.clock, services_.random);
   run.session = plan.session.id;
   run.agent = plan.session.agent;
+  run.task_type = plan.terms.entry.task_type;
   run.model = plan.model;
   run.workspaces = plan.session.workspaces;
   run.prompt = plan.terms.prompt;
@@ -410,12 +416,13 @@ Task<Result<Dispatched>> Dispatcher::replay(RunId run) {
   auto found = co_await services_.readers.run(
       [run](store::Database& database) { return find_run_in_session(database, run); });
   if (!found) co_return std::unexpected(found.error());
-  // What else it asks of the queue its dead letter says.
   Plan plan;
   plan.session = std::move(found->session);
   plan.model = found->run.model;
   plan.terms.prompt = found->run.prompt;
   plan.terms.limits = found->run.limits;
+  // What else it asks of the queue its dead letter says.
+  plan.terms.entry.task_type = found->run.task_type;
   plan.terms.entry.enqueued_at = plan.terms.entry.not_before = services_.clock.now();
   plan.replay_of = run;
   co_return co_await accept(std::move(plan));

@@ -49,6 +49,7 @@ class Dispatcher {
  private:
   struct Plan;
   [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
+  Task<Result<SessionRecord>> find(SessionId session);
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
   Task<Result<NewRun>> prepare(Plan plan);
   Result<Dispatched> record(store::Transaction& transaction, NewRun& fresh);

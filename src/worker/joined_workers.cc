@@ -41,6 +41,7 @@ struct JoinedWorkers::Desk {
   std::set<SessionId> released;  // and not yet confirmed
   bool lost_claim = false;       // since it was last heard of: it may be dead
   bool left = false;
+  bool dead = false;       // though processes of it may live, and be heard of
   os::AsyncEvent changed;  // what is asked of it
   os::AsyncEvent confirmed;
 };
@@ -60,28 +61,29 @@ struct JoinedWorkers::Held {
   [[nodiscard]] ClaimName name() const { return {claim().entry.run, claim().epoch}; }
 };
 
-JoinedWorkers::JoinedWorkers(Services const& services, Control& control)
-    : services_(services), control_(control) {}
+JoinedWorkers::JoinedWorkers(Services const& services, Control& control, PoolBook const& pools)
+    : services_(services), control_(control), pools_(pools) {}
 
 JoinedWorkers::~JoinedWorkers() = default;
 
-Status JoinedWorkers::join(WorkerCard card) {
+Result<WorkerCard> JoinedWorkers::join(WorkerCard given) {
   forget_silent();
+  auto complete = completed(std::move(given), pools_.pools());
+  if (!complete) return complete;
+  WorkerCard card = *std::move(complete);
   auto const known = desks_.find(card.id);
   if (known != desks_.end()) {
-    known->second->card = std::move(card);
+    known->second->card = card;
     known->second->heard_at = steady_clock::now();
-    return {};
+    return card;
   }
   if (desks_.size() >= kJoinedWorkersMax)
     return fail_next(ErrorCode::unavailable,
                      fmt::format("{} workers have joined already", desks_.size()),
                      "those that are not heard of for an hour are forgotten");
   log::info("worker-joined", {{"worker", card.id}, {"host", card.host}, {"mode", card.mode}});
-  WorkerId id = card.id;
-  desks_.emplace(std::move(id),
-                 std::make_shared<Desk>(std::move(card), services_.io.get_executor()));
-  return {};
+  desks_.emplace(card.id, std::make_shared<Desk>(card, services_.io.get_executor()));
+  return card;
 }
 
 void JoinedWorkers::forget_silent() {
@@ -116,6 +118,13 @@ std::vector<WorkerView> JoinedWorkers::list() const {
     views.push_back(std::move(view));
   }
   return views;
+}
+
+std::vector<broker::ClaimFilter> JoinedWorkers::filters() const {
+  std::vector<broker::ClaimFilter> all;
+  for (auto const& [id, desk] : desks_)
+    if (steady_clock::now() - desk->heard_at <= kSilence) all.push_back(desk->card.filter);
+  return all;
 }
 
 Result<JoinedWorkers::DeskPtr> JoinedWorkers::desk_of(WorkerId const& worker) {
@@ -168,6 +177,7 @@ Task<Result<std::vector<Assignment>>> JoinedWorkers::claim(ClaimWish wish) {
   auto const desk = desk_of(wish.worker);
   if (!desk) co_return std::unexpected(desk.error());
   Millis const lease = wish.lease;
+  wish.filter.labels = (*desk)->card.filter.labels;
   auto claims = co_await control_.claim(std::move(wish));
   if (!claims) co_return std::unexpected(claims.error());
   // While it waited it left, or lost what it had: then nobody may be there to take this up.
@@ -238,6 +248,32 @@ Task<Result<Orders>> JoinedWorkers::beat(WorkerId worker, std::vector<ClaimName>
   co_return orders;
 }
 
+Task<Status> JoinedWorkers::lose(WorkerId worker, std::vector<ClaimName> claims) {
+  auto const desk = desk_of(worker);
+  if (!desk) co_return std::unexpected(desk.error());
+  for (ClaimName const& claim : claims) {
+    auto const found = held_by(worker, claim);
+    if (!found) continue;
+    HeldPtr const held = *found;
+    log::warn("worker-lost-process", {{"worker", worker}, {"run", claim.run}});
+    held->turn->fenced = true;
+    broker::Claim lost = held->claim();
+    // Before the queue says so: the worker itself lives, and what it waits for is still wanted.
+    drop(held);
+    auto const said = co_await control_.lose(std::move(lost));
+    if (!said) co_return said;
+  }
+  co_return Status{};
+}
+
+Status JoinedWorkers::bereave(WorkerId const& worker) {
+  auto const desk = desk_of(worker);
+  if (!desk) return std::unexpected(desk.error());
+  (*desk)->dead = true;
+  (*desk)->confirmed.notify();
+  return {};
+}
+
 Task<Status> JoinedWorkers::take_step(WorkerId worker, RunId run, WireStep step) {
   ClaimName const claim{.run = run, .epoch = step.epoch};
   auto const found = held_by(worker, claim);
@@ -298,6 +334,7 @@ Task<Status> JoinedWorkers::store_end(HeldPtr held, WireStep step, RunRecord run
   run.turns = std::max(run.turns, turn.run.turns);
   run.phases.model_ms = turn.run.phases.model_ms;
   run.cost_microdollars = turn.budget.spent();
+  run.reserved_microdollars = turn.budget.reserved();
   run.usage = held->usage_before;
   run.usage += turn.budget.usage();
   Step durable{.claim = held->claim(),
@@ -378,15 +415,16 @@ Task<void> JoinedWorkers::release_from(SessionId session, WorkerId worker) {
   if (found == desks_.end()) co_return;
   DeskPtr const desk = found->second;
   // Nobody would answer; a unit ends by itself once its worker is gone.
-  if (desk->lost_claim || steady_clock::now() - desk->heard_at > kSilence) co_return;
+  if (desk->dead || desk->lost_claim || steady_clock::now() - desk->heard_at > kSilence) co_return;
   desk->released.insert(session);
   desk->changed.notify();
   auto const deadline = steady_clock::now() + kReleaseWait;
-  while (!desk->left && desk->released.contains(session) && steady_clock::now() < deadline) {
+  auto const is_gone = [&desk] { return desk->left || desk->dead; };
+  while (!is_gone() && desk->released.contains(session) && steady_clock::now() < deadline) {
     auto const seen = desk->confirmed.version();
     co_await desk->confirmed.wait(seen, deadline);
   }
-  if (desk->released.contains(session) && !desk->left)
+  if (desk->released.contains(session) && !is_gone())
     log::warn("unit-not-released", {{"session", session}, {"worker", worker}});
 }
 

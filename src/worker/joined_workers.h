@@ -13,20 +13,11 @@
 #include <vector>
 
 #include "worker/control.h"
+#include "worker/pool_book.h"
 #include "worker/services.h"
 #include "worker/wire.h"
 
 namespace drover::worker {
-
-// What a worker says of itself.
-struct WorkerCard {
-  WorkerId id;
-  std::string host;
-  std::string mode;
-  std::size_t slots = 0;
-  broker::ClaimFilter filter;
-  std::map<std::string, std::string> labels;
-};
 
 struct WorkerView {
   WorkerCard card;
@@ -46,16 +37,19 @@ inline constexpr Millis kLeaseMax{60 * 60'000};
 
 class JoinedWorkers {
  public:
-  JoinedWorkers(Services const& services, Control& control);
+  JoinedWorkers(Services const& services, Control& control, PoolBook const& pools);
   ~JoinedWorkers();
   JoinedWorkers(JoinedWorkers const&) = delete;
   JoinedWorkers& operator=(JoinedWorkers const&) = delete;
 
-  // Again with the same id changes the card. unavailable when there are too many.
-  [[nodiscard]] Status join(WorkerCard card);
+  // Again with the same id changes the card. The card as it holds: what it leaves open is as its
+  // pools say. unavailable when there are too many, conflict where its pools disagree.
+  [[nodiscard]] Result<WorkerCard> join(WorkerCard card);
   // What it still holds goes back to the queue.
   Task<Status> leave(WorkerId worker);
   [[nodiscard]] std::vector<WorkerView> list() const;
+  // What those take that were heard of lately.
+  [[nodiscard]] std::vector<broker::ClaimFilter> filters() const;
 
   // not_found for a worker that did not join, here and below: it joins again.
   Task<Result<std::vector<Assignment>>> claim(ClaimWish wish);
@@ -64,6 +58,10 @@ class JoinedWorkers {
   // Renews the claims, and waits up to `wait` for orders newer than `seen`.
   Task<Result<Orders>> beat(WorkerId worker, std::vector<ClaimName> claims, std::uint64_t seen,
                             Millis wait);
+  // What worked on these is dead: they go the way of claims whose lease has run out.
+  Task<Status> lose(WorkerId worker, std::vector<ClaimName> claims);
+  // Its processes say that the worker itself is dead: nobody answers for its warm units.
+  [[nodiscard]] Status bereave(WorkerId const& worker);
   // The worker has no warm unit of the session any more.
   [[nodiscard]] Status confirm_release(WorkerId const& worker, SessionId const& session);
   // conflict when the claim is over. A step that was taken already is so again.
@@ -100,6 +98,7 @@ class JoinedWorkers {
 
   Services const& services_;
   Control& control_;
+  PoolBook const& pools_;
   std::map<WorkerId, DeskPtr> desks_;
   std::map<RunId, HeldPtr> held_;
   std::function<void()> sessions_changed_;

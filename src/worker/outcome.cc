@@ -11,6 +11,8 @@ using contract::RunState;
 
 // So long nobody is offered a run that a machine could not work on: it would be the same one again.
 constexpr Millis kElsewhereDelay{10'000};
+// Between two looks whether a disk has room again.
+constexpr Millis kRoomDelay{2'000};
 
 Outcome failed(RunReason reason, std::string detail) {
   Outcome outcome;
@@ -28,29 +30,11 @@ RunReason reason_of(RunReason word) {
     case RunReason::budget_exhausted:
     case RunReason::prompt_too_long:
     case RunReason::model_error:
-    case RunReason::session_error:
     case RunReason::interrupted:
       return word;
     default:
       return RunReason::unit_failed;
   }
-}
-
-Outcome after_done(TurnEnd const& end) {
-  if (end.ok) {
-    Outcome outcome;
-    bool const asks = end.reason == RunReason::waiting_input;
-    outcome.reason = asks ? RunReason::waiting_input : RunReason::completed;
-    outcome.state = contract::resting_state(outcome.reason);
-    if (asks) outcome.detail = end.detail;
-    outcome.tree = TreeAction::commit;
-    outcome.keep_unit = true;
-    return outcome;
-  }
-  // The unit ended its turn in order and its history is whole, so the session can go on with it.
-  Outcome outcome = failed(reason_of(end.reason), end.detail);
-  outcome.keep_unit = true;
-  return outcome;
 }
 
 Outcome again_or_failed(RunReason reason, std::string_view what, TurnEnd const& end,
@@ -65,16 +49,38 @@ Outcome again_or_failed(RunReason reason, std::string_view what, TurnEnd const& 
   return again;
 }
 
+Outcome after_done(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max) {
+  if (end.ok) {
+    Outcome outcome;
+    bool const asks = end.reason == RunReason::waiting_input;
+    outcome.reason = asks ? RunReason::waiting_input : RunReason::completed;
+    outcome.state = contract::resting_state(outcome.reason);
+    if (asks) outcome.detail = end.detail;
+    outcome.tree = TreeAction::commit;
+    outcome.keep_unit = true;
+    return outcome;
+  }
+  // The disk that failed may have been full for a moment.
+  if (end.reason == RunReason::session_error)
+    return again_or_failed(end.reason, "the session's files could not be used", end, attempts,
+                           attempts_max);
+  // The unit ended its turn in order and its history is whole, so the session can go on with it.
+  Outcome outcome = failed(reason_of(end.reason), end.detail);
+  outcome.keep_unit = true;
+  return outcome;
+}
+
 }  // namespace
 
 bool counts_as_attempt(RunReason reason) {
-  return reason == RunReason::lost || reason == RunReason::no_progress;
+  return reason == RunReason::lost || reason == RunReason::no_progress ||
+         reason == RunReason::session_error;
 }
 
 Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_max) {
   switch (end.kind) {
     case TurnEnd::Kind::done:
-      return after_done(end);
+      return after_done(end, attempts, attempts_max);
     case TurnEnd::Kind::unit_lost:
       return again_or_failed(RunReason::lost, "the unit was lost", end, attempts, attempts_max);
     case TurnEnd::Kind::silent:
@@ -99,6 +105,7 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
       again.reason = RunReason::no_space;
       again.detail = end.detail;
       again.counts = false;
+      again.delay = kRoomDelay;
       return again;
     }
     case TurnEnd::Kind::timed_out:

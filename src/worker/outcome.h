@@ -17,7 +17,7 @@ struct TurnEnd {
     out_of_memory,  // likewise, and the memory limit says why
     start_failed,   // no unit came up
     misplaced,      // a folder of the run is not on this machine
-    no_space,       // likewise, because the disk of the state folder is full
+    no_space,       // a disk that the unit writes to is full
     timed_out,      // the run's deadline passed
     silent,         // the unit said nothing for too long
     cancelled,      // somebody asked for it

@@ -70,14 +70,20 @@ TEST(Outcome, ARunWhoseFoldersAreElsewhereWaitsAWhileForAnother) {
 
 TEST(Outcome, ALostOrSilentUnitIsTriedAgainUntilItsAttemptsAreUsed) {
   for (auto const& [kind, reason] : {std::pair{Kind::unit_lost, RunReason::lost},
-                                     std::pair{Kind::silent, RunReason::no_progress}}) {
+                                     std::pair{Kind::silent, RunReason::no_progress},
+                                     std::pair{Kind::done, RunReason::session_error}}) {
     for (std::int64_t attempt = 1; attempt < kAttemptsMax; ++attempt) {
-      Outcome const again = decide(end_of(kind), attempt, kAttemptsMax);
+      TurnEnd end = end_of(kind);
+      end.reason = reason;
+      Outcome const again = decide(end, attempt, kAttemptsMax);
       EXPECT_EQ(again.state, RunState::queued);
       EXPECT_EQ(again.reason, reason);
+      EXPECT_TRUE(counts_as_attempt(reason));
       EXPECT_EQ(again.tree, TreeAction::leave);
     }
-    Outcome const last = decide(end_of(kind), kAttemptsMax, kAttemptsMax);
+    TurnEnd end = end_of(kind);
+    end.reason = reason;
+    Outcome const last = decide(end, kAttemptsMax, kAttemptsMax);
     EXPECT_EQ(last.state, RunState::failed);
     EXPECT_EQ(last.reason, reason);
   }

@@ -23,6 +23,8 @@ struct SessionRecord {
   std::string subject;
   std::string launcher;
   std::string tenant;  // whose share of the workers its runs take; empty: the subject's
+  // What a message's run is, where nobody says otherwise: that of the session's first run.
+  std::string task_type;
   AgentId agent;
   std::string model;                  // as the user named it: "anthropic/…", "scripted:…"
   std::string runner{kNativeRunner};  // what drives it; others are third-party workers'
@@ -46,6 +48,7 @@ struct RunRecord {
   RunId id;
   SessionId session;
   AgentId agent;
+  std::string task_type;
   std::string model;
   std::vector<contract::WorkspaceGrant> workspaces;
   contract::RunState state = contract::RunState::queued;
@@ -62,6 +65,9 @@ struct RunRecord {
   std::vector<CommitRecord> commits;
   model::Usage usage;
   std::int64_t cost_microdollars = 0;
+  // What model calls under way may cost at the most. Whoever takes the run over, or ends it, counts
+  // it as spent: nobody can know better any more.
+  std::int64_t reserved_microdollars = 0;
   bool cancel_requested = false;
   std::optional<RunId> replay_of;  // the run whose dead letter became this one
   contract::Phases phases;

@@ -65,7 +65,7 @@ json::array texts(std::vector<std::string> const& all) {
 
 json::object print(WorkerCard const& card) {
   json::object labels;
-  for (auto const& [name, value] : card.labels)
+  for (auto const& [name, value] : card.filter.labels)
     labels[name] = json::string{value};
   return {{"host", json::string{card.host}},
           {"mode", json::string{card.mode}},
@@ -73,6 +73,33 @@ json::object print(WorkerCard const& card) {
           {"pools", texts(card.filter.pools)},
           {"task_types", texts(card.filter.task_types)},
           {"labels", std::move(labels)}};
+}
+
+Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_view key) {
+  std::vector<std::string> names;
+  auto const* const value = object.find(key);
+  auto const* const items = value == nullptr ? nullptr : value->if_array();
+  if (items == nullptr) return fail(ErrorCode::upstream, "/{}: expected an array of names", key);
+  for (json::value const& item : *items) {
+    auto const* const name = item.if_string();
+    if (name == nullptr) return fail(ErrorCode::upstream, "/{}: expected names", key);
+    names.emplace_back(*name);
+  }
+  return names;
+}
+
+Result<broker::Labels> labels_at(JsonObject const& object) {
+  broker::Labels labels;
+  auto const* const value = object.find("labels");
+  auto const* const members = value == nullptr ? nullptr : value->if_object();
+  if (members == nullptr) return fail(ErrorCode::upstream, "/labels: expected an object");
+  for (auto const& [name, label] : *members) {
+    auto const* const given = label.if_string();
+    if (given == nullptr)
+      return fail(ErrorCode::upstream, "/labels/{}: expected a text", std::string_view{name});
+    labels.emplace(name, *given);
+  }
+  return labels;
 }
 
 }  // namespace
@@ -126,6 +153,8 @@ Task<Result<json::value>> RemoteControl::send_known(net::HttpClient& client, Cal
   Call again = call;
   auto first = co_await send(client, std::move(call));
   if (first || first.error().code != ErrorCode::not_found || leaving_) co_return first;
+  // The claim is over with the server that gave it.
+  if (is_guest_) co_return fail(ErrorCode::conflict, "{}", first.error().message);
   auto const joined = co_await join();
   if (!joined) co_return std::unexpected(joined.error());
   if (joined_again_) joined_again_();
@@ -140,8 +169,18 @@ Task<Result<RemoteControl::Joined>> RemoteControl::join() {
   if (!object) co_return std::unexpected(object.error());
   auto folder = object->string("session_folder");
   if (!folder) co_return std::unexpected(folder.error());
+  // What this worker left open, its pools have said.
+  auto const mode = object->string("mode");
+  if (!mode) co_return std::unexpected(mode.error());
+  auto types = names_at(*object, "task_types");
+  if (!types) co_return std::unexpected(types.error());
+  auto labels = labels_at(*object);
+  if (!labels) co_return std::unexpected(labels.error());
+  options_.card.mode = *mode;
+  options_.card.filter.task_types = *std::move(types);
+  options_.card.filter.labels = *std::move(labels);
   log::info("joined", {{"server", net::url_for_people(options_.url)}, {"as", options_.card.id}});
-  co_return Joined{.session_folder = *std::move(folder)};
+  co_return Joined{.session_folder = *std::move(folder), .card = options_.card};
 }
 
 void RemoteControl::listen(std::function<void(Orders const&)> handler) {
@@ -183,10 +222,18 @@ Task<void> RemoteControl::leave() {
   close_claims();
   orders_client_.reset();
   co_await tasks_.join();
+  if (is_guest_) co_return;
   json::object nothing;
   Call call{.method = "DELETE", .path = "", .body = std::move(nothing), .answer = kLeaveAnswer};
   auto const left = co_await send(client_, std::move(call));
   if (!left) log::warn("not-left-in-order", {{"reason", left.error().text()}});
+}
+
+void RemoteControl::adopt(Assignment assignment) {
+  is_guest_ = true;
+  adopted_ = assignment.claim;
+  RunId run = assignment.run.id;
+  assigned_.insert_or_assign(std::move(run), std::move(assignment));
 }
 
 void RemoteControl::close_claims() {
@@ -196,6 +243,11 @@ void RemoteControl::close_claims() {
 
 Task<Result<std::vector<broker::Claim>>> RemoteControl::claim(ClaimWish wish) {
   if (closed_) co_return std::vector<broker::Claim>{};
+  if (is_guest_) {
+    std::vector<broker::Claim> one;
+    if (adopted_) one.push_back(*std::exchange(adopted_, std::nullopt));
+    co_return one;
+  }
   Millis const wait = std::min(wish.wait, kPoll);
   json::object body{{"wait_ms", wait.count()},
                     {"lease_ms", wish.lease.count()},
@@ -299,6 +351,28 @@ Task<Status> RemoteControl::send_step(Step const& step, WireStep wire) {
     log::warn("step-sent-again", {{"run", run}, {"reason", answer.error().text()}});
     co_await pause(kStepRetry);
   }
+}
+
+Task<Status> RemoteControl::say_orphaned() {
+  json::object body{{"orphan", true}};
+  Call call{
+      .method = "POST", .path = "/heartbeat", .body = std::move(body), .answer = kLeaveAnswer};
+  auto const answer = co_await send(client_, std::move(call));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Status{};
+}
+
+void RemoteControl::hand_over(RunId const& run) {
+  lines_.erase(run);
+}
+
+Task<Status> RemoteControl::lose(broker::Claim claim) {
+  std::vector<broker::Claim> claims{std::move(claim)};
+  json::object body{{"died", names_of(claims)}};
+  Call call{.method = "POST", .path = "/heartbeat", .body = std::move(body), .answer = kStepAnswer};
+  auto const answer = co_await send(client_, std::move(call));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Status{};
 }
 
 Task<Status> RemoteControl::append(Step step, Room room) {

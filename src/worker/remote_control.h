@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/secret.h"
@@ -34,8 +35,14 @@ class RemoteControl final : public Control {
 
   struct Joined {
     std::string session_folder;  // of the server
+    WorkerCard card;             // with what it left open
   };
+  // What the first one says stays, also at a server that has started anew.
   Task<Result<Joined>> join();
+  // In place of join(): works on this one claim, of a worker that has joined and speaks for itself.
+  void adopt(Assignment assignment);
+  // That worker is dead: nobody is to wait for it.
+  Task<Status> say_orphaned();
   // Hears what the server asks of this worker, until leave().
   void listen(std::function<void(Orders const&)> handler);
   // Called when a server that did not know this worker any more has been joined again: it does not
@@ -50,6 +57,8 @@ class RemoteControl final : public Control {
   void close_claims() override;
   Task<Result<Assignment>> take(broker::Claim claim) override;
   Task<Result<std::vector<RunId>>> renew(std::vector<broker::Claim> claims, Millis lease) override;
+  void hand_over(RunId const& run) override;
+  Task<Status> lose(broker::Claim claim) override;
   Task<Status> append(Step step, Room room) override;
   Task<Status> record(Step step, Room room) override;
   Task<Status> finish(Step step, SessionRecord session) override;
@@ -85,6 +94,8 @@ class RemoteControl final : public Control {
   std::map<RunId, Assignment> assigned_;          // and not yet taken
   std::map<RunId, std::shared_ptr<Line>> lines_;  // shared with the step under way
   std::function<void()> joined_again_;
+  std::optional<broker::Claim> adopted_;  // and not yet claimed
+  bool is_guest_ = false;                 // it adopted a claim
   bool closed_ = false;
   bool leaving_ = false;
 };

@@ -18,12 +18,18 @@ broker::QueueEntry renewed(broker::QueueEntry const& dead, broker::QueueEntry co
   broker::QueueEntry entry = fresh;
   entry.task_type = dead.task_type;
   entry.pool = dead.pool;
+  entry.labels = dead.labels;
   entry.tenant = dead.tenant;
   entry.priority = dead.priority;
   entry.fifo_groups = dead.fifo_groups;
   entry.keys = dead.keys;
   entry.retry = dead.retry;
   return entry;
+}
+
+// Of calls that nobody waits for any more.
+void count_reserved(RunRecord& run) {
+  run.cost_microdollars += std::exchange(run.reserved_microdollars, 0);
 }
 
 }  // namespace
@@ -126,13 +132,22 @@ Status write_run(store::Transaction& transaction, broker::OutputStreams& streams
   return append_events(transaction, streams, run, more);
 }
 
+Status record_spend(store::Transaction& transaction, broker::OutputStreams& streams,
+                    RunRecord const& run, std::vector<broker::EventDraft> const& events) {
+  DROVER_TRY(update_spend(transaction.db(), run));
+  if (events.empty()) return {};
+  return append_events(transaction, streams, run, events);
+}
+
 Status finish_run(store::Transaction& transaction, broker::OutputStreams& streams,
                   RunRecord const& run, contract::RunState from,
                   std::vector<broker::EventDraft> more) {
-  more.push_back(state_event(run, from));
-  more.push_back(complete_event(run));
-  DROVER_TRY(update_run(transaction.db(), run));
-  return append_events(transaction, streams, run, more);
+  RunRecord ended = run;
+  count_reserved(ended);
+  more.push_back(state_event(ended, from));
+  more.push_back(complete_event(ended));
+  DROVER_TRY(update_run(transaction.db(), ended));
+  return append_events(transaction, streams, ended, more);
 }
 
 Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& streams,
@@ -143,6 +158,7 @@ Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& str
   contract::RunState const from = run.state;
   run.epoch = static_cast<std::int64_t>(claim.epoch);
   run.attempts += 1;
+  count_reserved(run);
   if (!run.started_at) {
     run.started_at = now;
     run.phases.queue_ms = ms_between(run.created_at, now);

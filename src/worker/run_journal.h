@@ -57,6 +57,13 @@ struct RecordedRun {
                                RunRecord const& run, contract::RunState from,
                                std::vector<broker::EventDraft> more = {});
 
+// What a model call used and cost, with its event; `reserved_microdollars` is that of the calls
+// still under way. Nothing else of the run is written: a call may end when its turn has ended, and
+// somebody else has brought the run on. conflict ("fenced") when the attempt is over.
+[[nodiscard]] Status record_spend(store::Transaction& transaction, broker::OutputStreams& streams,
+                                  RunRecord const& run,
+                                  std::vector<broker::EventDraft> const& events);
+
 // The end of a run: row, state event, terminal event. The caller takes it off the queue in the same
 // transaction.
 [[nodiscard]] Status finish_run(store::Transaction& transaction, broker::OutputStreams& streams,

@@ -118,6 +118,70 @@ TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
   EXPECT_EQ(find()->state, RunState::cancelled);
 }
 
+// The server died while a call was under way: it is billed, and nobody will know for how much.
+TEST_F(RunJournal, WhatACallMayCostIsSpentOnceNobodyWaitsForIt) {
+  claim();
+  auto run = find();
+  ASSERT_TRUE(run);
+  auto const spend = [&](std::int64_t cost, std::int64_t reserved) {
+    run->cost_microdollars = cost;
+    run->reserved_microdollars = reserved;
+    return write([&](store::Transaction& transaction) {
+      return record_spend(transaction, *streams, *run, {});
+    });
+  };
+  ASSERT_TRUE(spend(0, 500));
+  ASSERT_TRUE(spend(120, 0));
+  ASSERT_TRUE(spend(120, 700));
+  clock.advance(Millis{1'001});
+  queue->tick();
+  auto const second = claim();
+  auto again = find();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->cost_microdollars, 820);
+  EXPECT_EQ(again->reserved_microdollars, 0);
+  auto const late = spend(130, 0);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::conflict);
+
+  again->reserved_microdollars = 80;
+  again->state = RunState::failed;
+  again->reason = RunReason::timeout;
+  again->finished_at = clock.now();
+  SessionRecord session;
+  session.id = again->session;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return end_claimed_run(transaction, *streams, *queue, second, *again, session,
+                           RunState::claimed, {}, clock.now());
+  }));
+  EXPECT_EQ(find()->cost_microdollars, 900);
+}
+
+// A call may end when its turn has ended and the change is being governed.
+TEST_F(RunJournal, ALateCallChangesNothingButWhatWasSpent) {
+  claim();
+  auto run = find();
+  ASSERT_TRUE(run);
+  RunRecord turn = *run;
+  turn.state = RunState::running;
+  run->state = RunState::committing;
+  run->reason = RunReason::timeout;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return write_run(transaction, *streams, *run, RunState::claimed);
+  }));
+  turn.cost_microdollars = 40;
+  turn.turns = 3;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return record_spend(transaction, *streams, turn, {});
+  }));
+  auto const after = find();
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->state, RunState::committing);
+  EXPECT_EQ(after->reason, RunReason::timeout);
+  EXPECT_EQ(after->cost_microdollars, 40);
+  EXPECT_EQ(after->turns, 3);
+}
+
 // Between its dispatch and each step of its life.
 TEST_F(RunJournal, ARunStaysReadableWhenTheClockIsSetBack) {
   clock.set_wall(clock.now() - std::chrono::hours{1});

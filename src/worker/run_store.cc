@@ -21,12 +21,13 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant, s.runner";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant, s.task_type, s.runner";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
     " idempotency_key, body_digest, epoch, attempts, turns, reply, commits, usage, cost_micro,"
-    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of, answer_by_ms";
+    " cancel_requested, phases, created_ms, started_ms, finished_ms, replay_of, answer_by_ms,"
+    " task_type, reserved_micro";
 
 json::string text(std::string const& value) {
   return json::string{value};
@@ -108,7 +109,8 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.updated_at = from_unix_ms(row.integer(12));
   session.removed = !row.is_null(13);
   session.tenant = row.text(14);
-  session.runner = row.text(15);
+  session.task_type = row.text(15);
+  session.runner = row.text(16);
   return session;
 }
 
@@ -161,6 +163,8 @@ Result<RunRecord> read_run(store::Statement const& row) {
   run.finished_at = from_column(row, column++);
   if (!row.is_null(column)) run.replay_of = RunId::trusted(std::string{row.text(column)});
   run.answer_by = from_column(row, ++column);
+  run.task_type = row.text(++column);
+  run.reserved_microdollars = row.integer(++column);
   return run;
 }
 
@@ -183,7 +187,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(16), std::string{row.text(17)}};
+  return SessionSummary{*std::move(session), row.integer(17), std::string{row.text(18)}};
 }
 
 constexpr std::string_view kSummary =
@@ -220,18 +224,24 @@ std::vector<store::Migration> run_migrations() {
       {"worker", 5, "runs that wait for an answer",
        "ALTER TABLE runs ADD COLUMN answer_by_ms INTEGER;"
        "CREATE INDEX runs_to_answer ON runs(answer_by_ms) WHERE answer_by_ms IS NOT NULL"},
-      {"third_party", 1, "the runner of a session",
+      {"worker", 6, "the task types of sessions and runs",
+       "ALTER TABLE sessions ADD COLUMN task_type TEXT NOT NULL DEFAULT 'background-agent';"
+       "ALTER TABLE runs ADD COLUMN task_type TEXT NOT NULL DEFAULT 'background-agent'"},
+      {"worker", 7, "what model calls under way may cost",
+       "ALTER TABLE runs ADD COLUMN reserved_micro INTEGER NOT NULL DEFAULT 0"},
+      {"worker", 8, "the runner of a session",
        "ALTER TABLE sessions ADD COLUMN runner TEXT NOT NULL DEFAULT 'native'"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
   DROVER_TRY(database.run(
       "INSERT INTO sessions(id, subject, launcher, agent, model, workspaces, tools, worktree,"
-      " branch, note, created_ms, updated_ms, tenant, runner) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      " branch, note, created_ms, updated_ms, tenant, task_type, runner)"
+      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       session.id.str(), session.subject, session.launcher, session.agent.str(), session.model,
       json::serialize(print(session.workspaces)), fmt::format("{}", fmt::join(session.tools, ",")),
       session.worktree, session.branch, session.note, to_unix_ms(session.created_at),
-      to_unix_ms(session.updated_at), session.tenant, session.runner));
+      to_unix_ms(session.updated_at), session.tenant, session.task_type, session.runner));
   session.number = database.last_insert_id();
   return {};
 }
@@ -303,7 +313,7 @@ Status insert_run(store::Database& database, RunRecord const& run) {
   if (!run.idempotency_key.empty()) key = run.idempotency_key;
   return database.run(
       fmt::format(
-          "INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+          "INSERT INTO runs({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
           kRunColumns),
       run.id.str(), run.session.str(), run.agent.str(), run.model,
       json::serialize(print(run.workspaces)), contract::to_string(run.state), reason_text(run),
@@ -311,7 +321,8 @@ Status insert_run(store::Database& database, RunRecord const& run) {
       run.epoch, run.attempts, run.turns, run.reply, json::serialize(print(run.commits)),
       json::serialize(print(run.usage)), run.cost_microdollars, run.cancel_requested ? 1 : 0,
       contract::print(run.phases), to_unix_ms(run.created_at), to_ms(run.started_at),
-      to_ms(run.finished_at), replay_of, to_ms(run.answer_by));
+      to_ms(run.finished_at), replay_of, to_ms(run.answer_by), run.task_type,
+      run.reserved_microdollars);
 }
 
 namespace {
@@ -327,11 +338,21 @@ Status update_run(store::Database& database, RunRecord const& run) {
   DROVER_TRY(database.run(
       "UPDATE runs SET state=?1, reason=?2, detail=?3, epoch=?4, attempts=?5, turns=?6, reply=?7,"
       " commits=?8, usage=?9, cost_micro=?10, phases=?11, started_ms=?12, finished_ms=?13,"
-      " answer_by_ms=?15 WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
+      " answer_by_ms=?15, reserved_micro=?16 WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
       contract::to_string(run.state), reason_text(run), run.detail, run.epoch, run.attempts,
       run.turns, run.reply, json::serialize(print(run.commits)), json::serialize(print(run.usage)),
       run.cost_microdollars, contract::print(run.phases), to_ms(run.started_at),
-      to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by)));
+      to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by), run.reserved_microdollars));
+  if (database.changes() != 1) return std::unexpected(fenced(run));
+  return {};
+}
+
+Status update_spend(store::Database& database, RunRecord const& run) {
+  DROVER_TRY(database.run(
+      "UPDATE runs SET turns=?, usage=?, cost_micro=?, reserved_micro=?, phases=?"
+      " WHERE id=? AND epoch=? AND finished_ms IS NULL",
+      run.turns, json::serialize(print(run.usage)), run.cost_microdollars,
+      run.reserved_microdollars, contract::print(run.phases), run.id.str(), run.epoch));
   if (database.changes() != 1) return std::unexpected(fenced(run));
   return {};
 }
@@ -428,6 +449,7 @@ json::object to_json(RunRecord const& run) {
   json::object object{{"id", text(run.id.str())},
                       {"session", text(run.session.str())},
                       {"agent", text(run.agent.str())},
+                      {"task_type", text(run.task_type)},
                       {"model", text(run.model)},
                       {"workspaces", print(run.workspaces)},
                       {"state", contract::to_string(run.state)},
@@ -457,6 +479,7 @@ json::object to_json(SessionSummary const& summary) {
   SessionRecord const& session = summary.session;
   json::object object{{"id", text(session.id.str())},
                       {"agent", text(session.agent.str())},
+                      {"task_type", text(session.task_type)},
                       {"model", text(session.model)},
                       {"runner", text(session.runner)},
                       {"workspaces", print(session.workspaces)},

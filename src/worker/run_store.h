@@ -40,6 +40,9 @@ struct SessionSummary {
 // Everything that changes in the life of a run. conflict ("fenced") when the stored epoch is
 // higher.
 [[nodiscard]] Status update_run(store::Database& database, RunRecord const& run);
+// What its model calls used, cost and may yet cost, and nothing else of the run. conflict
+// ("fenced") when it has ended or another attempt has begun.
+[[nodiscard]] Status update_spend(store::Database& database, RunRecord const& run);
 // conflict ("fenced") when the run has ended or its stored epoch is higher.
 [[nodiscard]] Status require_attempt(store::Database& database, RunRecord const& run);
 [[nodiscard]] Status request_cancel(store::Database& database, RunId const& id);

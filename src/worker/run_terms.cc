@@ -54,6 +54,7 @@ broker::QueueEntry entry_of(contract::TaskType const& type, WallTime now) {
   broker::QueueEntry entry;
   entry.task_type = type.name;
   entry.pool = type.pool;
+  entry.labels = type.labels;
   entry.priority = broker::priority_of(static_cast<broker::PriorityLevel>(type.priority));
   entry.retry = retry_policy_of(type.retry);
   entry.enqueued_at = now;

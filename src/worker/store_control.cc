@@ -69,6 +69,7 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
   }
   std::string name = loaded->run.model;
   auto model = co_await services_.models.prepare(std::move(name));
+  auto const type = services_.task_types.find(claim.entry.task_type);
   SessionId const session = loaded->session.id;
   WorkerId const before = std::exchange(served_[session], claim.worker);
   bool const served_last = before == claim.worker;
@@ -79,7 +80,8 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
                        .session = std::move(loaded->session),
                        .folders = std::move(folders),
                        .model = std::move(model),
-                       .served_last = served_last};
+                       .served_last = served_last,
+                       .interactive = type && type->type.interactive};
 }
 
 Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> claims,
@@ -88,6 +90,10 @@ Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> 
   for (broker::Claim const& claim : claims)
     if (!services_.queue.renew(claim, lease)) lost.push_back(claim.entry.run);
   co_return lost;
+}
+
+Task<Status> StoreControl::lose(broker::Claim claim) {
+  co_return services_.queue.renew(claim, Millis{0});
 }
 
 Task<Status> StoreControl::append(Step step, Room room) {
@@ -125,6 +131,16 @@ Task<Status> StoreControl::put_back(PutBack back) {
   co_return co_await write(std::move(job), Room::of_ends);
 }
 
+// On disk before the call is on its way: it is billed whatever becomes of this process.
+Task<Status> StoreControl::reserve_spend(TurnPtr turn) {
+  turn->run.reserved_microdollars = turn->budget.reserved();
+  if (turn->run.reserved_microdollars == 0) co_return Status{};
+  RunRecord const run = turn->run;
+  co_return co_await services_.writer.run([this, run](store::Transaction& transaction) {
+    return record_spend(transaction, services_.streams, run, {});
+  });
+}
+
 Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
                                        net::HttpReply& reply) {
   bool gone = false;
@@ -134,21 +150,29 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
     co_await services_.reserve.wait_change(std::chrono::steady_clock::now() + kRoomLook);
   if (gone || turn->over || turn->fenced) co_return std::unexpected(turn_is_over());
   std::string session = turn->run.session.str();
-  gateway::CallReport const report = co_await services_.models.serve(
-      std::move(request), reply, turn->model, turn->budget, std::move(session));
+  gateway::ModelProxy::OnReserved on_reserved = [this, turn] { return reserve_spend(turn); };
+  gateway::CallReport const report =
+      co_await services_.models.serve(std::move(request), reply, turn->model, turn->budget,
+                                      std::move(session), std::move(on_reserved));
   turn->run.phases.model_ms += report.duration.count();
-  if (report.cost_microdollars == 0 && report.usage == model::Usage{}) co_return Status{};
+  bool const spent = report.cost_microdollars != 0 || report.usage != model::Usage{};
+  bool const was_reserved = turn->run.reserved_microdollars != turn->budget.reserved();
+  if (!spent && !was_reserved) co_return Status{};
   turn->run.usage += report.usage;
   turn->run.cost_microdollars = turn->budget.spent();
-  turn->run.turns += 1;
+  turn->run.reserved_microdollars = turn->budget.reserved();
+  std::vector<broker::EventDraft> events;
+  if (spent) {
+    turn->run.turns += 1;
+    events.push_back(
+        draft(contract::EventType::usage,
+              contract::usage_draft(head_of(turn->run), usage_of_call(report),
+                                    turn->model.route.model, report.duration.count())));
+  }
   RunRecord const after = turn->run;
-  broker::EventDraft const event =
-      draft(contract::EventType::usage,
-            contract::usage_draft(head_of(after), usage_of_call(report), turn->model.route.model,
-                                  report.duration.count()));
-  auto const stored = co_await services_.writer.run(
-      [this, after, event](store::Transaction& transaction) -> Status {
-        return write_run(transaction, services_.streams, after, after.state, {event});
+  auto const stored =
+      co_await services_.writer.run([this, after, events](store::Transaction& transaction) {
+        return record_spend(transaction, services_.streams, after, events);
       });
   // The answer is with the unit already; what failed is the record of its cost.
   if (!stored)

@@ -22,6 +22,8 @@ class StoreControl final : public Control {
   void close_claims() override { closed_ = true; }
   Task<Result<Assignment>> take(broker::Claim claim) override;
   Task<Result<std::vector<RunId>>> renew(std::vector<broker::Claim> claims, Millis lease) override;
+  void hand_over(RunId const&) override {}
+  Task<Status> lose(broker::Claim claim) override;
   Task<Status> append(Step step, Room room) override;
   Task<Status> record(Step step, Room room) override;
   Task<Status> finish(Step step, SessionRecord session) override;
@@ -29,6 +31,7 @@ class StoreControl final : public Control {
   Task<Status> serve_model(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
 
  private:
+  Task<Status> reserve_spend(TurnPtr turn);
   template <class Work>
   Task<Status> write(Work work, Room room);
 

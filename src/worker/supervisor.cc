@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "worker/disk_room.h"
 #include "worker/placement.h"
 #include "worker/run_journal.h"
 #include "worker/waiting.h"
@@ -25,6 +26,7 @@ using contract::RunState;
 using std::chrono::steady_clock;
 
 constexpr Millis kRetryWrite{1'000};
+constexpr Millis kRetryStart{1'000};
 
 TurnEnd end_of(TurnEnd::Kind kind, std::string detail = {}) {
   TurnEnd end;
@@ -178,17 +180,30 @@ Task<TurnEnd> Supervisor::drive() {
   co_return co_await wait_for_end();
 }
 
-// Where the state folder's disk is the full one, the run waits in the queue until it has room. A
-// reserve that can be allocated again at once says that it is another.
+// That of the state folder, from where nothing new is begun then, or of a workspace.
+Task<bool> Supervisor::disk_is_full() {
+  std::vector<std::string> others;
+  for (workspace::CheckedOut const& checkout : checkouts_)
+    others.push_back(checkout.path);
+  co_return co_await parts_.pool.run(
+      [ours = session_root(parts_.options), others = std::move(others), reserve = &parts_.reserve] {
+        if (has_room(ours)) return !std::ranges::all_of(others, has_room);
+        reserve->give_up();
+        return true;
+      });
+}
+
+// On a full disk the run waits in the queue. One that has room may have had none a moment ago.
 Task<TurnEnd> Supervisor::no_start(Error error) {
   TurnEnd end = end_of(TurnEnd::Kind::start_failed, error.text());
   if (error.code != ErrorCode::no_space) co_return end;
-  auto const room = co_await parts_.pool.run([reserve = &parts_.reserve]() -> Status {
-    reserve->give_up();
-    return reserve->hold();
-  });
-  if (!room) end.kind = TurnEnd::Kind::no_space;
-  co_return end;
+  bool const full = co_await disk_is_full();
+  if (full) end.kind = TurnEnd::Kind::no_space;
+  if (full || --starts_left_ == 0) co_return end;
+  boost::asio::steady_timer timer{parts_.io};
+  timer.expires_after(kRetryStart);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+  co_return co_await drive();
 }
 
 Task<TurnEnd> Supervisor::wait_for_end() {
@@ -207,6 +222,9 @@ Task<TurnEnd> Supervisor::wait_for_end() {
       end.ok = turn_->done->ok;
       end.reason = turn_->done->reason;
       end.detail = turn_->done->detail;
+      if (end.reason != RunReason::session_error) co_return end;
+      bool const full = co_await disk_is_full();
+      if (full) end.kind = TurnEnd::Kind::no_space;
       co_return end;
     }
     if (turn_->unit_gone && turn_->not_started)
@@ -250,6 +268,7 @@ void Supervisor::take_account() {
   if (turn_ == nullptr) return;
   run_ = turn_->run;
   run_.cost_microdollars = turn_->budget.spent();
+  run_.reserved_microdollars = turn_->budget.reserved();
   run_.usage = usage_before_;
   run_.usage += turn_->budget.usage();
   if (turn_->done) {

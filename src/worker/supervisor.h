@@ -40,6 +40,7 @@ class Supervisor {
   Task<TurnEnd> drive();
   Task<Status> check_folders();
   Task<Result<std::vector<workspace::CheckedOut>>> check_out();
+  Task<bool> disk_is_full();
   Task<TurnEnd> no_start(Error error);
   Task<TurnEnd> wait_for_end();
   Task<TurnEnd> end_in_order(TurnEnd end);
@@ -62,6 +63,7 @@ class Supervisor {
   Result<gateway::ReadyModel> model_;
   bool served_last_;
   bool resumed_;  // an earlier attempt had reached a unit
+  int starts_left_ = 3;
   TurnPtr turn_;
   std::vector<workspace::CheckedOut> checkouts_;
   model::Usage usage_before_;

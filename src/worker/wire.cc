@@ -199,6 +199,7 @@ json::object print_run(RunRecord const& run) {
   object["id"] = text(run.id.str());
   object["session"] = text(run.session.str());
   object["agent"] = text(run.agent.str());
+  object["task_type"] = text(run.task_type);
   object["model"] = text(run.model);
   object["workspaces"] = print(run.workspaces);
   object["prompt"] = text(run.prompt);
@@ -217,6 +218,7 @@ Result<RunRecord> parse_run(Members members) {
   run.id = members.id<RunId>("id");
   run.session = members.id<SessionId>("session");
   run.agent = members.id<AgentId>("agent");
+  run.task_type = members.string("task_type");
   run.model = members.string("model");
   run.workspaces = members.parsed(parse_grants(members.array("workspaces")));
   run.prompt = members.string("prompt");
@@ -329,9 +331,13 @@ json::object print(Assignment const& assignment) {
   for (auto const& [workspace, folder] : assignment.folders)
     folders[workspace.str()] = text(folder);
   broker::QueueEntry const& entry = assignment.claim.entry;
-  return {{"run", print_run(assignment.run)},        {"session", print_session(assignment.session)},
-          {"folders", std::move(folders)},           {"model", print_model(assignment.model)},
-          {"served_last", assignment.served_last},   {"failed", entry.failed},
+  return {{"run", print_run(assignment.run)},
+          {"session", print_session(assignment.session)},
+          {"folders", std::move(folders)},
+          {"model", print_model(assignment.model)},
+          {"served_last", assignment.served_last},
+          {"interactive", assignment.interactive},
+          {"failed", entry.failed},
           {"attempts_max", entry.retry.attempts_max}};
 }
 
@@ -360,13 +366,15 @@ Result<Assignment> parse_assignment(json::value const& value, WorkerId const& wo
   claim.entry.epoch = claim.epoch;
   claim.worker = worker;
   bool const served_last = members.boolean("served_last");
+  bool const interactive = members.boolean("interactive");
   DROVER_TRY(members.status());
   return Assignment{.claim = std::move(claim),
                     .run = *std::move(run),
                     .session = *std::move(session),
                     .folders = std::move(folders),
                     .model = std::move(model),
-                    .served_last = served_last};
+                    .served_last = served_last,
+                    .interactive = interactive};
 }
 
 json::object print(Orders const& orders) {

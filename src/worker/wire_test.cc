@@ -70,7 +70,8 @@ Assignment some_assignment() {
                     .session = session,
                     .folders = {{WorkspaceId::trusted("app"), "/src/app"}},
                     .model = model,
-                    .served_last = true};
+                    .served_last = true,
+                    .interactive = true};
 }
 
 // Through text, as on the wire.
@@ -99,6 +100,7 @@ TEST(Wire, AnAssignmentArrivesAsItWasSent) {
   EXPECT_EQ(got->folders, sent.folders);
   EXPECT_EQ(got->model->route.model, "some");
   EXPECT_TRUE(got->served_last);
+  EXPECT_TRUE(got->interactive);
 }
 
 TEST(Wire, AModelThatCannotBeCalledArrivesWithItsReason) {

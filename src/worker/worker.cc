@@ -17,6 +17,8 @@ using std::chrono::steady_clock;
 constexpr Millis kClaimWait{60'000};
 constexpr Millis kClaimRetry{1'000};
 constexpr Millis kRenewRetry{500};
+// Beyond the drain timeout, for processes of their own to put back their runs.
+constexpr Millis kJobGrace{10'000};
 
 }  // namespace
 
@@ -42,6 +44,7 @@ Task<void> Worker::drain(os::AsyncEvent::TimePoint deadline) {
   draining_ = true;
   parts_.control.close_claims();
   changed_.notify();
+  if (duty_.jobs != nullptr) duty_.jobs->drain();
   while (working_ > 0 && steady_clock::now() < deadline) {
     auto const seen = changed_.version();
     co_await changed_.wait(seen, deadline);
@@ -54,6 +57,7 @@ Task<void> Worker::stop() {
   changed_.notify();
   for (auto& [run, supervisor] : active_)
     supervisor->abandon();
+  if (duty_.jobs != nullptr) co_await duty_.jobs->end_by(steady_clock::now() + kJobGrace);
   while (working_ > 0) {
     auto const seen = changed_.version();
     co_await changed_.wait(seen);
@@ -139,12 +143,31 @@ Task<void> Worker::supervise(broker::Claim claim) {
     log::error("run-not-readable", {{"run", id}, {"reason", assignment.error().text()}});
     co_return;
   }
+  if (duty_.jobs != nullptr && !assignment->interactive && !leaving()) {
+    co_await work_in_process(*std::move(assignment));
+    co_return;
+  }
+  // The unit of a process that ends has the session's journal.
+  if (duty_.jobs != nullptr) co_await duty_.jobs->wait_for(assignment->session.id);
   Supervisor supervisor{parts_, units_, *std::move(assignment)};
   active_.emplace(id, &supervisor);
   if (sessions_changed_) sessions_changed_();
   if (leaving()) supervisor.abandon();
   log::info("run-claimed", {{"run", id}, {"epoch", supervisor.run().epoch}});
   co_await supervisor.work();
+}
+
+Task<void> Worker::work_in_process(Assignment assignment) {
+  co_await units_.drop(assignment.session.id);
+  co_await duty_.jobs->wait_for(assignment.session.id);
+  RunId const run = assignment.run.id;
+  parts_.control.hand_over(run);
+  claims_.erase(run);
+  // The process has a whole lease to begin in.
+  std::vector<broker::Claim> claims{assignment.claim};
+  auto const lost = co_await parts_.control.renew(std::move(claims), parts_.options.lease);
+  if (lost && !lost->empty()) co_return;
+  co_await duty_.jobs->run(std::move(assignment));
 }
 
 Task<void> Worker::renew_loop() {
@@ -202,6 +225,7 @@ void Worker::cancel(RunId const& run) {
 
 Task<void> Worker::release(SessionId session) {
   if (works_on(session)) co_return;
+  if (duty_.jobs != nullptr) co_await duty_.jobs->wait_for(session);
   co_await units_.drop(std::move(session));
 }
 

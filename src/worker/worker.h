@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "os/async_event.h"
 #include "os/task_group.h"
+#include "worker/job_host.h"
 #include "worker/supervisor.h"
 #include "worker/unit_host.h"
 #include "worker/worker_parts.h"
@@ -27,6 +28,8 @@ struct WorkerDuty {
   };
   broker::ClaimFilter filter;
   Until until = Until::stopped;
+  JobHost* jobs =
+      nullptr;  // works on the runs that nobody waits for; null: they are worked on here
 };
 
 class Worker {
@@ -44,6 +47,7 @@ class Worker {
   Task<void> wait_done();
 
   [[nodiscard]] WorkerId const& id() const { return id_; }
+  [[nodiscard]] broker::ClaimFilter const& filter() const { return duty_.filter; }
   // Asks a run that it works on to end.
   void cancel(RunId const& run);
   // Ends the warm unit of a session that has no run here.
@@ -69,6 +73,7 @@ class Worker {
   // Whether the control store answered.
   Task<bool> renew_all();
   Task<void> supervise(broker::Claim claim);
+  Task<void> work_in_process(Assignment assignment);
   void fence(RunId const& run);
   [[nodiscard]] bool leaving() const { return draining_ || stopping_; }
 

@@ -10,14 +10,16 @@ std::string_view to_string(WorkerMode mode) {
       return "daemon";
     case WorkerMode::job:
       return "job";
+    case WorkerMode::hybrid:
+      return "hybrid";
   }
   return "daemon";
 }
 
 Result<WorkerMode> parse_worker_mode(std::string_view text) {
-  for (WorkerMode const mode : {WorkerMode::daemon, WorkerMode::job})
+  for (WorkerMode const mode : {WorkerMode::daemon, WorkerMode::job, WorkerMode::hybrid})
     if (to_string(mode) == text) return mode;
-  return fail(ErrorCode::invalid_argument, "a worker's mode is daemon or job, not '{}'",
+  return fail(ErrorCode::invalid_argument, "a worker's mode is daemon, job or hybrid, not '{}'",
               printable(text, 40));
 }
 

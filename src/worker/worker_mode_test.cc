@@ -6,7 +6,7 @@ namespace drover::worker {
 namespace {
 
 TEST(WorkerMode, EveryModeIsReadByItsName) {
-  for (WorkerMode const mode : {WorkerMode::daemon, WorkerMode::job})
+  for (WorkerMode const mode : {WorkerMode::daemon, WorkerMode::job, WorkerMode::hybrid})
     EXPECT_EQ(parse_worker_mode(to_string(mode)).value(), mode);
 }
 
@@ -14,7 +14,7 @@ TEST(WorkerMode, AnotherWordIsRefusedWithTheChoice) {
   auto const mode = parse_worker_mode("batch");
   ASSERT_FALSE(mode);
   EXPECT_EQ(mode.error().code, ErrorCode::invalid_argument);
-  EXPECT_NE(mode.error().message.find("daemon or job, not 'batch'"), std::string::npos);
+  EXPECT_NE(mode.error().message.find("daemon, job or hybrid, not 'batch'"), std::string::npos);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/waits_for.h"
 
 namespace drover::worker {
 
@@ -46,6 +47,17 @@ Task<Status> Workforce::serve_model(std::string unit, net::HttpRequest request,
                                     net::HttpReply& reply) {
   if (own_ == nullptr) co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
   co_return co_await own_->serve_model(std::move(unit), std::move(request), reply);
+}
+
+RunRecord Workforce::shown(RunRecord run) const {
+  if (run.state != contract::RunState::queued) return run;
+  auto const entry = services_.queue.find_unclaimed(run.id);
+  if (!entry) return run;
+  std::vector<broker::ClaimFilter> present = joined_.filters();
+  if (own_ != nullptr) present.push_back(own_->filter());
+  std::string const what = waits_for(broker::lane_of(*entry), present);
+  if (!what.empty()) run.detail += run.detail.empty() ? what : "; " + what;
+  return run;
 }
 
 bool Workforce::works_on(SessionId const& session) const {

@@ -28,6 +28,8 @@ class Workforce {
   Task<Status> serve_model(std::string unit, net::HttpRequest request, net::HttpReply& reply);
   [[nodiscard]] bool works_on(SessionId const& session) const;
   [[nodiscard]] std::set<SessionId> active_sessions() const;
+  // The run as it is shown: one that is queued and that none of these takes says what it waits for.
+  [[nodiscard]] RunRecord shown(RunRecord run) const;
   [[nodiscard]] JoinedWorkers& joined() { return joined_; }
 
  private:

@@ -70,6 +70,16 @@ class FullDisk : public ::testing::Test {
     disk_.fill();
     return refused;
   }
+  // Full, and the store's log still takes a little.
+  void fill_around_the_log() {
+    std::string const store = world_.state_folder() + "/drover.db";
+    std::string const prompt(300'000, 'p');
+    auto const model = world_.model(kYes);
+    (void)api_->events(api_->dispatch(World::invocation(workspace_, model, prompt)));
+    // Once it is in the file the log is used again from its beginning.
+    ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(store) > prompt.size(); }));
+    disk_.fill();
+  }
   [[nodiscard]] bool ready() { return api_->get("/readyz").status == 200; }
 
   static constexpr std::string_view kYes = R"([{"repeat": 100, "text": "Yes."}])";
@@ -177,21 +187,36 @@ TEST_F(FullDisk, AQueuedRunStartsOnceThereIsRoom) {
       << json::serialize(events.back().data);
 }
 
+// The conversation of one that only reads is in the state folder.
+TEST_F(FullDisk, ARunThatCannotKeepItsConversationIsTriedAgain) {
+  auto wanted = World::invocation(workspace_, world_.model(R"([
+    {"tool_calls": [{"name": "Bash", "input": {"command":
+       "while [ ! -e /workspace/gate ]; do sleep 0.02; done; head -c 9000 /dev/zero | tr '\\0' x"}}]},
+    {"text": "That was all."}])"),
+                                  "go");
+  wanted.at("workspaces").as_array().at(0).as_object()["mode"] = "ro";
+  auto const run = api_->dispatch(wanted);
+  ASSERT_TRUE(api_->await_event(run, "tool-call"));
+  ASSERT_NO_FATAL_FAILURE(fill_around_the_log());
+  repository_.write("gate", "");
+  EXPECT_TRUE(eventually([&] { return text_of(api_->run(run.run), "state") == "queued"; }));
+  disk_.make_room();
+  auto const events = api_->events(run);
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(fault_of(events, run.run), "");
+}
+
 // The store's log still takes a small run, and the files of its unit find no room.
 TEST_F(FullDisk, ARunWhoseUnitFindsNoRoomWaitsInTheQueue) {
   auto const model = world_.model(kYes);
-  std::string const store = world_.state_folder() + "/drover.db";
-  std::string const prompt(300'000, 'p');
-  (void)api_->events(api_->dispatch(World::invocation(workspace_, model, prompt)));
-  // Once it is in the file the log is used again from its beginning.
-  ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(store) > prompt.size(); }));
-  disk_.fill();
+  ASSERT_NO_FATAL_FAILURE(fill_around_the_log());
   auto const reply = api_->post("/api/v1/runs", World::invocation(workspace_, model, "go"));
   ASSERT_EQ(reply.status, 202) << reply.text;
   RunRef const run{text_of(reply.body, "run"), text_of(reply.body, "session")};
   EXPECT_TRUE(eventually([&] { return !ready(); }));
-  EXPECT_TRUE(eventually([&] { return text_of(api_->run(run.run), "state") == "queued"; }));
-  EXPECT_EQ(text_of(api_->run(run.run), "reason"), "no_space");
+  EXPECT_TRUE(eventually([&] { return text_of(api_->run(run.run), "reason") == "no_space"; }));
+  EXPECT_EQ(text_of(api_->run(run.run), "state"), "queued");
   disk_.make_room();
   auto const events = api_->events(run);
   EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")

@@ -93,6 +93,27 @@ TEST(TaskTypes, ATypeThatWasAppliedIsWhatRunsAreMadeOf) {
   EXPECT_EQ(world.drover({"task-types", "show", "pr-review"}).exit_code, 0);
 }
 
+TEST(TaskTypes, AMessageIsOfItsSessionsType) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(R"([{"repeat": 3, "text": "Yes."}])");
+  world.serve();
+  Api api = world.api();
+  auto invocation = World::invocation(api.add_workspace(repository.path()), model, "go");
+  auto const first = api.dispatch(invocation);
+  (void)api.events(first);
+  EXPECT_EQ(text_of(api.run(first.run), "task_type"), "background-agent");
+
+  invocation["task_type"] = "chat";
+  auto const typed = api.dispatch(invocation);
+  (void)api.events(typed);
+  auto const message = api.send_message(typed.session, "and now?");
+  (void)api.events(message);
+  EXPECT_EQ(text_of(api.run(message.run), "task_type"), "chat");
+  auto const session = api.get("/api/v1/sessions/" + typed.session);
+  EXPECT_EQ(text_of(session.body, "task_type"), "chat") << session.text;
+}
+
 // A type that only reads makes a run that only reads, unless something else is said.
 TEST(TaskTypes, WhatATypeSaysOfModeAndAgentHolds) {
   World world;

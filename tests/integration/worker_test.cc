@@ -12,6 +12,7 @@
 
 #include "harness/processes.h"
 #include "harness/world.h"
+#include "os/files.h"
 
 namespace drover::harness {
 namespace {
@@ -56,6 +57,21 @@ class Workers : public ::testing::Test {
     return api.dispatch(
         World::invocation(api.add_workspace(repository_.path()), world_.model(turns), "go"));
   }
+  // A type of the API, as one would put it with `drover task-types apply`.
+  void put_type(std::string const& name, std::string_view members) {
+    Reply const reply = world_.api().put(
+        "/api/v1/task-types/" + name,
+        json::parse(fmt::format(R"({{"name": "{}"{}}})", name, members)).as_object());
+    ASSERT_EQ(reply.status, 201) << reply.text;
+  }
+  RunRef dispatch_as(std::string const& type, std::string_view turns) {
+    Api api = world_.api();
+    auto invocation =
+        World::invocation(api.add_workspace(repository_.path()), world_.model(turns), "go");
+    invocation["task_type"] = json::string{type};
+    return api.dispatch(invocation);
+  }
+  std::string detail_of(RunRef const& run) { return text_of(world_.api().run(run.run), "detail"); }
   json::object workers_of_server() {
     Reply reply = world_.api().get("/api/v1/workers");
     auto const& all = reply.body.at("workers").as_array();
@@ -231,6 +247,202 @@ TEST_F(Workers, AWorkerTakesOnlyTheTypesItIsFor) {
   EXPECT_EQ(state_of(run), "succeeded");
 }
 
+TEST_F(Workers, ATaskWithLabelsIsTakenOnlyByAWorkerThatHasThem) {
+  world_.serve({"--no-worker"});
+  put_type("train", R"(, "labels": {"gpu": "a100"})");
+  auto const run = dispatch_as("train", R"([{"text": "First."}, {"text": "Second."}])");
+  EXPECT_EQ(detail_of(run), "waits for a worker with gpu=a100");
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job", "--label", "gpu=h100"}).exit_code, 0);
+  EXPECT_EQ(state_of(run), "queued");
+  std::vector<std::string> const fits{"worker",   "--mode",  "job",    "--label",
+                                      "gpu=a100", "--label", "zone=eu"};
+  EXPECT_EQ(world_.drover(fits).exit_code, 0);
+  EXPECT_EQ(state_of(run), "succeeded");
+  EXPECT_EQ(detail_of(run), "");
+  // The session's next turn asks for the same.
+  auto const next = world_.api().send_message(run.session, "go on");
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
+  EXPECT_EQ(detail_of(next), "waits for a worker with gpu=a100");
+  world_.set_variable("DROVER_WORKER_LABELS", "zone=eu, gpu=a100");
+  EXPECT_EQ(world_.drover({"worker", "--mode", "job"}).exit_code, 0);
+  EXPECT_EQ(state_of(next), "succeeded");
+}
+
+TEST_F(Workers, WhatNobodyTakesHoldsUpNoOtherAndIsSaidToWhomItConcerns) {
+  auto const other = world_.repository("other");
+  world_.serve({"--label", "gpu=a100"});
+  put_type("train", R"(, "labels": {"gpu": "a100"})");
+  put_type("burn", R"(, "labels": {"gpu": "h100"})");
+  std::string const model = world_.model(R"([{"text": "Yes."}])");
+  auto const stuck = world_.drover(
+      {"run", "go", "--task", "burn", "-w", other.path(), "--model", model, "--detach"});
+  EXPECT_EQ(stuck.exit_code, 0) << stuck.text();
+  EXPECT_NE(stuck.err.find("waits for a worker with gpu=h100"), std::string::npos) << stuck.err;
+  auto const run = dispatch_as("train", R"([{"text": "Yes."}])");
+  EXPECT_EQ(text_of(world_.api().events(run).back().data, "state"), "succeeded");
+}
+
+TEST_F(Workers, AWorkerIsWhatItsPoolSaysWhereItSaysNothingItself) {
+  std::filesystem::create_directories(world_.state_folder());
+  ASSERT_TRUE(os::write_file_atomic(world_.state_folder() + "/pools.toml", R"(
+[pools.gpu]
+mode = "job"
+task_types = ["train"]
+labels = {gpu = "a100"}
+)"));
+  world_.serve({"--no-worker"});
+  put_type("train", R"(, "pool": "gpu", "labels": {"gpu": "a100"})");
+  put_type("other", R"(, "pool": "gpu")");
+  auto const other = dispatch_as("other", R"([{"text": "Yes."}])");
+  auto const run = dispatch_as("train", R"([{"text": "Yes."}])");
+  EXPECT_EQ(detail_of(run), "waits for a worker of the pool gpu with gpu=a100");
+  // As a job it ends by itself.
+  EXPECT_EQ(world_.drover({"worker", "--pool", "gpu"}).exit_code, 0);
+  EXPECT_EQ(state_of(other), "queued") << "the pool's workers take one type alone";
+  EXPECT_EQ(state_of(run), "queued") << "it waits behind the other one for the workspace";
+  EXPECT_EQ(world_.drover({"worker", "--pool", "gpu", "--task-type", "other"}).exit_code, 0);
+  EXPECT_EQ(state_of(other), "succeeded");
+  EXPECT_EQ(world_.drover({"worker", "--pool", "gpu", "--label", "gpu=h100"}).exit_code, 0);
+  EXPECT_EQ(state_of(run), "queued");
+  auto const daemon = start_worker(world_, {"--pool", "gpu", "--mode", "daemon", "--slots", "3"});
+  EXPECT_EQ(text_of(world_.api().events(run).back().data, "state"), "succeeded");
+  auto const listed = workers_of_server();
+  EXPECT_EQ(text_of(listed, "mode"), "daemon");
+  EXPECT_EQ(json::serialize(listed.at("task_types")), R"(["train"])");
+  expect_orderly_end(*daemon);
+}
+
+// Processes of runs that have one of their own.
+std::vector<pid_t> jobs_below(pid_t pid) {
+  std::vector<pid_t> pids;
+  for (ProcessLine const& line : processes_below(pid))
+    if (line.command.contains(" worker --assigned")) pids.push_back(line.pid);
+  return pids;
+}
+
+TEST_F(Workers, AHybridGivesARunAProcessUnlessSomebodyWaitsForIt) {
+  world_.serve({"--no-worker"});
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  auto const run = dispatch(kWaits);
+  ASSERT_TRUE(begun());
+  auto const jobs = jobs_below(worker->pid());
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_EQ(units_below(jobs.front()).size(), 1U);
+  EXPECT_EQ(json::serialize(workers_of_server().at("runs")), fmt::format(R"(["{}"])", run.run));
+  let_go();
+  auto const events = world_.api().events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_TRUE(eventually([&] { return jobs_below(worker->pid()).empty(); }));
+  EXPECT_TRUE(units_below(worker->pid()).empty());
+
+  auto const chat = dispatch_as("chat", R"([{"text": "First."}, {"text": "Second."}])");
+  EXPECT_EQ(text_of(world_.api().events(chat).back().data, "reply"), "First.");
+  auto const warm = units_below(worker->pid());
+  EXPECT_EQ(warm.size(), 1U);
+  EXPECT_TRUE(jobs_below(worker->pid()).empty());
+  auto const next = world_.api().send_message(chat.session, "go on");
+  EXPECT_EQ(text_of(world_.api().events(next).back().data, "reply"), "Second.");
+  EXPECT_EQ(units_below(worker->pid()), warm);
+  expect_orderly_end(*worker);
+}
+
+TEST_F(Workers, AHybridsRunOfASessionWithAWarmUnitGetsAProcessAndTheSessionGoesOn) {
+  world_.serve({"--no-worker"});
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  auto const chat = dispatch_as("chat", R"([
+    {"text": "First."},
+    {"expect": {"last_user_text_contains": "two"}, "text": "Second."},
+    {"expect": {"last_user_text_contains": "three"}, "text": "Third."}])");
+  (void)world_.api().events(chat);
+  Api api = world_.api();
+  auto invocation = World::invocation(api.add_workspace(repository_.path()), "", "two");
+  invocation.erase("model");
+  invocation["session"] = json::string{chat.session};
+  auto const two = api.dispatch(invocation);
+  EXPECT_EQ(text_of(api.events(two).back().data, "reply"), "Second.");
+  auto const three = api.send_message(chat.session, "three");
+  EXPECT_EQ(text_of(api.events(three).back().data, "reply"), "Third.");
+  expect_orderly_end(*worker);
+}
+
+// Its lease is far longer than this test may last.
+TEST_F(Workers, ADeadProcessOfAHybridIsSeenAtOnce) {
+  world_.serve({"--no-worker"});
+  auto const worker = start_worker(world_, {"--mode", "hybrid", "--lease", "10m"});
+  auto const run = dispatch(kWaits);
+  ASSERT_TRUE(begun());
+  auto const jobs = jobs_below(worker->pid());
+  ASSERT_EQ(jobs.size(), 1U);
+  ::kill(jobs.front(), SIGKILL);
+  let_go();
+  auto const events = world_.api().events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(integer_or(events.back().data, "epoch", 0), 2);
+  EXPECT_EQ(repository_.git({"show", "HEAD:effects.txt"}), "first");
+  EXPECT_EQ(repository_.commits(), 2U);
+  expect_orderly_end(*worker);
+}
+
+TEST_F(Workers, AHybridDrainsItsProcesses) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto first = start_worker(world_, {"--mode", "hybrid", "--drain-timeout", "200ms"});
+  ASSERT_TRUE(begun());
+  expect_orderly_end(*first);
+  EXPECT_EQ(state_of(run), "queued");
+  let_go();
+  auto const second = start_worker(world_, {"--mode", "hybrid"});
+  EXPECT_EQ(fault_of(world_.api().events(run), run.run), "");
+  EXPECT_EQ(state_of(run), "succeeded");
+  expect_orderly_end(*second);
+}
+
+TEST_F(Workers, AProcessOfAHybridEndsItsRunWithinTheDrainTimeout) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  ASSERT_TRUE(begun());
+  worker->signal(SIGTERM);
+  ASSERT_TRUE(worker->prints("stopping"));
+  let_go();
+  EXPECT_EQ(worker->finish().exit_code, 0);
+  EXPECT_EQ(state_of(run), "succeeded");
+}
+
+TEST_F(Workers, ACancelledRunOfAHybridsProcessEnds) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto const worker = start_worker(world_, {"--mode", "hybrid"});
+  ASSERT_TRUE(begun());
+  json::object nothing;
+  EXPECT_EQ(world_.api().post(fmt::format("/api/v1/runs/{}/cancel", run.run), nothing).status, 202);
+  auto const events = world_.api().events(run);
+  EXPECT_EQ(text_of(events.back().data, "state"), "cancelled");
+  expect_orderly_end(*worker);
+}
+
+// The run is put back by its process, which drains, and not by the end of a lease.
+TEST_F(Workers, AProcessOfAHybridDoesNotOutliveIt) {
+  world_.serve({"--no-worker"});
+  auto const run = dispatch(kWaits);
+  auto first =
+      start_worker(world_, {"--mode", "hybrid", "--lease", "10m", "--drain-timeout", "100ms"});
+  ASSERT_TRUE(begun());
+  first->signal(SIGKILL);
+  (void)first->finish();
+  EXPECT_TRUE(eventually([&] { return state_of(run) == "queued"; })) << state_of(run);
+  let_go();
+  auto const second = start_worker(world_, {"--mode", "hybrid"});
+  EXPECT_EQ(fault_of(world_.api().events(run), run.run), "");
+  EXPECT_EQ(state_of(run), "succeeded");
+  expect_orderly_end(*second);
+}
+
 TEST_F(Workers, DrainingWaitsForARunThatEndsInTime) {
   world_.serve({"--no-worker"});
   auto const run = dispatch(kWaits);
@@ -298,8 +510,9 @@ TEST_F(Workers, ARunWhoseFolderIsNotHereIsLeftToOthers) {
 }
 
 TEST_F(Workers, AServerThatStartsAnewTakesItsRunsBack) {
-  // The usual port may be another server's by the time that this one wants it again.
-  auto const port = fmt::format("{}", 20'000 + ::getpid() % 20'000);
+  // The usual port may be another server's by the time that this one wants it again, and one from
+  // 32768 on a client's.
+  auto const port = fmt::format("{}", 20'000 + ::getpid() % 12'000);
   world_.serve({"--no-worker", "--port", port});
   auto const run = dispatch(kWaits);
   auto const worker = start_worker(world_, {"--lease", "2s"});
@@ -308,12 +521,12 @@ TEST_F(Workers, AServerThatStartsAnewTakesItsRunsBack) {
   world_.serve({"--no-worker", "--port", port});
   let_go();
   auto const events = world_.api().events(run);
-  EXPECT_EQ(fault_of(events, run.run), "");
-  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
-      << json::serialize(events.back().data);
   worker->signal(SIGTERM);
   Outcome const outcome = worker->finish();
   EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  ASSERT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data) << outcome.err;
   EXPECT_EQ(repository_.git({"show", "HEAD:effects.txt"}), "first") << outcome.err;
 }
 

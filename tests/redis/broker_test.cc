@@ -258,7 +258,7 @@ struct RemoteWorker {
     client.start();
     claimer.start();
   }
-  using RedisTypes = std::vector<std::pair<std::string, std::string>>;
+  using RedisTypes = std::vector<QueueLane>;
   static ClaimerOptions options(std::string const& name) {
     auto wanted = quick_options().claimer;
     wanted.consumer = name;

@@ -34,6 +34,9 @@ int follow_or_detach(Context const& context, ApiClient const& client, json::obje
   if (auto const* const duplicate = answer.if_contains("duplicate");
       duplicate != nullptr && duplicate->is_bool() && duplicate->get_bool())
     screen.note(fmt::format("drover: nothing was started: {} has the key already", ref->run));
+  // Nobody there takes it: without a word the wait would look like work.
+  if (auto const why = printable(string_or(answer, "detail", ""), 500); !why.empty())
+    screen.note(fmt::format("drover: {} {}", ref->run, why));
   if (command.follow == Follow::yes) {
     screen.note(
         paint(screen.err_style(), Paint::dim, fmt::format("{} in {}", ref->run, ref->session)));

@@ -14,7 +14,8 @@ int execute(Context const& context, ServeCommand const& command) {
                               .port = command.port,
                               .broker = command.broker,
                               .dispatch = command.dispatch,
-                              .own_worker = command.own_worker == OwnWorker::yes});
+                              .own_worker = command.own_worker == OwnWorker::yes,
+                              .labels = {command.labels.begin(), command.labels.end()}});
 }
 
 }  // namespace drover::cli

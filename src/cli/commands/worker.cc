@@ -46,7 +46,6 @@ int execute(Context const& context, WorkerCommand const& command) {
   options.mode = command.mode.empty()
                      ? first_of(context.environment, {"DROVER_WORKER_MODE", "TASK_WORKER_MODE"})
                      : command.mode;
-  if (options.mode.empty()) options.mode = "daemon";
   options.pools = command.pools;
   options.task_types = command.task_types.empty()
                            ? listed(first_of(context.environment, {"TASK_TYPE_FILTER"}))
@@ -55,6 +54,7 @@ int execute(Context const& context, WorkerCommand const& command) {
   options.slots = static_cast<std::size_t>(command.slots);
   options.lease = command.lease;
   options.drain = command.drain;
+  options.assigned = command.assigned;
   return context.entry.join(options);
 }
 
