@@ -31,7 +31,7 @@ Api::Api(ApiParts const& parts)
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
-               ServerRoutes{parts.services}) {
+               UnitRoutes{parts.services, parts.workforce}, ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 
@@ -49,7 +49,8 @@ Task<void> Api::handle(net::HttpRequest request, net::HttpReply& reply) {
 
 Task<Status> Api::answer(net::HttpRequest request, net::HttpReply& reply) {
   auto match = router_.match(request.method, request.path);
-  bool const is_signed = match && match->route->access == Access::signature;
+  bool const is_signed = match && (match->route->access == Access::signature ||
+                                   match->route->access == Access::unit_token);
   if (!is_signed) {
     auto const allowed = check_browser_rules(policy_, request);
     if (!allowed) co_return allowed;

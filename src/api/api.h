@@ -16,6 +16,7 @@
 #include "api/server_routes.h"
 #include "api/session_routes.h"
 #include "api/task_type_routes.h"
+#include "api/unit_routes.h"
 #include "api/worker_routes.h"
 #include "api/workspace_routes.h"
 
@@ -43,6 +44,7 @@ class Api {
   // Without it GET /api/v1/broker tells of the embedded broker.
   void set_redis(broker::RedisBroker const& redis) {
     std::get<ServerRoutes>(domains_).set_redis(redis);
+    std::get<UnitRoutes>(domains_).set_units(redis.units());
   }
   // The handler of the HTTP server.
   Task<void> handle(net::HttpRequest request, net::HttpReply& reply);
@@ -51,7 +53,7 @@ class Api {
 
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, QueueRoutes,
-                             ScheduleRoutes, EventRoutes, WorkerRoutes, ServerRoutes>;
+                             ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

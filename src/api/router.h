@@ -18,6 +18,8 @@ enum class Access : std::uint8_t {
   // The handler checks a signature over the body. Neither token nor the rules for browsers: another
   // service calls it, through whatever name this server has for it.
   signature,
+  // The handler checks the token of a unit. No rules for browsers either.
+  unit_token,
 };
 
 using PathParameters = std::map<std::string, std::string, std::less<>>;

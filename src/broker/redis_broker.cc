@@ -61,6 +61,7 @@ struct RedisBroker::Impl {
         heartbeats(
             client, name, parts.sessions ? parts.sessions : [] { return std::set<SessionId>{}; }),
         stamp(client, name, [this] { doubt(); }),
+        units(parts.loop, client, parts.clock, options.unit_key),
         claimer(
             parts.loop, client, parts.random, [this] { return lanes(); },
             with_name(options.claimer, name)),
@@ -71,14 +72,17 @@ struct RedisBroker::Impl {
         mirror_loop(parts.loop, client, parts.random, mirror, "events", kHeartbeatEvery, [] {}),
         heartbeat_loop(parts.loop, client, parts.random, heartbeats, "heartbeats", kHeartbeatEvery,
                        [] {}),
-        stamp_loop(parts.loop, client, parts.random, stamp, "stamp", options.look_every, [] {}) {}
+        stamp_loop(parts.loop, client, parts.random, stamp, "stamp", options.look_every, [] {}),
+        units_loop(parts.loop, client, parts.random, units, "units", kHeartbeatEvery, [] {}) {}
 
   [[nodiscard]] bool usable() const { return claimer.usable() && !relay_loop.problem(); }
   void doubt() {
     relay_loop.doubt();
     mirror_loop.doubt();
     heartbeat_loop.doubt();
+    if (has_units()) units_loop.doubt();
   }
+  [[nodiscard]] bool has_units() const { return !options.unit_key.empty(); }
   void duty_changed() {
     if (relay_loop.problem()) claimer.release_waiters();
     if (offers_changed) offers_changed();
@@ -101,12 +105,14 @@ struct RedisBroker::Impl {
   RedisMirror mirror;
   RedisHeartbeats heartbeats;
   StampDuty stamp;
+  RedisUnits units;
   RedisClaimer claimer;
   RedisQueue queue;
   RedisDutyLoop relay_loop;
   RedisDutyLoop mirror_loop;
   RedisDutyLoop heartbeat_loop;
   RedisDutyLoop stamp_loop;
+  RedisDutyLoop units_loop;
 };
 
 RedisBroker::RedisBroker(Parts parts, redis::Endpoint endpoint, RedisBrokerOptions options)
@@ -118,10 +124,10 @@ RedisBroker::~RedisBroker() {
 }
 
 Task<Status> RedisBroker::check(boost::asio::any_io_executor loop, redis::Endpoint endpoint,
-                                redis::ConnectionOptions options) {
+                                RedisNeeds needs, redis::ConnectionOptions options) {
   auto const connection = co_await redis::Connection::open(loop, endpoint, options);
   if (!connection) co_return std::unexpected(connection.error());
-  auto checked = co_await check_rights(*connection);
+  auto checked = co_await check_rights(*connection, needs);
   (*connection)->close({ErrorCode::cancelled, "the check is over", {}});
   if (!checked) {
     Error error = checked.error();
@@ -148,6 +154,9 @@ void RedisBroker::start() {
   impl->mirror_loop.start();
   impl->heartbeat_loop.start();
   impl->stamp_loop.start();
+  if (!impl->has_units()) return;
+  impl->units.on_change([impl] { impl->units_loop.wake(); });
+  impl->units_loop.start();
 }
 
 void RedisBroker::close_claims() {
@@ -160,11 +169,16 @@ Task<void> RedisBroker::stop() {
   co_await impl_->mirror_loop.stop();
   co_await impl_->heartbeat_loop.stop();
   co_await impl_->stamp_loop.stop();
+  if (impl_->has_units()) co_await impl_->units_loop.stop();
   co_await impl_->client.stop();
 }
 
 RedisQueue& RedisBroker::queue() {
   return impl_->queue;
+}
+
+RedisUnits* RedisBroker::units() const {
+  return impl_->has_units() ? &impl_->units : nullptr;
 }
 
 RedisBrokerStatus RedisBroker::status() const {
@@ -175,6 +189,8 @@ RedisBrokerStatus RedisBroker::status() const {
   for (RedisDutyLoop const* duty :
        {&impl_->relay_loop, &impl_->mirror_loop, &impl_->heartbeat_loop, &impl_->stamp_loop})
     if (duty->problem() && !status.problem) status.problem = duty->problem();
+  if (impl_->has_units() && impl_->units_loop.problem() && !status.problem)
+    status.problem = impl_->units_loop.problem();
   if (!impl_->client.is_connected() && impl_->client.problem())
     status.problem = impl_->client.problem();
   return status;

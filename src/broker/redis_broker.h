@@ -10,14 +10,17 @@
 #include <set>
 #include <string>
 
+#include "base/secret.h"
 #include "broker/embedded_queue.h"
 #include "broker/embedded_streams.h"
+#include "broker/redis_check.h"
 #include "broker/redis_claimer.h"
 #include "broker/redis_heartbeats.h"
 #include "broker/redis_mirror.h"
 #include "broker/redis_queue.h"
 #include "broker/redis_reader.h"
 #include "broker/redis_relay.h"
+#include "broker/redis_units.h"
 #include "redis/client.h"
 
 namespace drover::broker {
@@ -31,6 +34,7 @@ struct RedisBrokerOptions {
   std::vector<QueueLane> lanes;
   Labels labels;             // of this process's worker
   Millis look_every{2'000};  // whether Redis still has what it had
+  Secret unit_key;           // passwords of third-party units derive from it; empty: there are none
 };
 
 struct RedisBrokerStatus {
@@ -61,6 +65,7 @@ class RedisBroker {
   // may mend (nobody answers) has the code unavailable or timeout.
   [[nodiscard]] static Task<Status> check(boost::asio::any_io_executor loop,
                                           redis::Endpoint endpoint,
+                                          RedisNeeds needs = RedisNeeds::broker,
                                           redis::ConnectionOptions options = {});
 
   void start();
@@ -70,6 +75,8 @@ class RedisBroker {
 
   // What workers of this process claim from.
   [[nodiscard]] RedisQueue& queue();
+  // null without a key for them.
+  [[nodiscard]] RedisUnits* units() const;
   [[nodiscard]] RedisBrokerStatus status() const;
   // A session was begun or ended.
   void sessions_changed();

@@ -13,7 +13,17 @@ namespace {
 
 constexpr Millis kTimeout{3'000};
 
-std::vector<redis::Command> tries() {
+void try_units(std::vector<redis::Command>& commands) {
+  std::string const out = "unit:drover-check:out";
+  std::string const user = "drover-unit-check";
+  commands.push_back({"XREAD", "COUNT", "1", "STREAMS", out, "0"});
+  commands.push_back({"XLEN", out});
+  commands.push_back({"ACL", "SETUSER", user, "reset"});
+  commands.push_back({"ACL", "DELUSER", user});
+  commands.push_back({"ACL", "USERS"});
+}
+
+std::vector<redis::Command> tries(RedisNeeds needs) {
   std::string const stream = "task:dispatch:drover-check";
   std::string const group = "check";
   std::vector<redis::Command> commands{
@@ -43,20 +53,23 @@ std::vector<redis::Command> tries() {
     commands.push_back({"DEL", key});
   }
   commands.push_back({"DEL", stream, events, unit});
+  if (needs == RedisNeeds::broker_and_units) try_units(commands);
   return commands;
 }
 
 }  // namespace
 
 // Full memory is nothing to refuse for: it is what a Redis at work may come to.
-Task<Status> check_rights(std::shared_ptr<redis::Connection> connection) {
-  auto const replies = co_await connection->pipeline(tries(), kTimeout);
+Task<Status> check_rights(std::shared_ptr<redis::Connection> connection, RedisNeeds needs) {
+  auto const replies = co_await connection->pipeline(tries(needs), kTimeout);
   if (!replies) co_return std::unexpected(replies.error());
   for (redis::Reply const& reply : *replies) {
     if (!reply.is_error()) continue;
     Error error = redis::to_error(reply, "carry for drover");
     if (error.code == ErrorCode::forbidden)
-      error.next = fmt::format("give its user the rights with: ACL SETUSER NAME {}", kRedisRights);
+      error.next = fmt::format("give its user the rights with: ACL SETUSER NAME {}{}{}",
+                               kRedisRights, needs == RedisNeeds::broker_and_units ? " " : "",
+                               needs == RedisNeeds::broker_and_units ? kRedisUnitRights : "");
     bool const passes = error.code == ErrorCode::no_space || error.code == ErrorCode::unavailable ||
                         redis::error_kind(reply) == "NOGROUP" ||
                         redis::error_kind(reply) == "BUSYGROUP" ||

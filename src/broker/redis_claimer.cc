@@ -117,6 +117,8 @@ void RedisClaimer::stop_reading(std::string why) {
   if (blocking_) blocking_->close({ErrorCode::cancelled, std::move(why), {}});
 }
 
+// What is delivered to a connection while it is closed waits until it is reclaimed: streams that
+// are read already are no reason to close it.
 void RedisClaimer::lanes_changed() {
   if (streams() != grouped_) stop_reading("there are other streams to read");
   changed_.notify();

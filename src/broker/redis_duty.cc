@@ -31,6 +31,8 @@ RedisDutyLoop::~RedisDutyLoop() {
 
 void RedisDutyLoop::start() {
   running_ = true;
+  // A Redis that was away for a moment may have lost everything in it.
+  client_.on_connected([this] { wake_.notify(); });
   boost::asio::co_spawn(loop_, run(), [this](std::exception_ptr const& thrown) {
     running_ = false;
     wake_.notify();

@@ -72,6 +72,53 @@ end
 return have
 )lua";
 
+// Entries of `:in` are deleted one by one, which keeps its ids rising for a program that waits
+// behind the last one that it has seen.
+constexpr std::string_view kOfferTurn = R"lua(
+local entries = redis.call('XRANGE', KEYS[1], '-', '+')
+if #entries > 0 and entries[1][2][2] == ARGV[1] then return 1 end
+if ARGV[4] == 'taken' then return 0 end
+for _, entry in ipairs(entries) do redis.call('XDEL', KEYS[1], entry[1]) end
+redis.call('DEL', KEYS[2])
+local added = redis.pcall('XADD', KEYS[1], ARGV[2], 'turn', ARGV[1])
+if type(added) == 'table' and added.err then
+  redis.call('XADD', KEYS[1], '*', 'turn', ARGV[1])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 0
+)lua";
+
+// Entry by entry, so that no more than one large one is in the memory of the script.
+constexpr std::string_view kReadUnit = R"lua(
+local from = '-'
+if ARGV[1] ~= '' then
+  from = '(' .. ARGV[1]
+  while true do
+    local old = redis.call('XRANGE', KEYS[1], '-', ARGV[1], 'COUNT', 1)
+    if #old == 0 then break end
+    redis.call('XDEL', KEYS[1], old[1][1])
+  end
+end
+local reply = {redis.call('XLEN', KEYS[1])}
+local bytes = 0
+for _ = 1, tonumber(ARGV[2]) do
+  local entry = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1)[1]
+  if not entry then break end
+  local event = nil
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'event' then event = entry[2][i + 1] break end
+  end
+  local size = event and #event or -1
+  if size > tonumber(ARGV[3]) then event = '' end
+  bytes = bytes + #(event or '')
+  if #reply > 1 and bytes > tonumber(ARGV[4]) then break end
+  reply[#reply + 1] = {entry[1], size, event or ''}
+  from = '(' .. entry[1]
+end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return reply
+)lua";
+
 }  // namespace
 
 redis::Script const& take_script() {
@@ -86,6 +133,16 @@ redis::Script const& hand_back_script() {
 
 redis::Script const& append_script() {
   static redis::Script const script{kAppend};
+  return script;
+}
+
+redis::Script const& offer_turn_script() {
+  static redis::Script const script{kOfferTurn};
+  return script;
+}
+
+redis::Script const& read_unit_script() {
+  static redis::Script const script{kReadUnit};
   return script;
 }
 

@@ -22,4 +22,16 @@ namespace drover::broker {
 // the first argument. An event's number is its entry's id, so no event is there twice.
 [[nodiscard]] redis::Script const& append_script();
 
+// KEYS: a unit's `:in` and `:out`. ARGV: the turn, the id of its entry, seconds to live, and
+// "taken" when a program has it. Puts the turn on an `:in` that does not begin with it, and empties
+// both streams before, unless it is taken. Where the id is not above those before it, another is
+// made. Returns 1 when the turn was there.
+[[nodiscard]] redis::Script const& offer_turn_script();
+
+// KEYS: a unit's `:out`. ARGV: the entry up to which all is deleted (or nothing), entries at most,
+// bytes at most of one, bytes at most of all, seconds to live. Returns the stream's length, and of
+// each entry its id, the size of its field `event` (-1: it has none) and the field, which is empty
+// where it is too large: what a program wrote is never copied to drover whole before that is known.
+[[nodiscard]] redis::Script const& read_unit_script();
+
 }  // namespace drover::broker

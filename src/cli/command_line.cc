@@ -40,7 +40,7 @@ Work
   events       show the events of a run
   diff         show what a run changed
   cancel       stop a run
-  sessions     list or remove sessions
+  sessions     list or remove sessions; what a third-party worker is given
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
   task-types   list, show, put or remove types of work
@@ -87,7 +87,8 @@ constexpr std::string_view kServerSettings = R"(Settings, from the environment:
   ANTHROPIC_API_KEY        the provider's key
   DROVER_DISK_RESERVE_MB   room kept for the end of runs on a full disk (16; 0: none)
   DROVER_KEEP_EVENTS_DAYS  how long events of runs are kept (30; 0: for ever)
-  DROVER_KEEP_EVENTS_MAX   and how many of one run (100000; 0: all))";
+  DROVER_KEEP_EVENTS_MAX   and how many of one run (100000; 0: all)
+  DROVER_THIRD_PARTY_RUNNERS  runners that third-party workers serve over Redis (none))";
 
 constexpr std::string_view kWorkerExamples = R"(Examples:
   drover worker                            at the server of this machine
@@ -100,7 +101,8 @@ TASK_WORKER_MODE, and TASK_TYPE_FILTER (a list with commas).)";
 
 constexpr std::string_view kSessionsExamples = R"(Examples:
   drover sessions
-  drover sessions rm ses-01kx     its worktree and branch, once they are landed)";
+  drover sessions rm ses-01kx     its worktree and branch, once they are landed
+  docker run --env-file <(drover sessions env ses-01kx) my-worker)";
 
 constexpr std::string_view kWorkspacesExamples = R"(Examples:
   drover workspaces
@@ -152,7 +154,8 @@ struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
-      broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain;
+      broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain,
+      runner;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
@@ -323,6 +326,7 @@ Result<Command> make_run(Raw const& raw) {
   command.workspaces = raw.workspaces;
   command.session = raw.session;
   command.agent = raw.agent;
+  command.runner = raw.runner;
   bool const says_access = raw.read_write || raw.worktree || raw.allow_dirty;
   if (!raw.task_type.empty() && !says_access) command.access = Access::of_task;
   if (raw.read_only) command.access = Access::read_only;
@@ -558,6 +562,12 @@ Result<Command> make_session_remove(Raw const& raw) {
   return SessionRemoveCommand{*session, raw.force ? Removal::force : Removal::landed_only};
 }
 
+Result<Command> make_session_environment(Raw const& raw) {
+  auto session = SessionId::parse(raw.session);
+  if (!session) return std::unexpected(session.error());
+  return SessionEnvironmentCommand{*session, format_of(raw)};
+}
+
 Result<Command> make_workspace_remove(Raw const& raw) {
   auto workspace = WorkspaceId::parse(raw.id);
   if (!workspace) return std::unexpected(workspace.error());
@@ -696,6 +706,8 @@ void Parser::add_work() {
       ->allow_extra_args(false);  // the prompt may follow
   run->add_option("--session", raw_.session, "continue this session")->type_name("ID");
   run->add_option("--agent", raw_.agent, "the agent to run")->type_name("NAME");
+  run->add_option("--runner", raw_.runner, "native (default), or a third-party worker's")
+      ->type_name("NAME");
   run->add_flag("--ro", raw_.read_only, "grant reading only");
   run->add_flag("--rw", raw_.read_write, "grant writing (default, but with --task what it says)");
   run->add_flag("--worktree", raw_.worktree, "work on a branch in a linked worktree");
@@ -758,6 +770,11 @@ void Parser::add_sessions() {
           make_session_remove);
   gone->add_option("session", raw_.session, "the session")->type_name("")->required();
   gone->add_flag("--force", raw_.force, "also what is not merged or not committed");
+  auto* const env =
+      add(*sessions, "env", "Prints what the program of a third-party worker is given.",
+          make_session_environment);
+  env->add_option("session", raw_.session, "the session")->type_name("")->required();
+  json(env, "one JSON object");
   sessions->footer(std::string{kSessionsExamples});  // last: subcommands would inherit it
 
   auto* const land =

@@ -89,6 +89,7 @@ struct RunCommand {
   std::string session;                  // empty: a new one
   std::string model;
   std::string agent;
+  std::string runner;  // empty: native
   std::string task_type;
   std::string payload;  // of the task type: JSON, or @FILE
   QueueWishes queue;
@@ -152,6 +153,10 @@ enum class Removal : std::uint8_t { landed_only, force };
 struct SessionRemoveCommand {
   SessionId session;
   Removal removal = Removal::landed_only;
+};
+struct SessionEnvironmentCommand {
+  SessionId session;
+  Format format = Format::text;
 };
 struct WorkspacesCommand {
   Format format = Format::text;
@@ -257,16 +262,15 @@ struct RestoreCommand {
   Format format = Format::text;
 };
 
-using Command =
-    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
-                 RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand,
-                 DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
-                 WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand,
-                 TaskTypeShowCommand, TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand,
-                 QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,
-                 SchedulesCommand, ScheduleCreateCommand, ScheduleActionCommand,
-                 ScheduleHistoryCommand, ScheduleNextCommand, LandCommand, ModelServeCommand,
-                 BackupCommand, RestoreCommand>;
+using Command = std::variant<
+    HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand, RunCommand,
+    SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand, CancelCommand,
+    SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand, WorkspacesCommand,
+    WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand, TaskTypeShowCommand,
+    TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueLimitsCommand,
+    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
+    LandCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

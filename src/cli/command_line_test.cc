@@ -147,6 +147,8 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<SessionsCommand>({"sessions", "--json"}).format, Format::json);
   EXPECT_EQ(command<SessionRemoveCommand>({"sessions", "rm", "ses-1"}).removal,
             Removal::landed_only);
+  EXPECT_EQ(command<SessionEnvironmentCommand>({"sessions", "env", "ses-1"}).session.str(),
+            "ses-1");
   EXPECT_EQ(command<SessionRemoveCommand>({"sessions", "rm", "--force", "ses-1"}).removal,
             Removal::force);
   (void)command<WorkspacesCommand>({"workspaces"});

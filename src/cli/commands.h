@@ -22,6 +22,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, CancelCommand const& command);
 [[nodiscard]] int execute(Context const& context, SessionsCommand const& command);
 [[nodiscard]] int execute(Context const& context, SessionRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, SessionEnvironmentCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);

@@ -132,7 +132,7 @@ json::object make_invocation(RunCommand const& command,
   json::object invocation;
   invocation["identity"] =
       json::object{{"subject", subject}, {"launcher", fmt::format("user:{}", subject)}};
-  invocation["runner"] = "native";
+  invocation["runner"] = command.runner.empty() ? "native" : command.runner;
   json::array grants;
   for (GrantedWorkspace const& workspace : workspaces)
     grants.push_back(grant_of(workspace));

@@ -90,6 +90,7 @@ TEST(Dispatch, TheInvocationIsUnitV1) {
 
   command.session = "ses-1";
   command.agent = "dev";
+  command.runner = "command:reviewer";
   command.model = "m";
   command.max_turns = 3;
   command.max_budget_usd = 0.5;
@@ -111,6 +112,7 @@ TEST(Dispatch, TheInvocationIsUnitV1) {
   // The server reads it with these very rules.
   auto const parsed = contract::parse_invocation(json::serialize(full));
   ASSERT_TRUE(parsed) << parsed.error().text();
+  EXPECT_EQ(parsed->runner, "command:reviewer");
   EXPECT_EQ(full.at("workspaces"),
             json::parse(R"([{"id":"a","mode":"ro"},{"id":"b","mode":"rw","checkout":"worktree"},
                             {"id":"c","mode":"rw","checkout":"allow_dirty"}])"));

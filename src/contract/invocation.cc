@@ -417,6 +417,11 @@ WorkspaceMode default_mode(Trigger trigger) {
   return asked_by_a_person_or_plan ? WorkspaceMode::rw : WorkspaceMode::propose;
 }
 
+bool is_runner(std::string_view text) {
+  json::value const value = json::string{text};
+  return check(Contract::unit, "runner", value).has_value();
+}
+
 std::string_view canonical_runner(std::string_view runner) {
   return runner == "claude" ? "claude-code" : runner;
 }

@@ -173,6 +173,8 @@ enum class Tokens { omit, keep };
 
 // What a trigger may do where nothing else is said: message and scheduled rw, the others propose.
 [[nodiscard]] WorkspaceMode default_mode(Trigger trigger);
+// One of unit.v1: "native", "codex", "command:<name>", …
+[[nodiscard]] bool is_runner(std::string_view text);
 // "claude" is "claude-code"; the rest is itself.
 [[nodiscard]] std::string_view canonical_runner(std::string_view runner);
 

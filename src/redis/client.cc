@@ -63,6 +63,8 @@ Task<void> Client::maintain() {
       ++generation_;
       log::info("redis-connected", {{"at", endpoint_.shown()}});
       changed_.notify();
+      for (auto const& handler : connected_handlers_)
+        handler();
       co_await watch();
     } else if (!opened) {
       if (!problem_ || problem_->message != opened.error().message)

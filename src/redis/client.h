@@ -5,9 +5,11 @@
 //
 // On the loop's thread only. Life: start, stop; the Random must outlive it.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -43,6 +45,10 @@ class Client {
   [[nodiscard]] std::optional<Error> const& problem() const { return problem_; }
   // Notified when a connection comes or goes.
   [[nodiscard]] os::AsyncEvent& changed() { return changed_; }
+  // Called with each new connection, until the client is stopped.
+  void on_connected(std::function<void()> handler) {
+    connected_handlers_.push_back(std::move(handler));
+  }
   [[nodiscard]] Endpoint const& endpoint() const { return endpoint_; }
 
   // As of Connection.
@@ -70,6 +76,7 @@ class Client {
   bool stopping_ = false;
   bool running_ = false;
   os::AsyncEvent changed_;
+  std::vector<std::function<void()>> connected_handlers_;
 };
 
 }  // namespace drover::redis

@@ -244,10 +244,20 @@ Status Server::open_store() {
 // One that refuses drover would do so for ever, and somebody has to be told.
 Status Server::connect_broker() {
   std::string const& url = options_.broker.empty() ? settings_.broker.reveal() : options_.broker;
-  if (url.empty() || url == "embedded") return {};
+  bool const embedded = url.empty() || url == "embedded";
+  bool const third_party = !settings_.third_party_runners.empty();
+  if (third_party && (embedded || options_.own_worker == OwnWorker::no))
+    return fail_next(ErrorCode::invalid_argument,
+                     "DROVER_THIRD_PARTY_RUNNERS needs Redis as the broker and the server's own "
+                     "worker, which lets third-party workers in",
+                     "give --broker redis://…, leave --no-worker out, or unset the variable");
+  if (embedded) return {};
   auto endpoint = redis::parse_endpoint(url);
   if (!endpoint) return std::unexpected(endpoint.error());
-  auto const checked = run_to_end(io_, broker::RedisBroker::check(io_.get_executor(), *endpoint));
+  auto const needs =
+      third_party ? broker::RedisNeeds::broker_and_units : broker::RedisNeeds::broker;
+  auto const checked =
+      run_to_end(io_, broker::RedisBroker::check(io_.get_executor(), *endpoint, needs));
   if (!checked) {
     ErrorCode const code = checked.error().code;
     if (code != ErrorCode::unavailable && code != ErrorCode::timeout) return checked;
@@ -267,12 +277,18 @@ Status Server::connect_broker() {
   options.lanes.emplace_back(std::string{contract::kDefaultTaskType},
                              std::string{contract::kDefaultPool});
   if (options_.own_worker == OwnWorker::yes) options.labels = settings_.worker_labels;
+  if (third_party) {
+    auto key = load_or_create_token(options_.state_folder + "/third-party.key", random_);
+    if (!key) return std::unexpected(key.error());
+    options.unit_key = *std::move(key);
+  }
   redis_ = std::make_unique<broker::RedisBroker>(std::move(parts), *std::move(endpoint),
                                                  std::move(options));
   return {};
 }
 
-// `task:run:<run>` to `unit:<id>:out` of the unit that serves the run's session.
+// `task:run:<run>` to `unit:<id>:out` of the unit that serves the run's session. A third-party
+// worker's own words are there instead.
 Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream) {
   constexpr std::string_view kRuns = "task:run:";
   if (!stream.starts_with(kRuns)) co_return std::nullopt;
@@ -280,6 +296,7 @@ Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream)
   auto const found = co_await readers_->run(
       [run](store::Database& database) { return worker::find_run_in_session(database, run); });
   if (!found) co_return std::unexpected(found.error());
+  if (found->session.runner != worker::kNativeRunner) co_return std::nullopt;
   co_return contract::output_topic(worker::UnitHost::unit_name(found->session));
 }
 
@@ -300,6 +317,8 @@ Status Server::make_worker() {
   options.state_folder = options_.state_folder;
   options.unit_program = machine->unit_program;
   if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
+  options.third_party_runners = settings_.third_party_runners;
+  options.third_party = settings_.third_party;
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
@@ -311,8 +330,17 @@ Status Server::make_worker() {
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_, pools_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
   if (options_.own_worker == OwnWorker::yes) {
-    worker::WorkerParts const parts{io_,       clock_,   random_,   pool_,     sync_pool_,
-                                    *reserve_, *tokens_, *runtime_, *control_, services_->options};
+    worker::WorkerParts const parts{io_,
+                                    clock_,
+                                    random_,
+                                    pool_,
+                                    sync_pool_,
+                                    *reserve_,
+                                    *tokens_,
+                                    *runtime_,
+                                    *control_,
+                                    services_->options,
+                                    redis_ ? redis_->units() : nullptr};
     worker::WorkerDuty duty;
     duty.filter.labels = settings_.worker_labels;
     worker_ =

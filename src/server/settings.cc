@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
@@ -12,6 +13,8 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "contract/invocation.h"
+#include "worker/records.h"
 
 namespace drover::server {
 
@@ -69,6 +72,38 @@ Result<std::int64_t> setting(char const* name, std::int64_t usual, std::int64_t 
   return number;
 }
 
+// A list with commas; each is a runner of unit.v1 that is not our own.
+Result<std::vector<std::string>> third_party_runners() {
+  std::vector<std::string> runners;
+  char const* const value = std::getenv("DROVER_THIRD_PARTY_RUNNERS");
+  if (value == nullptr) return runners;
+  for (std::string_view const part : split(value, ',')) {
+    auto const name = trim(part);
+    if (name.empty()) continue;
+    if (!contract::is_runner(name) || name == worker::kNativeRunner)
+      return fail_next(ErrorCode::invalid_argument,
+                       fmt::format("DROVER_THIRD_PARTY_RUNNERS: '{}' is no runner that a "
+                                   "third-party worker can have",
+                                   printable(name, 60)),
+                       "name runners such as command:reviewer, claude-code or codex");
+    runners.emplace_back(contract::canonical_runner(name));
+  }
+  return runners;
+}
+
+Result<worker::ThirdPartyLimits> third_party_limits() {
+  worker::ThirdPartyLimits limits;
+  constexpr std::int64_t kDay = 24LL * 3600;
+  auto const start = setting("DROVER_THIRD_PARTY_START_S", limits.start.count() / 1000, kDay);
+  if (!start) return std::unexpected(start.error());
+  auto const silence = setting("DROVER_THIRD_PARTY_SILENCE_S", limits.silence.count() / 1000, kDay);
+  if (!silence) return std::unexpected(silence.error());
+  limits.start = std::chrono::seconds{*start};
+  limits.silence = std::chrono::seconds{*silence};
+  limits.silence_after_loss = std::min(limits.silence_after_loss, limits.silence);
+  return limits;
+}
+
 }  // namespace
 
 Result<Settings> settings_from_environment() {
@@ -76,6 +111,12 @@ Result<Settings> settings_from_environment() {
   settings.upstream = upstream_from_environment();
   settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
+  auto runners = third_party_runners();
+  if (!runners) return std::unexpected(runners.error());
+  settings.third_party_runners = *std::move(runners);
+  auto const limits = third_party_limits();
+  if (!limits) return std::unexpected(limits.error());
+  settings.third_party = *limits;
   char const* const labels = std::getenv("DROVER_WORKER_LABELS");
   auto worker_labels = broker::parse_labels(labels == nullptr ? "" : labels);
   if (!worker_labels)

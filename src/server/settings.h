@@ -1,6 +1,8 @@
 #pragma once
 // What the environment sets for the server: docs/settings.md.
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/secret.h"
@@ -8,6 +10,7 @@
 #include "broker/stream.h"
 #include "gateway/model_proxy.h"
 #include "net/address.h"
+#include "worker/services.h"
 
 namespace drover::server {
 
@@ -16,6 +19,8 @@ struct Settings {
   broker::TrimPolicy keep;
   gateway::UpstreamOptions upstream;
   net::Reach schedule_reach = net::Reach::public_only;  // of scheduled requests
+  std::vector<std::string> third_party_runners;         // served by third-party workers over Redis
+  worker::ThirdPartyLimits third_party;
   broker::Labels worker_labels;
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };

@@ -48,8 +48,9 @@ Status check_prompt(std::string const& prompt) {
 }
 
 // What the contract allows and this server cannot do yet.
-Status check_supported(contract::Invocation const& invocation) {
-  if (contract::canonical_runner(invocation.runner) != "native")
+Status check_supported(contract::Invocation const& invocation, WorkerOptions const& options) {
+  auto const runner = contract::canonical_runner(invocation.runner);
+  if (runner != kNativeRunner && !is_third_party(options, runner))
     return fail_next(
         ErrorCode::unsupported,
         fmt::format("/runner: this server has no runner '{}'", printable(invocation.runner, 60)),
@@ -62,6 +63,29 @@ Status check_supported(contract::Invocation const& invocation) {
       return fail(ErrorCode::invalid_argument, "/tools: there is no tool '{}'; known are {}",
                   printable(tool, 60), fmt::join(kTools, ", "));
   return {};
+}
+
+// A session's conversation is its runner's.
+Status check_runner(contract::Invocation const& invocation, SessionRecord const& session) {
+  auto const runner = contract::canonical_runner(invocation.runner);
+  if (runner == session.runner) return {};
+  return fail_next(ErrorCode::conflict,
+                   fmt::format("/runner: the session {} has the runner {}, not {}", session.id,
+                               session.runner, runner),
+                   "name the session's runner, or start a new session");
+}
+
+// A third-party worker's program runs where its operator has put it.
+Status check_limits(contract::Limits const& limits, SessionRecord const& session) {
+  if (session.runner == kNativeRunner) return {};
+  bool const of_machine = limits.cpu || limits.memory_mb || limits.pids || limits.disk_mb;
+  if (!of_machine) return {};
+  return fail_next(
+      ErrorCode::unsupported,
+      fmt::format("/limits: cpu, memory, processes and disk of the runner {} cannot be "
+                  "limited from here, because a third-party worker serves it",
+                  session.runner),
+      "limit its container, and leave these limits out");
 }
 
 // The invocation's, else its type's.
@@ -185,7 +209,7 @@ Task<Result<Dispatched>> Dispatcher::dispatch(contract::Invocation invocation) {
 }
 
 Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocation) {
-  auto const supported = check_supported(invocation);
+  auto const supported = check_supported(invocation, services_.options);
   if (!supported) co_return std::unexpected(supported.error());
 
   Plan plan;
@@ -202,6 +226,8 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     auto session = co_await find(*invocation.session);
     if (!session) co_return std::unexpected(session.error());
     plan.session = *std::move(session);
+    auto const same = check_runner(invocation, plan.session);
+    if (!same) co_return std::unexpected(same.error());
   } else {
     plan.new_session = true;
     plan.session.task_type = contract::kDefaultTaskType;
@@ -226,6 +252,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.tenant = invocation.tenant.value_or("");
     session.task_type = type->name;
     session.agent = *agent;
+    session.runner = contract::canonical_runner(invocation.runner);
     session.workspaces = std::move(workspaces);
     session.tools = invocation.tools.value_or(
         type->defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
@@ -278,6 +305,8 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
   if (!room) co_return std::unexpected(room.error());
   auto const prompt = check_prompt(plan.terms.prompt);
   if (!prompt) co_return std::unexpected(prompt.error());
+  auto const limits = check_limits(plan.terms.limits, plan.session);
+  if (!limits) co_return std::unexpected(limits.error());
   if (plan.model.empty())
     co_return fail_next(ErrorCode::invalid_argument,
                         "no model is named, and the server has no default",

@@ -39,6 +39,12 @@ Status require_folders(SessionRecord const& session,
                        std::map<WorkspaceId, std::string> const& folders,
                        WorkerOptions const& options) {
   if (!options.joined) return {};
+  if (session.runner != kNativeRunner)
+    return fail_next(ErrorCode::unavailable,
+                     fmt::format("the runner {} is a third-party worker's, which only the server's "
+                                 "own worker lets in",
+                                 session.runner),
+                     "give this worker other pools or task types");
   for (auto const& [workspace, folder] : folders)
     DROVER_TRY(require(folder, fmt::format("the workspace {}", workspace)));
   if (!session.worktree.empty())

@@ -15,8 +15,8 @@ namespace drover::worker {
 // The name of the session's unit as a workload: two workers of one machine may each have one.
 [[nodiscard]] std::string workload_name(std::string const& unit, WorkerOptions const& options);
 
-// unavailable, with the folder that is missing. The server's own worker always passes: a folder
-// that is gone there is gone for good, and the checkout says so.
+// unavailable, with the folder that is missing, or for a third-party worker's runner. The server's
+// own worker always passes: a folder that is gone there is gone for good, and the checkout says so.
 [[nodiscard]] Status require_folders(SessionRecord const& session,
                                      std::map<WorkspaceId, std::string> const& folders,
                                      WorkerOptions const& options);

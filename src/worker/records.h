@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/id.h"
@@ -14,6 +15,8 @@
 
 namespace drover::worker {
 
+inline constexpr std::string_view kNativeRunner = "native";
+
 struct SessionRecord {
   SessionId id;
   std::int64_t number = 0;  // counts sessions from 1; the sandbox uid derives from it
@@ -23,7 +26,8 @@ struct SessionRecord {
   // What a message's run is, where nobody says otherwise: that of the session's first run.
   std::string task_type;
   AgentId agent;
-  std::string model;  // as the user named it: "anthropic/…", "scripted:…"
+  std::string model;                  // as the user named it: "anthropic/…", "scripted:…"
+  std::string runner{kNativeRunner};  // what drives it; others are third-party workers'
   std::vector<contract::WorkspaceGrant> workspaces;
   std::vector<std::string> tools;  // names that the agent may use
   std::string worktree;            // path of the session's linked worktree; empty: works in place

@@ -21,7 +21,7 @@ constexpr std::size_t kReplyShown = 2000;
 constexpr std::string_view kSessionColumns =
     "s.id, s.number, s.subject, s.launcher, s.agent, s.model, s.workspaces, s.tools, s.worktree, "
     "s.branch,"
-    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant, s.task_type";
+    " s.note, s.created_ms, s.updated_ms, s.removed_ms, s.tenant, s.task_type, s.runner";
 
 constexpr std::string_view kRunColumns =
     "id, session, agent, model, workspaces, state, reason, detail, prompt, limits,"
@@ -110,6 +110,7 @@ Result<SessionRecord> read_session(store::Statement const& row) {
   session.removed = !row.is_null(13);
   session.tenant = row.text(14);
   session.task_type = row.text(15);
+  session.runner = row.text(16);
   return session;
 }
 
@@ -186,7 +187,7 @@ Result<std::vector<T>> read_all(Result<store::Statement> rows,
 Result<SessionSummary> read_summary(store::Statement const& row) {
   auto session = read_session(row);
   if (!session) return std::unexpected(session.error());
-  return SessionSummary{*std::move(session), row.integer(16), std::string{row.text(17)}};
+  return SessionSummary{*std::move(session), row.integer(17), std::string{row.text(18)}};
 }
 
 constexpr std::string_view kSummary =
@@ -227,18 +228,20 @@ std::vector<store::Migration> run_migrations() {
        "ALTER TABLE sessions ADD COLUMN task_type TEXT NOT NULL DEFAULT 'background-agent';"
        "ALTER TABLE runs ADD COLUMN task_type TEXT NOT NULL DEFAULT 'background-agent'"},
       {"worker", 7, "what model calls under way may cost",
-       "ALTER TABLE runs ADD COLUMN reserved_micro INTEGER NOT NULL DEFAULT 0"}};
+       "ALTER TABLE runs ADD COLUMN reserved_micro INTEGER NOT NULL DEFAULT 0"},
+      {"worker", 8, "the runner of a session",
+       "ALTER TABLE sessions ADD COLUMN runner TEXT NOT NULL DEFAULT 'native'"}};
 }
 
 Status insert_session(store::Database& database, SessionRecord& session) {
   DROVER_TRY(database.run(
       "INSERT INTO sessions(id, subject, launcher, agent, model, workspaces, tools, worktree,"
-      " branch, note, created_ms, updated_ms, tenant, task_type)"
-      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      " branch, note, created_ms, updated_ms, tenant, task_type, runner)"
+      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       session.id.str(), session.subject, session.launcher, session.agent.str(), session.model,
       json::serialize(print(session.workspaces)), fmt::format("{}", fmt::join(session.tools, ",")),
       session.worktree, session.branch, session.note, to_unix_ms(session.created_at),
-      to_unix_ms(session.updated_at), session.tenant, session.task_type));
+      to_unix_ms(session.updated_at), session.tenant, session.task_type, session.runner));
   session.number = database.last_insert_id();
   return {};
 }
@@ -478,6 +481,7 @@ json::object to_json(SessionSummary const& summary) {
                       {"agent", text(session.agent.str())},
                       {"task_type", text(session.task_type)},
                       {"model", text(session.model)},
+                      {"runner", text(session.runner)},
                       {"workspaces", print(session.workspaces)},
                       {"branch", nullptr},
                       {"worktree", nullptr},

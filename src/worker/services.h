@@ -1,6 +1,9 @@
 #pragma once
 // What the worker's parts stand on; made once by the server, which outlives them.
+#include <algorithm>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -20,6 +23,13 @@
 
 namespace drover::worker {
 
+// Of turns that a third-party worker serves.
+struct ThirdPartyLimits {
+  Millis start{120'000};              // until one takes the turn
+  Millis silence{600'000};            // without a word of it
+  Millis silence_after_loss{60'000};  // the same, where Redis lost data meanwhile
+};
+
 struct WorkerOptions {
   std::string state_folder;   // absolute
   std::string unit_program;   // absolute path of drover-unit
@@ -35,7 +45,14 @@ struct WorkerOptions {
   bool joined = false;
   std::string session_folder{};  // of sessions that may not write their workspace; empty: beside
                                  // the state folder's others
+  std::vector<std::string> third_party_runners{};  // whose units third-party workers serve
+  ThirdPartyLimits third_party{};
 };
+
+[[nodiscard]] inline bool is_third_party(WorkerOptions const& options, std::string_view runner) {
+  return std::ranges::find(options.third_party_runners, runner) !=
+         options.third_party_runners.end();
+}
 
 struct Services {
   boost::asio::io_context& io;

@@ -227,6 +227,8 @@ Task<TurnEnd> Supervisor::wait_for_end() {
       if (full) end.kind = TurnEnd::Kind::no_space;
       co_return end;
     }
+    if (turn_->unit_gone && turn_->not_started)
+      co_return end_of(TurnEnd::Kind::start_failed, turn_->unit_end);
     if (turn_->unit_gone) {
       auto const kind =
           turn_->out_of_memory ? TurnEnd::Kind::out_of_memory : TurnEnd::Kind::unit_lost;

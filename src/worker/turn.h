@@ -47,7 +47,8 @@ struct Turn {
   std::optional<contract::UnitResult> done;
   bool unit_gone = false;
   bool out_of_memory = false;
-  std::string unit_end;  // how the unit ended, in a sentence
+  bool not_started = false;  // it is gone without ever having had the message
+  std::string unit_end;      // how the unit ended, in a sentence
   bool cancel = false;
   bool fenced = false;
   bool over = false;       // nothing more of its unit is taken

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "worker/turn_events.h"
+#include "worker/unit_token.h"
 
 namespace drover::worker {
 
@@ -79,23 +81,6 @@ Task<void> UnitChannel::close() {
   if (server_ != nullptr) co_await server_->stop();
 }
 
-Status UnitChannel::authenticate(net::HttpRequest const& request) const {
-  constexpr std::string_view kScheme = "Bearer ";
-  // Programs that speak to the Anthropic API send their key as x-api-key.
-  auto const* const key = request.header("x-api-key");
-  auto const* const header = request.header("authorization");
-  std::string_view token = key == nullptr ? std::string_view{} : std::string_view{*key};
-  if (header != nullptr && header->starts_with(kScheme))
-    token = std::string_view{*header}.substr(kScheme.size());
-  auto const claims = parts_.tokens.verify(token, gateway::kUnitAudience, parts_.clock.now());
-  if (!claims)
-    return fail(ErrorCode::unauthenticated, "the unit's token is refused: {}",
-                gateway::to_string(claims.error()));
-  if (claims->unit != unit_)
-    return fail(ErrorCode::unauthenticated, "the token belongs to another unit");
-  return {};
-}
-
 Task<void> UnitChannel::handle(net::HttpRequest request, net::HttpReply& reply) {
   auto const answered = co_await route(std::move(request), reply);
   if (answered) co_return;
@@ -110,7 +95,7 @@ Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply)
   net::Headers no_headers;
   if (request.method == "HEAD" && request.path == "/")
     co_return co_await reply.send(200, std::move(no_headers), "");
-  auto const known = authenticate(request);
+  auto const known = check_unit_token(request, parts_.tokens, parts_.clock.now(), unit_);
   if (!known) co_return known;
   std::string const what = request.method + " " + request.path;
   if (what == "GET /v1/unit") co_return co_await reply.send(200, json_headers(), description_);
@@ -171,46 +156,12 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
   if (!batch) co_return std::unexpected(batch.error());
   if (number > 0) batch_taken_ = number;
   std::size_t const count = batch->drafts.size();
-  if (turn->done && count > 0)
-    co_return fail(ErrorCode::conflict, "the turn {} has had its done event", turn->run.id);
-
-  contract::RunState const from = turn->run.state;
-  RunRecord after = turn->run;
-  bool const first = !turn->begun && count > 0;
-  if (first) {
-    turn->begun = true;
-    after.state = contract::RunState::running;
-    if (after.phases.start_ms == 0)
-      after.phases.start_ms =
-          std::chrono::duration_cast<Millis>(parts_.clock.boot_now() - turn->claimed_at).count();
-    turn->run = after;
-  }
-  // Without room the unit keeps the batch and tries again: the run waits. What ends it uses the
-  // reserve.
-  Room const room = batch->done ? Room::of_ends : Room::of_work;
-  Step step{.claim = turn->claim, .run = after, .from = from, .events = std::move(batch->drafts)};
-  Status stored;
-  if (first) {
-    stored = co_await parts_.control.record(std::move(step), room);
-  } else {
-    stored = co_await parts_.control.append(std::move(step), room);
-  }
+  auto const stored = co_await store_unit_batch(parts_, turn, *std::move(batch));
   if (!stored) {
     batch_taken_ = batch_stored_;
-    if (first) {
-      turn->begun = false;  // or the next try would not write that it runs
-      turn->run.state = from;
-    }
-    if (stored.error().code == ErrorCode::conflict) turn->fenced = true;
-    turn->changed.notify();
-    co_return std::unexpected(stored.error());
+    co_return stored;
   }
   if (number > 0) batch_stored_ = number;
-  turn->heard_at = std::chrono::steady_clock::now();
-  turn->run.phases.tool_ms += batch->tool_ms;
-  if (batch->accepted) turn->accepted = true;
-  if (batch->done) turn->done = std::move(batch->done);
-  turn->changed.notify();
   co_return co_await reply.send(200, json_headers(), fmt::format(R"({{"accepted":{}}})", count));
 }
 

@@ -11,27 +11,25 @@
 #include "base/json.h"
 #include "net/http_server.h"
 #include "worker/turn.h"
+#include "worker/unit_line.h"
 #include "worker/worker_parts.h"
 
 namespace drover::worker {
 
-class UnitChannel {
+class UnitChannel final : public UnitLine {
  public:
   // `unit` is the token's claim; `description` answers GET /v1/unit.
   UnitChannel(WorkerParts const& parts, std::string unit, json::object const& description);
-  ~UnitChannel();
+  ~UnitChannel() override;
   UnitChannel(UnitChannel const&) = delete;
   UnitChannel& operator=(UnitChannel const&) = delete;
 
   [[nodiscard]] Status listen(std::string const& socket_path);
-  // The next message. The channel had no turn.
-  void begin(TurnPtr turn);
-  // Asks the unit to end its turn in order.
-  void interrupt();
-  // Later events and model calls of the turn are refused.
-  void end();
+  void begin(TurnPtr turn) override;
+  void interrupt() override;
+  void end() override;
   // Cuts every connection and waits until their handlers have ended.
-  Task<void> close();
+  Task<void> close() override;
 
  private:
   Task<void> handle(net::HttpRequest request, net::HttpReply& reply);
@@ -39,7 +37,6 @@ class UnitChannel {
   Task<Status> inbox(net::HttpRequest request, net::HttpReply& reply);
   Task<Status> events(net::HttpRequest request, net::HttpReply& reply);
   Task<Status> messages(net::HttpRequest request, net::HttpReply& reply);
-  [[nodiscard]] Status authenticate(net::HttpRequest const& request) const;
   [[nodiscard]] json::object message() const;
 
   WorkerParts const& parts_;

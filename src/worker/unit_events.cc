@@ -18,6 +18,20 @@ constexpr std::int64_t kToolMsMax = 24LL * 3600 * 1000;
 
 }  // namespace
 
+Status add_unit_event(UnitBatch& batch, contract::UnitEvent const& event,
+                      contract::EventHead const& head) {
+  if (event.type == contract::EventType::ping) return {};
+  if (batch.done)
+    return fail(ErrorCode::invalid_argument, "an event follows the done event of the turn");
+  if (event.type == contract::EventType::turn_accepted) batch.accepted = true;
+  if (event.type == contract::EventType::tool_result)
+    batch.tool_ms += std::clamp<std::int64_t>(integer_or(event.body, "ms", 0), 0, kToolMsMax);
+  if (event.type == contract::EventType::done) batch.done = contract::result_of(event);
+  batch.drafts.push_back(
+      {std::string{contract::to_string(event.type)}, contract::draft_of(event, head)});
+  return {};
+}
+
 Result<UnitBatch> read_unit_batch(std::string_view body, RunId const& run, Epoch epoch) {
   if (body.size() > kUnitBatchBytesMax)
     return fail(ErrorCode::too_large, "a batch of events has at most {} bytes, this one {}",
@@ -27,18 +41,10 @@ Result<UnitBatch> read_unit_batch(std::string_view body, RunId const& run, Epoch
   contract::EventHead const head{run, epoch, run.str()};
   UnitBatch batch;
   for (contract::UnitEvent const& event : *events) {
-    if (event.type == contract::EventType::ping) continue;
-    if (event.turn_id != run.str())
+    if (event.type != contract::EventType::ping && event.turn_id != run.str())
       return fail(ErrorCode::conflict, "the event belongs to the turn '{}', and the turn is {}",
                   printable(event.turn_id, 80), run);
-    if (batch.done)
-      return fail(ErrorCode::invalid_argument, "an event follows the done event of the turn");
-    if (event.type == contract::EventType::turn_accepted) batch.accepted = true;
-    if (event.type == contract::EventType::tool_result)
-      batch.tool_ms += std::clamp<std::int64_t>(integer_or(event.body, "ms", 0), 0, kToolMsMax);
-    if (event.type == contract::EventType::done) batch.done = contract::result_of(event);
-    batch.drafts.push_back(
-        {std::string{contract::to_string(event.type)}, contract::draft_of(event, head)});
+    DROVER_TRY(add_unit_event(batch, event, head));
   }
   return batch;
 }

@@ -23,6 +23,11 @@ struct UnitBatch {
 inline constexpr std::size_t kUnitBatchEventsMax = 1000;
 inline constexpr std::size_t kUnitBatchBytesMax = std::size_t{1} << 20U;
 
+// One event more, stamped with `head`, whose turn it is said to belong to. invalid_argument behind
+// the done event. A ping leaves nothing.
+[[nodiscard]] Status add_unit_event(UnitBatch& batch, contract::UnitEvent const& event,
+                                    contract::EventHead const& head);
+
 // `body` is NDJSON. invalid_argument names the line; conflict when an event belongs to another
 // turn.
 [[nodiscard]] Result<UnitBatch> read_unit_batch(std::string_view body, RunId const& run,

@@ -10,7 +10,10 @@
 #include "base/text.h"
 #include "os/files.h"
 #include "worker/placement.h"
+#include "worker/third_party_line.h"
+#include "worker/unit_channel.h"
 #include "worker/unit_spec.h"
+#include "worker/unit_token.h"
 
 namespace drover::worker {
 
@@ -18,30 +21,23 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// A warm unit whose token would not last another turn is replaced.
-constexpr Millis kTokenLife{24LL * 3600 * 1000};
 // The host ends idle units. A unit's own idle time, for the case that nobody does, is longer, so
 // that it never runs out while the unit is frozen and a message is on its way.
 constexpr Millis kOwnIdleMore{300'000};
 
-std::vector<gateway::TokenGrant> token_grants(std::vector<workspace::CheckedOut> const& checkouts) {
-  std::vector<gateway::TokenGrant> grants;
-  for (auto const& checkout : checkouts)
-    grants.push_back({checkout.id.str(), std::string{contract::to_string(checkout.mode)}});
-  return grants;
-}
-
 }  // namespace
 
 struct UnitHost::Unit {
-  Unit(WorkerParts const& parts, std::string unit_name, json::object const& description)
-      : name(unit_name),
-        workload(WorkloadId::trusted(workload_name(unit_name, parts.options))),
-        channel(parts, std::move(unit_name), description) {}
+  Unit(std::string unit_name, WorkloadId of)
+      : name(std::move(unit_name)), workload(std::move(of)) {}
+
+  // Whether the worker has started it, and so can freeze and end it.
+  [[nodiscard]] bool is_ours() const { return channel != nullptr; }
 
   std::string name;
   WorkloadId workload;
-  UnitChannel channel;
+  std::unique_ptr<UnitLine> line;
+  UnitChannel* channel = nullptr;  // the line of a unit of ours
   TurnPtr turn;
   contract::Limits limits;  // those that the sandbox was made with
   WallTime token_expires;
@@ -104,20 +100,10 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
         return os::make_folders(places.session_folder, 0700);
       });
   if (!folders) co_return folders;
-  auto const listening = unit.channel.listen(places.socket_folder + "/unit.sock");
+  auto const listening = unit.channel->listen(places.socket_folder + "/unit.sock");
   if (!listening) co_return listening;
 
-  gateway::TokenClaims claims;
-  claims.subject = session.subject;
-  claims.launcher = session.launcher;
-  claims.audience = gateway::kUnitAudience;
-  claims.unit = unit.name;
-  claims.session = session.id.str();
-  claims.workspaces = token_grants(checkouts);
-  claims.tools = session.tools;
-  claims.token_id = new_id_text("jti", parts_.clock, parts_.random);
-  claims.issued_at = parts_.clock.now();
-  claims.expires_at = claims.issued_at + kTokenLife;
+  auto const claims = unit_claims(session, unit.name, parts_.clock, parts_.random);
   unit.token_expires = claims.expires_at;
   UnitIdentity identity{unit.name, unit.workload, parts_.tokens.sign(claims),
                         parts_.options.idle + kOwnIdleMore};
@@ -129,20 +115,48 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   co_return Status{};
 }
 
+Result<std::unique_ptr<UnitHost::Unit>> UnitHost::make_unit(
+    SessionRecord const& session, std::vector<workspace::CheckedOut> const& checkouts,
+    TurnPtr const& turn) {
+  std::string const name = unit_name(session);
+  auto unit =
+      std::make_unique<Unit>(name, WorkloadId::trusted(workload_name(name, parts_.options)));
+  unit->turn = turn;
+  unit->limits = turn->run.limits;
+  if (session.runner == kNativeRunner) {
+    auto channel = std::make_unique<UnitChannel>(
+        parts_, name,
+        unit_description(session, checkouts, name, turn->model.route.model,
+                         parts_.options.idle + kOwnIdleMore));
+    unit->channel = channel.get();
+    unit->line = std::move(channel);
+    return unit;
+  }
+  if (parts_.third_party == nullptr || !is_third_party(parts_.options, session.runner))
+    return fail_next(
+        ErrorCode::unsupported,
+        fmt::format("third-party workers with the runner {} are not let in here", session.runner),
+        "name it in DROVER_THIRD_PARTY_RUNNERS, with Redis as the broker");
+  unit->line = std::make_unique<ThirdPartyLine>(parts_, *parts_.third_party, name);
+  return unit;
+}
+
 Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::CheckedOut> checkouts,
                                TurnPtr turn) {
   co_await await_end(session.id);
   auto const warm = units_.find(session.id);
   if (warm != units_.end()) {
     Unit& unit = *warm->second;
+    // A warm unit whose token would not last another turn is replaced.
     bool const lasts = unit.token_expires > parts_.clock.now() + parts_.options.run_timeout;
     bool const same = unit.limits.memory_mb == turn->run.limits.memory_mb &&
                       unit.limits.cpu == turn->run.limits.cpu &&
                       unit.limits.pids == turn->run.limits.pids;
-    if (!unit.gone && lasts && same) {
+    if (!unit.gone && (!unit.is_ours() || (lasts && same))) {
       unit.resting = false;
       unit.turn = turn;
-      unit.channel.begin(turn);
+      unit.line->begin(turn);
+      if (!unit.is_ours()) co_return Status{};
       auto const thawed = co_await parts_.runtime.thaw(unit.workload);
       if (thawed) {
         unit.frozen = false;
@@ -151,16 +165,12 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
     }
     co_await drop(session.id);
   }
-  std::string const name = unit_name(session);
-  auto unit =
-      std::make_unique<Unit>(parts_, name,
-                             unit_description(session, checkouts, name, turn->model.route.model,
-                                              parts_.options.idle + kOwnIdleMore));
-  unit->turn = turn;
-  unit->limits = turn->run.limits;
-  unit->channel.begin(turn);
+  auto unit = make_unit(session, checkouts, turn);
+  if (!unit) co_return std::unexpected(unit.error());
+  (*unit)->line->begin(turn);
   auto& place = units_[session.id];
-  place = std::move(unit);
+  place = *std::move(unit);
+  if (!place->is_ours()) co_return Status{};
   auto const launched = co_await launch(session, std::move(checkouts), place);
   if (!launched) {
     co_await drop(session.id);
@@ -171,12 +181,14 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
 
 void UnitHost::interrupt(SessionId const& session) {
   auto const found = units_.find(session);
-  if (found != units_.end()) found->second->channel.interrupt();
+  if (found != units_.end()) found->second->line->interrupt();
 }
 
 Task<Status> UnitHost::freeze(SessionId session) {
   auto const found = units_.find(session);
   if (found == units_.end() || found->second->gone || found->second->frozen) co_return Status{};
+  // Its program is its operator's: nobody here can stop it.
+  if (!found->second->is_ours()) co_return Status{};
   auto const frozen = co_await parts_.runtime.freeze(found->second->workload);
   auto const again = units_.find(session);
   if (again == units_.end() || again->second->gone) co_return Status{};
@@ -188,7 +200,7 @@ void UnitHost::rest(SessionId const& session, Millis idle) {
   auto const found = units_.find(session);
   if (found == units_.end()) return;
   Unit& unit = *found->second;
-  unit.channel.end();
+  unit.line->end();
   unit.turn.reset();
   unit.resting = true;
   unit.idle_until = steady_clock::now() + idle;
@@ -229,15 +241,37 @@ Task<void> UnitHost::drop(SessionId session) {
     }
   };
   Ended const ended{this, session};
+  if (!unit->is_ours()) {
+    co_await unit->line->close();
+    co_return;
+  }
   // The processes first: a model call that is cut by closing its connection must not be retried.
   auto const gone = co_await parts_.runtime.destroy(unit->workload);
   if (!gone) log::error("unit-not-reaped", {{"unit", unit->name}, {"reason", gone.error().text()}});
-  co_await unit->channel.close();
+  co_await unit->line->close();
   std::string folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit->name);
   auto const removed =
       co_await parts_.pool.run([folder]() -> Status { return os::remove_tree(folder); });
   if (!removed)
     log::warn("unit-folder-left", {{"unit", unit->name}, {"reason", removed.error().text()}});
+}
+
+Task<Status> UnitHost::serve_model(std::string unit, net::HttpRequest request,
+                                   net::HttpReply& reply) {
+  TurnPtr turn;
+  for (auto const& [session, one] : units_)
+    if (one->name == unit && !one->is_ours()) turn = one->turn;
+  if (turn == nullptr || turn->over || turn->fenced)
+    co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
+  // Nothing but this counts the calls of a program that is not ours.
+  auto const calls_max = turn->run.limits.max_turns.value_or(parts_.options.turns_max);
+  if (turn->run.turns >= calls_max)
+    co_return fail(ErrorCode::forbidden, "the run {} has had its {} model calls", turn->run.id,
+                   calls_max);
+  turn->heard_at = steady_clock::now();
+  auto const served = co_await parts_.control.serve_model(turn, std::move(request), reply);
+  turn->heard_at = steady_clock::now();
+  co_return served;
 }
 
 Task<void> UnitHost::watch_idle() {

@@ -3,6 +3,8 @@
 // frozen between turns, ended when idle. A frozen unit runs nothing: what an agent left in the
 // background can neither change the workspace nor spend time until the session's next turn.
 //
+// A unit that a third-party worker serves has no sandbox here: it is let in and shut out.
+//
 // On the event loop. Life: start, any number of acquire/rest/drop, stop.
 #include <map>
 #include <memory>
@@ -11,9 +13,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/http_server.h"
 #include "os/async_event.h"
 #include "worker/turn.h"
-#include "worker/unit_channel.h"
+#include "worker/unit_line.h"
 #include "worker/worker_parts.h"
 #include "workspace/checkout.h"
 
@@ -48,12 +51,17 @@ class UnitHost {
   [[nodiscard]] std::vector<SessionId> resting() const;
   // The unit goes, with every process of it.
   Task<void> drop(SessionId session);
+  // A model call of the third-party worker that serves `unit`. conflict where it has no turn.
+  Task<Status> serve_model(std::string unit, net::HttpRequest request, net::HttpReply& reply);
 
  private:
   struct Unit;
 
   Task<Status> launch(SessionRecord session, std::vector<workspace::CheckedOut> checkouts,
                       std::unique_ptr<Unit>& made);
+  Result<std::unique_ptr<Unit>> make_unit(SessionRecord const& session,
+                                          std::vector<workspace::CheckedOut> const& checkouts,
+                                          TurnPtr const& turn);
   void on_runtime_event(runtime::RuntimeEvent const& event);
   // Until no unit of the session is on its way out.
   Task<void> await_end(SessionId session);

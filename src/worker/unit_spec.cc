@@ -6,6 +6,8 @@
 
 #include <boost/json.hpp>
 
+#include "worker/unit_environment.h"
+
 namespace drover::worker {
 
 namespace {
@@ -58,12 +60,17 @@ bool writable(std::vector<workspace::CheckedOut> const& checkouts) {
   return checkouts.front().mode == WorkspaceMode::rw;
 }
 
-std::string grants_text(std::vector<workspace::CheckedOut> const& checkouts) {
-  std::string text;
-  for (auto const& checkout : checkouts)
-    text += fmt::format("{}{}:{}", text.empty() ? "" : ",", checkout.id,
-                        contract::to_string(checkout.mode));
-  return text;
+std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> const& checkouts) {
+  std::vector<contract::Mount> mounts;
+  for (std::size_t i = 0; i < checkouts.size(); ++i) {
+    contract::Mount mount;
+    mount.slug = checkouts[i].id;
+    mount.path = place_of(checkouts, i);
+    mount.write = checkouts[i].mode == WorkspaceMode::rw;
+    mount.primary = i == 0;
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
 }
 
 std::string system_prompt(std::vector<workspace::CheckedOut> const& checkouts) {
@@ -101,17 +108,16 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   if (!writable(checkouts))
     spec.mounts.push_back(
         {places.session_folder, std::string{kSession}, MountMode::rw, Ownership::owner_is_agent});
-  spec.env = {fmt::format("DROVER_UNIT_SOCKET={}", kSocket),
-              "DROVER_UNIT_ID=" + identity.name,
-              "DROVER_AGENT_IDENTITY_TOKEN=" + identity.token.reveal(),
-              fmt::format("DROVER_IDLE_TIMEOUT_SEC={}", identity.idle.count() / 1000),
-              "DROVER_CHAT_SESSION=" + session.id.str(),
-              "DROVER_RUNNER=native",
-              "DROVER_WORKSPACES=" + grants_text(checkouts),
-              "HOME=/home/agent",
-              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-              "LANG=C.UTF-8",
+  spec.env = {fmt::format("DROVER_UNIT_SOCKET={}", kSocket), "HOME=/home/agent",
+              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
               "TMPDIR=/tmp"};
+  UnitFacts facts;
+  facts.unit = identity.name;
+  facts.token = identity.token;
+  facts.idle = identity.idle;
+  facts.mounts = mounts_inside(checkouts);
+  for (auto const& [name, value] : unit_environment(session, facts))
+    spec.env.push_back(fmt::format("{}={}", name, value));
   return workload;
 }
 

@@ -165,17 +165,12 @@ json::object print_session(SessionRecord const& session) {
   json::array tools;
   for (std::string const& tool : session.tools)
     tools.push_back(text(tool));
-  return {{"id", text(session.id.str())},
-          {"number", session.number},
-          {"subject", text(session.subject)},
-          {"launcher", text(session.launcher)},
-          {"agent", text(session.agent.str())},
-          {"model", text(session.model)},
-          {"workspaces", print(session.workspaces)},
-          {"tools", std::move(tools)},
-          {"worktree", text(session.worktree)},
-          {"branch", text(session.branch)},
-          {"note", text(session.note)}};
+  return {{"id", text(session.id.str())},       {"number", session.number},
+          {"subject", text(session.subject)},   {"launcher", text(session.launcher)},
+          {"agent", text(session.agent.str())}, {"model", text(session.model)},
+          {"runner", text(session.runner)},     {"workspaces", print(session.workspaces)},
+          {"tools", std::move(tools)},          {"worktree", text(session.worktree)},
+          {"branch", text(session.branch)},     {"note", text(session.note)}};
 }
 
 Result<SessionRecord> parse_session(Members members) {
@@ -186,6 +181,7 @@ Result<SessionRecord> parse_session(Members members) {
   session.launcher = members.string("launcher");
   session.agent = members.id<AgentId>("agent");
   session.model = members.string("model");
+  if (auto runner = members.string("runner"); !runner.empty()) session.runner = std::move(runner);
   session.workspaces = members.parsed(parse_grants(members.array("workspaces")));
   for (json::value const& tool : members.array("tools")) {
     auto const* const name = tool.if_string();

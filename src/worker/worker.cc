@@ -235,6 +235,11 @@ Task<void> Worker::release_all() {
     co_await release(session);
 }
 
+Task<Status> Worker::serve_model(std::string unit, net::HttpRequest request,
+                                 net::HttpReply& reply) {
+  co_return co_await units_.serve_model(std::move(unit), std::move(request), reply);
+}
+
 std::set<SessionId> Worker::active_sessions() const {
   std::set<SessionId> sessions;
   for (auto const& [run, supervisor] : active_)

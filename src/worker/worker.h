@@ -53,6 +53,8 @@ class Worker {
   // Ends the warm unit of a session that has no run here.
   Task<void> release(SessionId session);
   Task<void> release_all();
+  // As of UnitHost.
+  Task<Status> serve_model(std::string unit, net::HttpRequest request, net::HttpReply& reply);
   [[nodiscard]] bool works_on(SessionId const& session) const;
   [[nodiscard]] std::set<SessionId> active_sessions() const;
   // Called when one comes or goes.

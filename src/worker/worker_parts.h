@@ -1,6 +1,7 @@
 #pragma once
 // What a worker stands on: the machine it is on, and the control store wherever that is. Made once
 // by the process, which outlives it.
+#include "broker/redis_units.h"
 #include "worker/control.h"
 #include "worker/services.h"
 
@@ -17,6 +18,8 @@ struct WorkerParts {
   runtime::Runtime& runtime;
   Control& control;
   WorkerOptions const& options;
+  broker::RedisUnits* third_party =
+      nullptr;  // null: no unit is served by a third-party worker here
 };
 
 }  // namespace drover::worker

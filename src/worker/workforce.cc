@@ -43,6 +43,12 @@ Task<void> Workforce::release_from(SessionId session, WorkerId worker) {
   }
 }
 
+Task<Status> Workforce::serve_model(std::string unit, net::HttpRequest request,
+                                    net::HttpReply& reply) {
+  if (own_ == nullptr) co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
+  co_return co_await own_->serve_model(std::move(unit), std::move(request), reply);
+}
+
 RunRecord Workforce::shown(RunRecord run) const {
   if (run.state != contract::RunState::queued) return run;
   auto const entry = services_.queue.find_unclaimed(run.id);

@@ -24,6 +24,8 @@ class Workforce {
   Task<void> release(SessionId session);
   // The same for one worker; returns when it has.
   Task<void> release_from(SessionId session, WorkerId worker);
+  // A model call of the third-party worker that serves `unit`; only the own worker has those.
+  Task<Status> serve_model(std::string unit, net::HttpRequest request, net::HttpReply& reply);
   [[nodiscard]] bool works_on(SessionId const& session) const;
   [[nodiscard]] std::set<SessionId> active_sessions() const;
   // The run as it is shown: one that is queued and that none of these takes says what it waits for.

@@ -77,6 +77,9 @@ Status check_continuation(RunCommand const& command) {
                 "session {} keeps the agent it began with; leave out "
                 "--agent",
                 command.session);
+  if (!command.runner.empty())
+    return fail(ErrorCode::invalid_argument,
+                "session {} keeps the runner it began with; leave out --runner", command.session);
   return {};
 }
 

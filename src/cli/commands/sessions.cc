@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
+
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/listing.h"
@@ -52,6 +55,30 @@ int execute(Context const& context, SessionRemoveCommand const& command) {
   if (!removed) return report(context, removed.error());
   context.screen.note(
       fmt::format("drover: removed {}; its runs are still listed by drover ps", command.session));
+  return kExitOk;
+}
+
+// As an env file: one NAME=VALUE a line, nothing quoted. No value has a line break.
+int execute(Context const& context, SessionEnvironmentCommand const& command) {
+  auto client = connect(context);
+  if (!client) return report(context, client.error());
+  auto const answer = client->get(fmt::format("/sessions/{}/environment", command.session));
+  if (!answer) return report(context, answer.error());
+  Screen& screen = context.screen;
+  if (command.format == Format::json) {
+    screen.print(json_object_line(*answer, screen.out_style()));
+    return kExitOk;
+  }
+  auto const* const variables = answer->if_contains("environment");
+  if (variables == nullptr || !variables->is_object())
+    return report(context,
+                  Error{ErrorCode::upstream, "the server's answer has no environment", {}});
+  for (auto const& [name, value] : variables->get_object()) {
+    auto const* const text = value.if_string();
+    if (text == nullptr) continue;
+    screen.print(fmt::format("{}={}\n", terminal_safe(name, Lines::flatten),
+                             terminal_safe(*text, Lines::flatten)));
+  }
   return kExitOk;
 }
 
