@@ -16,10 +16,10 @@ namespace {
 constexpr std::array<std::string_view, kFaultCount> kFaults = {
     "kill-server", "power",     "sync-error",   "write-error", "disk-full", "slow-disk", "lose",
     "duplicate",   "partition", "pause-worker", "kill-worker", "clock",     "hand",      "redis"};
-constexpr std::array<std::string_view, 16> kDefects = {
-    "none",        "unfenced-worker", "unfenced-events", "lying-disk", "early-answer", "no-trailer",
-    "wall-leases", "deaf-heart",      "blind-eye",       "no-watch",   "deaf-session", "no-base",
-    "no-rescue",   "early-end",       "trusting-relay",  "free-calls"};
+constexpr std::array<std::string_view, 15> kDefects = {
+    "none",         "unfenced-worker", "unfenced-events", "lying-disk",     "early-answer",
+    "no-trailer",   "wall-leases",     "deaf-heart",      "blind-eye",      "no-watch",
+    "deaf-session", "no-rescue",       "early-end",       "trusting-relay", "free-calls"};
 
 Error unknown(std::string_view what, std::string_view text, auto const& known) {
   return {ErrorCode::invalid_argument, fmt::format("there is no {} '{}'", what, text),

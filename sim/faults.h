@@ -56,7 +56,6 @@ enum class Defect : std::uint8_t {
   blind_eye,        // a unit that says nothing more is waited for
   no_watch,         // nobody looks whether runs and queue fit, or whose answer is overdue
   deaf_session,     // a message is no answer to the run that waits for one
-  no_base,          // a commit is made although the head has moved
   no_rescue,        // what is set aside has no ref
   early_end,        // a run ends before its commit is made
   trusting_relay,   // offers are thought to be in Redis whatever becomes of it

@@ -51,8 +51,7 @@ void Repositories::abandon(WorkerId const& process) {
 Result<Repositories::CommitId> Repositories::commit(std::string const& workspace, RunId const& run,
                                                     CommitId base, Changes changes) {
   Repo& repo = repos_[workspace];
-  if (repo.head() != base && defect_ != Defect::no_base)
-    return fail(ErrorCode::conflict, "the head of {} has moved", workspace);
+  if (repo.head() != base) return fail(ErrorCode::conflict, "the head of {} has moved", workspace);
   if (changes.empty()) return CommitId{0};
   add(repo, run.str(), std::move(changes));
   return repo.head();

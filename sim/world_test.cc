@@ -113,9 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{Defect::early_answer, "accepted"}, Planted{Defect::no_trailer, "kept"},
                     Planted{Defect::wall_leases, "lease"}, Planted{Defect::deaf_heart, "lease"},
                     Planted{Defect::blind_eye, "accepted"}, Planted{Defect::no_watch, "accepted"},
-                    Planted{Defect::deaf_session, "answer"}, Planted{Defect::no_base, "kept"},
-                    Planted{Defect::no_rescue, "kept"}, Planted{Defect::early_end, "kept"},
-                    Planted{Defect::trusting_relay, "accepted"},
+                    Planted{Defect::deaf_session, "answer"}, Planted{Defect::no_rescue, "kept"},
+                    Planted{Defect::early_end, "kept"}, Planted{Defect::trusting_relay, "accepted"},
                     Planted{Defect::free_calls, "spend"}),
     [](auto const& tested) {
       std::string name{to_string(tested.param.defect)};
