@@ -135,7 +135,9 @@ Task<void> Worker::supervise(broker::Claim claim) {
     co_await changed_.wait(seen);
   }
   Leave const leave{this, id};
-  Held held{.claim = claim, .until = parts_.clock.boot_now() + parts_.options.lease};
+  Held held;
+  held.claim = claim;
+  held.until = parts_.clock.boot_now() + parts_.options.lease;
   claims_.insert_or_assign(id, std::move(held));
   changed_.notify();
   auto assignment = co_await parts_.control.take(std::move(claim));
@@ -153,6 +155,8 @@ Task<void> Worker::supervise(broker::Claim claim) {
   active_.emplace(id, &supervisor);
   if (sessions_changed_) sessions_changed_();
   if (leaving()) supervisor.abandon();
+  if (claims_.at(id).cancelled) supervisor.cancel();
+  if (claims_.at(id).fenced) supervisor.fence();
   log::info("run-claimed", {{"run", id}, {"epoch", supervisor.run().epoch}});
   co_await supervisor.work();
 }
@@ -214,11 +218,13 @@ Task<bool> Worker::renew_all() {
 }
 
 void Worker::fence(RunId const& run) {
+  if (auto const held = claims_.find(run); held != claims_.end()) held->second.fenced = true;
   auto const supervisor = active_.find(run);
   if (supervisor != active_.end()) supervisor->second->fence();
 }
 
 void Worker::cancel(RunId const& run) {
+  if (auto const held = claims_.find(run); held != claims_.end()) held->second.cancelled = true;
   auto const supervisor = active_.find(run);
   if (supervisor != active_.end()) supervisor->second->cancel();
 }

@@ -66,6 +66,9 @@ class Worker {
   struct Held {
     broker::Claim claim;
     BootTime until;  // then it is over, whether or not anybody could be asked
+    // Said of it before there was a supervisor to hear it.
+    bool cancelled = false;
+    bool fenced = false;
   };
 
   Task<void> claim_loop();
