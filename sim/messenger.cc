@@ -145,14 +145,11 @@ Task<Status> Messenger::reconcile() {
 
 Task<void> Messenger::copy_all() {
   Timer const timer = copy_timer_;
-  std::uint64_t generation = 0;
   for (;;) {
     auto const now = parts_.redis.generation();
-    mirror_doubtful_ = now != generation;
-    auto const done = co_await copy_round(mirror_doubtful_);
-    generation = done && now == parts_.redis.generation() ? now : 0;
-    if (done && generation != 0) mirror_doubtful_ = false;
-    if (!done || generation == 0) {
+    auto const done = co_await copy_round(now != copied_to_);
+    copied_to_ = done && now == parts_.redis.generation() ? now : 0;
+    if (copied_to_ == 0) {
       co_await pause(*timer, kAgain);
     } else if (mirror_.done()) {
       co_await pause(*timer, kCheckEvery);

@@ -43,7 +43,9 @@ class Messenger {
   void start();
   void taken_up(broker::OfferedRun const& offered);
   // Nothing that is left to be copied.
-  [[nodiscard]] bool copied() const { return mirror_.done() && !mirror_doubtful_; }
+  [[nodiscard]] bool copied() const {
+    return mirror_.done() && copied_to_ == parts_.redis.generation();
+  }
 
  private:
   using Timer = std::shared_ptr<boost::asio::steady_timer>;  // of a loop and of what wakes it
@@ -65,7 +67,7 @@ class Messenger {
   Timer offer_timer_;
   Timer copy_timer_;
   bool offers_change_ = false;
-  bool mirror_doubtful_ = true;
+  std::uint64_t copied_to_ = 0;  // the generation of Redis that has all copies
 };
 
 }  // namespace drover::sim

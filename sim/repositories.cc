@@ -62,7 +62,6 @@ void Repositories::set_aside(std::string const& workspace, CommitId commit) {
   if (repo.head() != commit) return;
   if (defect_ != Defect::no_rescue) repo.rescued.push_back(repo.branch.back());
   repo.branch.pop_back();
-  repo.tree.clear();
 }
 
 Repositories::Place Repositories::find(std::string const& change) const {

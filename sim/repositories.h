@@ -42,7 +42,7 @@ class Repositories {
   // conflict when the head is not `base`. 0 where nothing has changed.
   [[nodiscard]] Result<CommitId> commit(std::string const& workspace, RunId const& run,
                                         CommitId base, Changes changes);
-  // The run's commit becomes a ref of its own, and the tree is as it was before.
+  // The run's commit becomes a ref of its own, and is taken out of branch and tree.
   void set_aside(std::string const& workspace, CommitId commit);
 
   // ---- for the audit

@@ -46,11 +46,14 @@ Status set_ref(Repository& repository, std::string const& name, Oid const& commi
   return {};
 }
 
-Status rewind(Repository& repository, Oid const& target, std::string const& reflog, WallTime when,
-              std::vector<std::string> const& excluded) {
+Status rewind(Repository& repository, Oid const& from, Oid const& target, std::string const& reflog,
+              WallTime when, std::vector<std::string> const& excluded) {
   OwnerScope const scope{repository.impl()};
   auto head = repository.head();
   if (!head) return std::unexpected(std::move(head).error());
+  if (head->unborn || head->oid != from)
+    return fail(ErrorCode::conflict, "{} was to be taken back from {}, but HEAD is at {}",
+                repository.work_tree(), from.hex(), head->oid.hex());
   CheckoutMove move;
   move.head = *std::move(head);
   move.target = target;

@@ -12,10 +12,11 @@ namespace drover::git {
 // Points `name` (below refs/drover/) to `commit`, whatever it pointed to before.
 [[nodiscard]] Status set_ref(Repository& repository, std::string const& name, Oid const& commit);
 
-// Takes the branch, the index and the work tree back from HEAD to `target`. Errors as for landing;
-// everything is then as it was.
-[[nodiscard]] Status rewind(Repository& repository, Oid const& target, std::string const& reflog,
-                            WallTime when, std::vector<std::string> const& excluded);
+// Takes the branch, the index and the work tree back from `from` to `target`. Errors as for
+// landing, and conflict when HEAD is not at `from`; everything is then as it was.
+[[nodiscard]] Status rewind(Repository& repository, Oid const& from, Oid const& target,
+                            std::string const& reflog, WallTime when,
+                            std::vector<std::string> const& excluded);
 
 // HEAD as the outcome of its commit, when its message has the trailer `name: value`.
 [[nodiscard]] Result<std::optional<CommitOutcome>> head_commit_with_trailer(

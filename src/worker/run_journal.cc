@@ -126,7 +126,7 @@ Status append_unit_events(store::Transaction& transaction, broker::OutputStreams
 Status write_run(store::Transaction& transaction, broker::OutputStreams& streams,
                  RunRecord const& run, contract::RunState from,
                  std::vector<broker::EventDraft> more) {
-  DROVER_TRY(update_run(transaction.db(), run));
+  DROVER_TRY(update_run(transaction.db(), run, from));
   if (run.state != from) more.insert(more.begin(), state_event(run, from));
   if (more.empty()) return {};
   return append_events(transaction, streams, run, more);
@@ -146,7 +146,7 @@ Status finish_run(store::Transaction& transaction, broker::OutputStreams& stream
   count_reserved(ended);
   more.push_back(state_event(ended, from));
   more.push_back(complete_event(ended));
-  DROVER_TRY(update_run(transaction.db(), ended));
+  DROVER_TRY(update_run(transaction.db(), ended, from));
   return append_events(transaction, streams, ended, more);
 }
 

@@ -334,15 +334,17 @@ Error fenced(RunRecord const& run) {
 
 }  // namespace
 
-Status update_run(store::Database& database, RunRecord const& run) {
+Status update_run(store::Database& database, RunRecord const& run, contract::RunState from) {
   DROVER_TRY(database.run(
       "UPDATE runs SET state=?1, reason=?2, detail=?3, epoch=?4, attempts=?5, turns=?6, reply=?7,"
       " commits=?8, usage=?9, cost_micro=?10, phases=?11, started_ms=?12, finished_ms=?13,"
-      " answer_by_ms=?15, reserved_micro=?16 WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL",
+      " answer_by_ms=?15, reserved_micro=?16"
+      " WHERE id=?14 AND epoch<=?4 AND finished_ms IS NULL AND state=?17",
       contract::to_string(run.state), reason_text(run), run.detail, run.epoch, run.attempts,
       run.turns, run.reply, json::serialize(print(run.commits)), json::serialize(print(run.usage)),
       run.cost_microdollars, contract::print(run.phases), to_ms(run.started_at),
-      to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by), run.reserved_microdollars));
+      to_ms(run.finished_at), run.id.str(), to_ms(run.answer_by), run.reserved_microdollars,
+      contract::to_string(from)));
   if (database.changes() != 1) return std::unexpected(fenced(run));
   return {};
 }

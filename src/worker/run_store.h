@@ -37,9 +37,10 @@ struct SessionSummary {
                                                        SessionId const& id);
 
 [[nodiscard]] Status insert_run(store::Database& database, RunRecord const& run);
-// Everything that changes in the life of a run. conflict ("fenced") when the stored epoch is
-// higher.
-[[nodiscard]] Status update_run(store::Database& database, RunRecord const& run);
+// Everything that changes in the life of a run. conflict ("fenced") when the stored epoch is higher
+// or the stored state is not `from`: a step that comes late, or again, is of a life that is over.
+[[nodiscard]] Status update_run(store::Database& database, RunRecord const& run,
+                                contract::RunState from);
 // What its model calls used, cost and may yet cost, and nothing else of the run. conflict
 // ("fenced") when it has ended or another attempt has begun.
 [[nodiscard]] Status update_spend(store::Database& database, RunRecord const& run);

@@ -124,7 +124,7 @@ Result<Governed> set_aside(TurnChange const& change) {
   if (!governed.changed) return governed;
   std::string const ref = std::string{kRescueRefs} + change.run;
   DROVER_TRY(git::set_ref(*repository, ref, outcome->commit));
-  DROVER_TRY(git::rewind(*repository, outcome->parent,
+  DROVER_TRY(git::rewind(*repository, outcome->commit, outcome->parent,
                          fmt::format("drover: set aside the changes of {}", change.run), change.now,
                          private_paths()));
   governed.commit.branch = ref;
