@@ -94,7 +94,8 @@ ApiServer::~ApiServer() {
 }
 
 Result<std::unique_ptr<ApiServer>> ApiServer::start(Scratch const& scratch,
-                                                    std::vector<std::string> const& variables) {
+                                                    std::vector<std::string> const& variables,
+                                                    std::vector<std::string> const& arguments) {
   auto const folder = os::executable_folder();
   if (!folder) return std::unexpected(folder.error());
   std::string const state = scratch.path("state");
@@ -102,6 +103,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Scratch const& scratch,
   DROVER_TRY(os::make_folders(scratch.path("home")));
   os::ProcessSpec spec;
   spec.argv = {*folder + "/drover", "serve"};
+  spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
   spec.env = plain_environment(scratch.path("home"));
   spec.env.push_back("DROVER_STATE_DIR=" + state);
   spec.env.insert(spec.env.end(), variables.begin(), variables.end());

@@ -52,9 +52,10 @@ struct Address {
 class ApiServer {
  public:
   // State and home are made in `scratch`, which must outlive the server. `variables` are added to
-  // its environment.
+  // its environment, `arguments` to its command line.
   [[nodiscard]] static Result<std::unique_ptr<ApiServer>> start(
-      Scratch const& scratch, std::vector<std::string> const& variables = {});
+      Scratch const& scratch, std::vector<std::string> const& variables = {},
+      std::vector<std::string> const& arguments = {});
   ~ApiServer();
   ApiServer(ApiServer const&) = delete;
   ApiServer& operator=(ApiServer const&) = delete;

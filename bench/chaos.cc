@@ -27,6 +27,8 @@ constexpr int kQuickCycles = 5;
 constexpr int kFewerTimes = 5;
 constexpr Millis kBetweenBlows{500};
 constexpr Millis kAway{400};
+// A worker that dies before it has begun shows little.
+constexpr Millis kBetweenWorkers{1'500};
 constexpr Millis kGoesOnAgain{20'000};
 constexpr std::string_view kDiskSize = "size=128m,mode=0700";
 constexpr std::size_t kFillerBlock = 4096;
@@ -102,7 +104,9 @@ Status one_full_disk(ChaosScene& scene, std::string const& filler) {
 Status disk_full(Scratch const& scratch, Report& report) {
   std::string const state = scratch.path("state");
   DROVER_TRY(make_small_disk(state));
-  auto scene = ChaosScene::open(scratch, report.wishes().seed, {"DROVER_DISK_RESERVE_MB=4"});
+  SceneOptions options;
+  options.variables = {"DROVER_DISK_RESERVE_MB=4"};
+  auto scene = ChaosScene::open(scratch, report.wishes().seed, options);
   if (!scene) return std::unexpected(scene.error());
   int const cycles = fewer_cycles_of(report);
   for (int cycle = 0; cycle < cycles; ++cycle)
@@ -144,20 +148,52 @@ Status one_absence(ChaosScene& scene, RedisServer& redis) {
 }
 
 Status redis_away(Scratch const& scratch, Report& report) {
-  if (!find_program("redis-server")) {
-    note("left out: redis-away; to have it: apt-get install redis-server");
-    return {};
-  }
   auto redis = RedisServer::start(scratch, "everysec");
   if (!redis) return std::unexpected(redis.error());
-  auto scene =
-      ChaosScene::open(scratch, report.wishes().seed, {"DROVER_BROKER=unix://" + redis->socket()});
+  SceneOptions options;
+  options.broker = "unix://" + redis->socket();
+  auto scene = ChaosScene::open(scratch, report.wishes().seed, options);
   if (!scene) return std::unexpected(scene.error());
   int const cycles = fewer_cycles_of(report);
   for (int cycle = 0; cycle < cycles; ++cycle)
     DROVER_TRY(one_absence(**scene, *redis));
   return (*scene)->close(report, "redis-away", cycles,
                          {fmt::format("process {}:", redis->pid()), "socket " + redis->socket()});
+}
+
+Victim any_victim_or_worker(Random& random) {
+  constexpr Victim kMix[] = {Victim::worker,          Victim::worker, Victim::worker,
+                             Victim::worker_and_unit, Victim::unit,   Victim::server};
+  return kMix[random.below(std::size(kMix))];
+}
+
+// With Redis, that is away now and then, or without.
+Status workers_killed(Scratch const& scratch, Report& report, RedisServer* redis) {
+  SceneOptions options;
+  options.workers = Workers::joined;
+  if (redis != nullptr) options.broker = "unix://" + redis->socket();
+  auto scene = ChaosScene::open(scratch, report.wishes().seed, options);
+  if (!scene) return std::unexpected(scene.error());
+  int const cycles = fewer_cycles_of(report);
+  for (int cycle = 0; cycle < cycles; ++cycle) {
+    DROVER_TRY((*scene)->wait_below(kBetweenWorkers));
+    if (redis != nullptr && (*scene)->random().below(3) == 0)
+      DROVER_TRY(one_absence(**scene, *redis));
+    DROVER_TRY((*scene)->strike(any_victim_or_worker((*scene)->random())));
+  }
+  if (redis == nullptr) return (*scene)->close(report, "workers", cycles);
+  return (*scene)->close(report, "workers-redis", cycles,
+                         {fmt::format("process {}:", redis->pid()), "socket " + redis->socket()});
+}
+
+Status workers_by_http(Scratch const& scratch, Report& report) {
+  return workers_killed(scratch, report, nullptr);
+}
+
+Status workers_by_redis(Scratch const& scratch, Report& report) {
+  auto redis = RedisServer::start(scratch, "everysec");
+  if (!redis) return std::unexpected(redis.error());
+  return workers_killed(scratch, report, &*redis);
 }
 
 Status run_case(Report& report, Status (*work)(Scratch const&, Report&)) {
@@ -174,11 +210,17 @@ Status run_chaos(Report& report) {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
     return fail_errno("become the reaper of", "this process's descendants");
   DROVER_TRY(run_case(report, kill_loop));
+  DROVER_TRY(run_case(report, workers_by_http));
   if (::geteuid() == 0)
     DROVER_TRY(run_case(report, disk_full_apart));
   else
     note("left out: disk-full, which mounts a small disk; to have it: run as root");
-  return run_case(report, redis_away);
+  if (!find_program("redis-server")) {
+    note("left out: redis-away and workers-redis; to have them: apt-get install redis-server");
+    return {};
+  }
+  DROVER_TRY(run_case(report, redis_away));
+  return run_case(report, workers_by_redis);
 }
 
 }  // namespace drover::bench

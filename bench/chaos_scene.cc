@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -18,6 +19,8 @@ namespace drover::bench {
 namespace {
 
 constexpr int kWorkspaces = 4;
+constexpr int kPortFirst = 20'000;
+constexpr int kPorts = 10'000;
 constexpr int kFiles = 200;  // in each
 // Of every run that writes: so many lines in kEffectsFile.
 constexpr int kEffects = 3;
@@ -71,16 +74,23 @@ ChaosScene::ChaosScene(Scratch const& scratch, std::uint64_t seed)
     : scratch_(scratch), seed_(seed), random_(seed), book_(Book{Account{kEffects}, {}}) {}
 
 Result<std::unique_ptr<ChaosScene>> ChaosScene::open(Scratch const& scratch, std::uint64_t seed,
-                                                     std::vector<std::string> const& variables) {
+                                                     SceneOptions const& options) {
   auto scene = std::unique_ptr<ChaosScene>(new ChaosScene{scratch, seed});
-  DROVER_TRY(scene->prepare(variables));
+  DROVER_TRY(scene->prepare(options));
   return scene;
 }
 
-Status ChaosScene::prepare(std::vector<std::string> const& variables) {
-  auto server = ApiServer::start(scratch_, variables);
+Status ChaosScene::prepare(SceneOptions const& options) {
+  std::vector<std::string> variables = options.variables;
+  if (!options.broker.empty()) variables.push_back("DROVER_BROKER=" + options.broker);
+  std::vector<std::string> arguments;
+  // Workers know the server by its port, which outlives it.
+  if (options.workers == Workers::joined)
+    arguments = {"--no-worker", "--port", fmt::to_string(kPortFirst + ::getpid() % kPorts)};
+  auto server = ApiServer::start(scratch_, variables, arguments);
   if (!server) return std::unexpected(server.error());
   server_ = *std::move(server);
+  if (options.workers == Workers::joined) DROVER_TRY(start_workers(options.broker));
   auto models = write_models(scratch_);
   if (!models) return std::unexpected(models.error());
   Traffic traffic;
@@ -98,6 +108,17 @@ Status ChaosScene::prepare(std::vector<std::string> const& variables) {
   return {};
 }
 
+Status ChaosScene::start_workers(std::string const& broker) {
+  for (std::string const mode : {"daemon", "hybrid"}) {
+    std::vector<std::string> arguments{"--mode", mode};
+    if (!broker.empty()) arguments.insert(arguments.end(), {"--broker", broker});
+    auto worker = ChaosWorker::start(scratch_, mode, server_->state_folder(), arguments);
+    if (!worker) return std::unexpected(worker.error());
+    workers_.push_back(*std::move(worker));
+  }
+  return {};
+}
+
 Status ChaosScene::wait_below(Millis bound) {
   auto const time = static_cast<std::int64_t>(
       random_.below(static_cast<std::uint64_t>(std::max<std::int64_t>(bound.count(), 1))));
@@ -110,8 +131,10 @@ Status ChaosScene::wait_below(Millis bound) {
 }
 
 Status ChaosScene::kill_a_unit() {
-  auto const units = server_->units();
+  auto units = server_->units();
   if (!units) return std::unexpected(units.error());
+  for (ChaosWorker const& worker : workers_)
+    units->merge(worker.units());
   if (units->empty()) return {};
   auto unit = units->begin();
   std::advance(unit, static_cast<std::ptrdiff_t>(random_.below(units->size())));
@@ -122,6 +145,14 @@ Status ChaosScene::kill_a_unit() {
   return os::send_signal(handle->get(), SIGKILL);
 }
 
+Status ChaosScene::kill_a_worker() {
+  if (workers_.empty()) return {};
+  ChaosWorker& worker = workers_[random_.below(workers_.size())];
+  DROVER_TRY(worker.kill());
+  harness::reap_orphans();
+  return worker.launch();
+}
+
 Status ChaosScene::restart() {
   // Units of the dead server became children of this process, as they would of an init.
   harness::reap_orphans();
@@ -130,7 +161,8 @@ Status ChaosScene::restart() {
 
 Status ChaosScene::strike(Victim victim) {
   if (victim == Victim::unit) return kill_a_unit();
-  if (victim == Victim::both) DROVER_TRY(kill_a_unit());
+  if (victim == Victim::both || victim == Victim::worker_and_unit) DROVER_TRY(kill_a_unit());
+  if (victim == Victim::worker || victim == Victim::worker_and_unit) return kill_a_worker();
   DROVER_TRY(server_->kill());
   DROVER_TRY(restart());
   if (victim == Victim::starting_server) {
@@ -138,7 +170,11 @@ Status ChaosScene::strike(Victim victim) {
     DROVER_TRY(server_->kill());
     DROVER_TRY(restart());
   }
-  return server_->wait_until_ready();
+  DROVER_TRY(server_->wait_until_ready());
+  // One that began while there was no server has ended.
+  for (ChaosWorker& worker : workers_)
+    DROVER_TRY(worker.keep_up());
+  return {};
 }
 
 Status ChaosScene::close(Report& report, std::string_view name, int cycles,
@@ -151,6 +187,8 @@ Status ChaosScene::close(Report& report, std::string_view name, int cycles,
   DROVER_TRY(audit_server(*address, book->account));
   for (std::string const& folder : folders_)
     DROVER_TRY(audit_repository(folder, book->account));
+  for (ChaosWorker& worker : workers_)
+    DROVER_TRY(worker.stop());
   DROVER_TRY(server_->stop());
   auto left = harness::leftovers_of(scratch_.folder(), server_->state_folder());
   std::erase_if(left, [&](std::string const& one) {

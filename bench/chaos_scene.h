@@ -10,31 +10,46 @@
 #include "base/guarded.h"
 #include "base/random.h"
 #include "chaos_clients.h"
+#include "chaos_worker.h"
 #include "figures.h"
 #include "machine.h"
 
 namespace drover::bench {
 
-// What a blow falls on. A worker that is a process of its own is a further one, which strike()
-// then kills and starts again as it does the server.
+// What a blow falls on.
 enum class Victim : std::uint8_t {
   unit,
   server,
   both,
   starting_server,  // dead before it serves
+  worker,           // one that is a process of its own
+  worker_and_unit,
+};
+
+// Who works on the runs.
+enum class Workers : std::uint8_t {
+  own,     // the server's
+  joined,  // two beside it, a daemon and a hybrid
+};
+
+struct SceneOptions {
+  std::vector<std::string> variables{};  // of the server's environment
+  Workers workers = Workers::own;
+  std::string broker{};  // Redis's URL, for server and workers; empty: none
 };
 
 class ChaosScene {
  public:
-  // The server's environment has `variables`; `scratch` outlives the scene.
-  [[nodiscard]] static Result<std::unique_ptr<ChaosScene>> open(
-      Scratch const& scratch, std::uint64_t seed, std::vector<std::string> const& variables = {});
+  // `scratch` outlives the scene.
+  [[nodiscard]] static Result<std::unique_ptr<ChaosScene>> open(Scratch const& scratch,
+                                                                std::uint64_t seed,
+                                                                SceneOptions const& options = {});
 
   [[nodiscard]] Random& random() { return random_; }
   [[nodiscard]] ApiServer& server() { return *server_; }
   // A time below `bound` in which the clients go on.
   [[nodiscard]] Status wait_below(Millis bound);
-  // After a server died the next one serves.
+  // After a server or worker died the next one serves.
   [[nodiscard]] Status strike(Victim victim);
 
   // Lets the clients see the ends of their runs, reads what is held, stops the server, and reports
@@ -45,14 +60,17 @@ class ChaosScene {
 
  private:
   ChaosScene(Scratch const& scratch, std::uint64_t seed);
-  [[nodiscard]] Status prepare(std::vector<std::string> const& variables);
+  [[nodiscard]] Status prepare(SceneOptions const& options);
+  [[nodiscard]] Status start_workers(std::string const& broker);
   [[nodiscard]] Status kill_a_unit();
+  [[nodiscard]] Status kill_a_worker();
   [[nodiscard]] Status restart();
 
   Scratch const& scratch_;
   std::uint64_t const seed_;
   SeededRandom random_;
   std::unique_ptr<ApiServer> server_;
+  std::vector<ChaosWorker> workers_;
   std::vector<std::string> folders_;
   Guarded<Book> book_;
   std::optional<ChaosClients> clients_;

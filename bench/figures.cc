@@ -55,6 +55,12 @@ constexpr Goal kGoals[] = {
     {"chaos", "redis-away", "lost", 0},
     {"chaos", "redis-away", "doubled", 0},
     {"chaos", "redis-away", "orphans", 0},
+    {"chaos", "workers", "lost", 0},
+    {"chaos", "workers", "doubled", 0},
+    {"chaos", "workers", "orphans", 0},
+    {"chaos", "workers-redis", "lost", 0},
+    {"chaos", "workers-redis", "doubled", 0},
+    {"chaos", "workers-redis", "orphans", 0},
 };
 
 std::optional<Goal> goal_of(std::string_view bench, Figure const& figure) {

@@ -172,6 +172,9 @@ class Server {
 
 Status Server::start() {
   DROVER_TRY(os::make_folders(options_.state_folder, 0700));
+  // Joined workers look for them, whether or not a worker of this server's own has come before.
+  for (std::string_view const shared : {"sessions", "worktrees"})
+    DROVER_TRY(os::make_folders(fmt::format("{}/{}", options_.state_folder, shared), 0700));
   auto lock = os::FileLock::acquire(options_.state_folder + "/server.lock");
   if (!lock) {
     if (lock.error().code != ErrorCode::conflict) return std::unexpected(lock.error());

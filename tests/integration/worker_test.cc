@@ -114,6 +114,24 @@ TEST_F(Workers, ARunIsWorkedOnByAJoinedWorkerAlone) {
   EXPECT_TRUE(workers_of_server().empty());
 }
 
+// Those folders are the server's, and it has never had a worker.
+TEST_F(Workers, SessionsInWorktreesAndThoseThatOnlyReadAreWorkedOnElsewhere) {
+  world_.serve({"--no-worker"});
+  Api api = world_.api();
+  auto reads = World::invocation(api.add_workspace(repository_.path()),
+                                 world_.model(R"([{"text": "Read."}])"), "go");
+  auto writes = reads;
+  reads.at("workspaces").as_array().at(0).as_object()["mode"] = "ro";
+  writes.at("workspaces").as_array().at(0).as_object()["checkout"] = "worktree";
+  auto const worker = start_worker(world_);
+  for (json::object const& invocation : {reads, writes}) {
+    auto const events = api.events(api.dispatch(invocation));
+    EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+        << json::serialize(events.back().data);
+  }
+  expect_orderly_end(*worker);
+}
+
 TEST_F(Workers, AWarmUnitTakesTheSessionsNextMessage) {
   world_.serve({"--no-worker"});
   auto const run = dispatch(R"([{"text": "First."}, {"text": "Second."}])");
