@@ -65,25 +65,22 @@ Status rewind(Repository& repository, Oid const& from, Oid const& target, std::s
   return move_checkout(repository, move);
 }
 
-Result<std::optional<CommitOutcome>> head_commit_with_trailer(Repository& repository,
-                                                              std::string const& name,
-                                                              std::string const& value) {
-  OwnerScope const scope{repository.impl()};
-  auto const head = repository.head();
-  if (!head) return std::unexpected(head.error());
-  if (head->unborn) return std::nullopt;
-  auto const commit = load_commit(repository.impl(), head->oid);
+namespace {
+
+Result<std::optional<CommitOutcome>> outcome_of(Repository& repository, Oid const& oid,
+                                                Trailer const& trailer) {
+  auto const commit = load_commit(repository.impl(), oid);
   if (!commit) return std::unexpected(commit.error());
   char const* const message = git_commit_message(commit->get());
-  if (message == nullptr || !has_trailer(message, fmt::format("{}: {}", name, value)))
+  if (message == nullptr ||
+      !has_trailer(message, fmt::format("{}: {}", trailer.name, trailer.value)))
     return std::nullopt;
   CommitOutcome outcome;
   outcome.committed = true;
-  outcome.commit = head->oid;
+  outcome.commit = oid;
   outcome.tree = from_git(*git_commit_tree_id(commit->get()));
   if (git_commit_parentcount(commit->get()) > 0)
     outcome.parent = from_git(*git_commit_parent_id(commit->get(), 0));
-  outcome.branch = head->branch;
   char const* const summary = git_commit_summary(commit->get());
   if (summary != nullptr) outcome.subject = summary;
   auto changes = diff(repository, outcome.parent, outcome.commit, {});
@@ -91,6 +88,32 @@ Result<std::optional<CommitOutcome>> head_commit_with_trailer(Repository& reposi
   outcome.files = std::move(changes->files);
   outcome.insertions = changes->insertions;
   outcome.deletions = changes->deletions;
+  return outcome;
+}
+
+}  // namespace
+
+Result<std::optional<CommitOutcome>> head_commit_with(Repository& repository,
+                                                      Trailer const& trailer) {
+  OwnerScope const scope{repository.impl()};
+  auto const head = repository.head();
+  if (!head) return std::unexpected(head.error());
+  if (head->unborn) return std::nullopt;
+  auto outcome = outcome_of(repository, head->oid, trailer);
+  if (outcome && *outcome) (*outcome)->branch = head->branch;
+  return outcome;
+}
+
+Result<std::optional<CommitOutcome>> commit_of_ref_with(Repository& repository,
+                                                        std::string const& ref,
+                                                        Trailer const& trailer) {
+  OwnerScope const scope{repository.impl()};
+  git_oid found{};
+  int const status = git_reference_name_to_id(&found, repository.impl().handle.get(), ref.c_str());
+  if (status == GIT_ENOTFOUND) return std::nullopt;
+  if (status < 0) return fail_git(status, "read the reference", ref);
+  auto outcome = outcome_of(repository, from_git(found), trailer);
+  if (outcome && *outcome) (*outcome)->branch = ref;
   return outcome;
 }
 

@@ -18,8 +18,15 @@ namespace drover::git {
                             std::string const& reflog, WallTime when,
                             std::vector<std::string> const& excluded);
 
-// HEAD as the outcome of its commit, when its message has the trailer `name: value`.
-[[nodiscard]] Result<std::optional<CommitOutcome>> head_commit_with_trailer(
-    Repository& repository, std::string const& name, std::string const& value);
+struct Trailer {
+  std::string name, value;
+};
+// HEAD as the outcome of its commit, when its message has the trailer.
+[[nodiscard]] Result<std::optional<CommitOutcome>> head_commit_with(Repository& repository,
+                                                                    Trailer const& trailer);
+// The same of a reference, whose name is then the outcome's branch. Nothing where there is none.
+[[nodiscard]] Result<std::optional<CommitOutcome>> commit_of_ref_with(Repository& repository,
+                                                                      std::string const& ref,
+                                                                      Trailer const& trailer);
 
 }  // namespace drover::git

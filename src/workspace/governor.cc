@@ -67,19 +67,36 @@ Governed governed_of(TurnChange const& change, git::CommitOutcome const& outcome
   return governed;
 }
 
-// The commit that an earlier attempt made before it could say so.
-Result<std::optional<git::CommitOutcome>> made_before(git::Repository& repository,
-                                                      TurnChange const& change) {
-  return git::head_commit_with_trailer(repository, std::string{kRunTrailer}, change.run);
+git::Trailer trailer_of(TurnChange const& change) {
+  return {std::string{kRunTrailer}, change.run};
 }
 
+// The commit that an earlier attempt made before it could say so, which may be while this one waits
+// for the index.
 Result<git::CommitOutcome> commit_or_find(git::Repository& repository, TurnChange const& change) {
-  auto before = made_before(repository, change);
+  auto before = git::head_commit_with(repository, trailer_of(change));
   if (!before) return std::unexpected(before.error());
   if (*before) return std::move(**before);
   git::CommitRequest request = request_of(repository, change);
   request.expected_head = change.checkout.base;
-  return git::commit_changes(repository, request);
+  auto made = git::commit_changes(repository, request);
+  if (made || made.error().code != ErrorCode::conflict) return made;
+  auto meanwhile = git::head_commit_with(repository, trailer_of(change));
+  if (meanwhile && *meanwhile) return std::move(**meanwhile);
+  return made;
+}
+
+// What an earlier attempt has set aside already: the commit is kept, and HEAD is not at it any
+// more.
+Result<std::optional<git::CommitOutcome>> kept_before(git::Repository& repository,
+                                                      TurnChange const& change,
+                                                      std::string const& ref) {
+  auto kept = git::commit_of_ref_with(repository, ref, trailer_of(change));
+  if (!kept || !*kept) return kept;
+  auto const head = repository.head();
+  if (!head) return std::unexpected(head.error());
+  if (!head->unborn && head->oid == (*kept)->commit) return std::nullopt;
+  return kept;
 }
 
 }  // namespace
@@ -118,11 +135,14 @@ Result<Governed> commit_turn(TurnChange const& change) {
 Result<Governed> set_aside(TurnChange const& change) {
   auto repository = git::Repository::open(change.checkout.path);
   if (!repository) return std::unexpected(repository.error());
+  std::string const ref = std::string{kRescueRefs} + change.run;
+  auto const kept = kept_before(*repository, change, ref);
+  if (!kept) return std::unexpected(kept.error());
+  if (*kept) return governed_of(change, **kept);
   auto const outcome = commit_or_find(*repository, change);
   if (!outcome) return std::unexpected(outcome.error());
   Governed governed = governed_of(change, *outcome);
   if (!governed.changed) return governed;
-  std::string const ref = std::string{kRescueRefs} + change.run;
   DROVER_TRY(git::set_ref(*repository, ref, outcome->commit));
   DROVER_TRY(git::rewind(*repository, outcome->commit, outcome->parent,
                          fmt::format("drover: set aside the changes of {}", change.run), change.now,
