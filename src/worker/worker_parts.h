@@ -18,8 +18,8 @@ struct WorkerParts {
   runtime::Runtime& runtime;
   Control& control;
   WorkerOptions const& options;
-  broker::RedisUnits* third_party =
-      nullptr;  // null: no unit is served by a third-party worker here
+  // Null: no unit is served by a third-party worker here.
+  broker::RedisUnits* third_party = nullptr;
 };
 
 }  // namespace drover::worker
