@@ -155,8 +155,13 @@ Status make_folders(std::string const& path, mode_t mode) {
 }
 
 Status remove_tree(std::string const& path) {
+  // Somebody else may be removing it too, who takes away what was just seen: less is left each time.
+  constexpr int kTries = 10'000;
   std::error_code error;
-  std::filesystem::remove_all(path, error);
+  for (int tried = 0; tried < kTries; ++tried) {
+    std::filesystem::remove_all(path, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   if (error) return std::unexpected(system_error(error.value(), "remove", path));
   return {};
 }

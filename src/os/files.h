@@ -41,6 +41,7 @@ namespace drover::os {
 // Creates missing parents too.
 [[nodiscard]] Status make_folders(std::string const& path, mode_t mode = 0755);
 // Removes a tree without following links; a missing one is no error.
+// Gone is gone, whoever else removes it at the same time.
 [[nodiscard]] Status remove_tree(std::string const& path);
 [[nodiscard]] bool exists(std::string const& path);
 [[nodiscard]] Result<std::string> real_path(std::string const& path);

@@ -26,6 +26,21 @@ class Files : public ::testing::Test {
   std::string folder_;
 };
 
+TEST_F(Files, ATreeThatTwoRemoveIsGoneForBoth) {
+  std::string const tree = folder_ + "/tree";
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 100; ++i)
+      ASSERT_TRUE(make_folders(fmt::format("{}/{}/x", tree, i)));
+    Status other;
+    std::thread beside{[&] { other = remove_tree(tree); }};
+    auto const ours = remove_tree(tree);
+    beside.join();
+    EXPECT_TRUE(ours) << ours.error().text();
+    EXPECT_TRUE(other) << other.error().text();
+    EXPECT_FALSE(exists(tree));
+  }
+}
+
 TEST_F(Files, AtomicWriteReplacesAndSetsTheMode) {
   std::string const path = folder_ + "/state.json";
   ASSERT_TRUE(write_file_atomic(path, "one", 0600));

@@ -104,7 +104,7 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
       again.state = RunState::queued;
       again.reason = RunReason::no_space;
       again.detail = end.detail;
-      again.counts = false;
+      again.counts = end.reached_unit;
       again.delay = kRoomDelay;
       return again;
     }

@@ -27,6 +27,7 @@ struct TurnEnd {
   Kind kind = Kind::done;
   contract::RunReason reason = contract::RunReason::unit_failed;  // Kind::done: the unit's word
   bool ok = false;                                                // Kind::done
+  bool reached_unit = false;  // Kind::no_space: so that there may be changes
   std::string detail;
 };
 

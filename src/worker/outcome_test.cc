@@ -94,6 +94,10 @@ TEST(Outcome, AFullDiskCostsNoAttempt) {
   EXPECT_EQ(again.state, RunState::queued);
   EXPECT_EQ(again.tree, TreeAction::leave);
   EXPECT_FALSE(again.counts);
+  TurnEnd worked = end_of(Kind::no_space);
+  worked.reached_unit = true;
+  EXPECT_TRUE(decide(worked, 1, kAttemptsMax).counts) << "the next one goes on with its changes";
+  EXPECT_FALSE(counts_as_attempt(again.reason));
   EXPECT_TRUE(decide(end_of(Kind::unit_lost), 1, kAttemptsMax).counts);
 }
 

@@ -225,6 +225,7 @@ Task<TurnEnd> Supervisor::wait_for_end() {
       if (end.reason != RunReason::session_error) co_return end;
       bool const full = co_await disk_is_full();
       if (full) end.kind = TurnEnd::Kind::no_space;
+      end.reached_unit = true;
       co_return end;
     }
     if (turn_->unit_gone && turn_->not_started)
