@@ -12,7 +12,7 @@ namespace drover::broker {
 
 using Steady = std::chrono::steady_clock;
 
-RedisReader::RedisReader(boost::asio::any_io_executor loop, Random& random,
+RedisReader::RedisReader(boost::asio::any_io_executor const& loop, Random& random,
                          redis::Endpoint endpoint, ReaderOptions options)
     : client_(loop, random, std::move(endpoint), options.client),
       claimer_(

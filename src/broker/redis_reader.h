@@ -33,7 +33,7 @@ struct ReaderOptions {
 
 class RedisReader {
  public:
-  RedisReader(boost::asio::any_io_executor loop, Random& random, redis::Endpoint endpoint,
+  RedisReader(boost::asio::any_io_executor const& loop, Random& random, redis::Endpoint endpoint,
               ReaderOptions options);
   ~RedisReader();
   RedisReader(RedisReader const&) = delete;

@@ -155,7 +155,8 @@ Status make_folders(std::string const& path, mode_t mode) {
 }
 
 Status remove_tree(std::string const& path) {
-  // Somebody else may be removing it too, who takes away what was just seen: less is left each time.
+  // Somebody else may be removing it too, who takes away what was just seen: less is left each
+  // time.
   constexpr int kTries = 10'000;
   std::error_code error;
   for (int tried = 0; tried < kTries; ++tried) {
