@@ -54,7 +54,7 @@ Status check_supported(contract::Invocation const& invocation, WorkerOptions con
     return fail_next(
         ErrorCode::unsupported,
         fmt::format("/runner: this server has no runner '{}'", printable(invocation.runner, 60)),
-        "use the runner native");
+        "use the runner native, or start the server with it in DROVER_THIRD_PARTY_RUNNERS");
   if (!std::holds_alternative<contract::Entrypoint>(invocation.start))
     return fail_next(ErrorCode::unsupported, "/start/session: a run needs a first turn",
                      "give start.entrypoint, or send a message to the session");
