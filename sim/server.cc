@@ -508,7 +508,7 @@ Task<Result<bool>> Server::put_back(GivenRun given, contract::RunState from) {
         on_wrote(transaction, given.run);
         on_left(transaction, given.claim);
         return worker::put_back_run(transaction, *streams_, *queue_, given.claim, given.run, from,
-                                    {}, random);
+                                    {}, worker::failure_of(given.run, random), Millis{0});
       });
   if (written) budgets_.erase({given.run.id, given.run.epoch});
   co_return co_await done(written);

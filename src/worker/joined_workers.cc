@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "worker/run_journal.h"
 #include "worker/waiting.h"
 
 namespace drover::worker {
@@ -349,8 +350,7 @@ Task<Status> JoinedWorkers::store_end(HeldPtr held, WireStep step, RunRecord run
     } else {
       durable.run.finished_at = now;
     }
-    durable.run.phases.total_ms = std::max<std::int64_t>(
-        0, std::chrono::duration_cast<Millis>(now - durable.run.created_at).count());
+    durable.run.phases.total_ms = ms_between(durable.run.created_at, now);
     SessionRecord session = held->session;
     session.note = std::move(step.note);
     session.updated_at = now;
@@ -360,10 +360,8 @@ Task<Status> JoinedWorkers::store_end(HeldPtr held, WireStep step, RunRecord run
                  .failure = std::nullopt,
                  .delay = std::clamp(step.delay, Millis{0}, kDelayMax)};
     if (step.failure)
-      back.failure = broker::Failure{
-          .detail = *std::move(step.failure),
-          .retry_after = std::nullopt,
-          .random = services_.random.below(std::numeric_limits<std::uint64_t>::max())};
+      back.failure = failure_of(back.step.run,
+                                services_.random.below(std::numeric_limits<std::uint64_t>::max()));
     stored = co_await control_.put_back(std::move(back));
   }
   if (stored) drop(held);

@@ -51,14 +51,18 @@ broker::EventDraft state_event(RunRecord const& run, contract::RunState from) {
                contract::state_draft(head_of(run), from, run.state, run.reason));
 }
 
-contract::Usage usage_of(RunRecord const& run) {
+contract::Usage usage_of(model::Usage const& used, std::int64_t cost_microdollars) {
   contract::Usage usage;
-  usage.input = run.usage.input;
-  usage.output = run.usage.output;
-  usage.cache_read = run.usage.cache_read;
-  usage.cache_write = run.usage.cache_write_5m + run.usage.cache_write_1h;
-  usage.cost_usd = static_cast<double>(run.cost_microdollars) / 1e6;
+  usage.input = used.input;
+  usage.output = used.output;
+  usage.cache_read = used.cache_read;
+  usage.cache_write = used.cache_write_5m + used.cache_write_1h;
+  usage.cost_usd = static_cast<double>(cost_microdollars) / 1e6;
   return usage;
+}
+
+contract::Usage usage_of(RunRecord const& run) {
+  return usage_of(run.usage, run.cost_microdollars);
 }
 
 broker::EventDraft complete_event(RunRecord const& run) {
@@ -184,17 +188,20 @@ Status end_claimed_run(store::Transaction& transaction, broker::OutputStreams& s
   return queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);
 }
 
+std::optional<broker::Failure> failure_of(RunRecord const& run, std::uint64_t random) {
+  if (!counts_as_attempt(*run.reason)) return std::nullopt;
+  return broker::Failure{run.detail, std::nullopt, random};
+}
+
 Status put_back_run(store::Transaction& transaction, broker::OutputStreams& streams,
                     broker::DispatchQueue& queue, broker::Claim const& claim, RunRecord const& run,
                     contract::RunState from, std::vector<broker::EventDraft> const& more,
-                    std::uint64_t random) {
+                    std::optional<broker::Failure> const& failure, Millis delay) {
   DROVER_TRY(write_run(transaction, streams, run, from, more));
-  // A server that stops or a full disk is not the run's fault; a unit that was lost may be.
-  if (!counts_as_attempt(*run.reason)) return queue.release(transaction, claim, Millis{0});
-  broker::Failure const failure{run.detail, std::nullopt, random};
-  auto const delay = queue.retry(transaction, claim, failure);
-  if (!delay) return std::unexpected(delay.error());
-  if (*delay) return {};
+  if (!failure) return queue.release(transaction, claim, delay);
+  auto const again = queue.retry(transaction, claim, *failure);
+  if (!again) return std::unexpected(again.error());
+  if (*again) return {};
   return fail(ErrorCode::internal, "the queue has no attempt left for the run {}", run.id);
 }
 

@@ -19,6 +19,7 @@ namespace drover::worker {
 [[nodiscard]] contract::EventHead head_of(RunRecord const& run);
 [[nodiscard]] broker::EventDraft draft(contract::EventType type, std::string json);
 [[nodiscard]] broker::EventDraft state_event(RunRecord const& run, contract::RunState from);
+[[nodiscard]] contract::Usage usage_of(model::Usage const& used, std::int64_t cost_microdollars);
 [[nodiscard]] contract::Usage usage_of(RunRecord const& run);
 // The terminal event. Closes the stream.
 [[nodiscard]] broker::EventDraft complete_event(RunRecord const& run);
@@ -82,13 +83,17 @@ struct RecordedRun {
                                      SessionRecord const& session, contract::RunState from,
                                      std::vector<broker::EventDraft> const& more, WallTime now);
 
-// The claimed run is to be tried again, as `run.reason` has it: at once, or as a failed attempt
-// after the delay that its policy says. `random` is any 64 random bits.
+// What its reason says of the attempt: a server that stops or a full disk is not the run's fault, a
+// unit that was lost may be. `random` is any 64 random bits.
+[[nodiscard]] std::optional<broker::Failure> failure_of(RunRecord const& run, std::uint64_t random);
+
+// The claimed run is to be tried again: as a failed attempt after the delay that its policy says,
+// or without a failure after `delay`.
 [[nodiscard]] Status put_back_run(store::Transaction& transaction, broker::OutputStreams& streams,
                                   broker::DispatchQueue& queue, broker::Claim const& claim,
                                   RunRecord const& run, contract::RunState from,
                                   std::vector<broker::EventDraft> const& more,
-                                  std::uint64_t random);
+                                  std::optional<broker::Failure> const& failure, Millis delay);
 
 // Notes that somebody wants the run to end. One that nobody has claimed, or that waits for its
 // user, has ended then; whoever has claimed it is to be told.

@@ -108,7 +108,8 @@ TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
   run->state = RunState::queued;
   run->reason = RunReason::interrupted;
   ASSERT_TRUE(write([&](store::Transaction& transaction) {
-    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {}, 0);
+    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {},
+                        std::nullopt, Millis{0});
   }));
   auto const cancelled = write([&](store::Transaction& transaction) {
     return cancel_run(transaction, *streams, *queue, id, clock.now());
@@ -192,7 +193,8 @@ TEST_F(RunJournal, ARunStaysReadableWhenTheClockIsSetBack) {
   run->state = RunState::queued;
   run->reason = RunReason::interrupted;
   ASSERT_TRUE(write([&](store::Transaction& transaction) {
-    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {}, 0);
+    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {},
+                        std::nullopt, Millis{0});
   }));
   ASSERT_TRUE(write([&](store::Transaction& transaction) {
     return cancel_run(transaction, *streams, *queue, id, clock.now());

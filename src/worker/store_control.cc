@@ -19,16 +19,6 @@ constexpr Millis kRoomLook{250};
 // Far more sessions than can have a warm unit.
 constexpr std::size_t kServedMax = 100'000;
 
-contract::Usage usage_of_call(gateway::CallReport const& report) {
-  contract::Usage usage;
-  usage.input = report.usage.input;
-  usage.output = report.usage.output;
-  usage.cache_read = report.usage.cache_read;
-  usage.cache_write = report.usage.cache_write_5m + report.usage.cache_write_1h;
-  usage.cost_usd = static_cast<double>(report.cost_microdollars) / 1e6;
-  return usage;
-}
-
 Error turn_is_over() {
   return {ErrorCode::conflict, "this unit has no turn: another attempt has taken over", ""};
 }
@@ -123,11 +113,8 @@ Task<Status> StoreControl::finish(Step step, SessionRecord session) {
 Task<Status> StoreControl::put_back(PutBack back) {
   auto job = [this, back = std::move(back)](store::Transaction& transaction) -> Status {
     Step const& step = back.step;
-    if (back.failure)
-      return put_back_run(transaction, services_.streams, services_.queue, step.claim, step.run,
-                          step.from, step.events, back.failure->random);
-    DROVER_TRY(write_run(transaction, services_.streams, step.run, step.from, step.events));
-    return services_.queue.release(transaction, step.claim, back.delay);
+    return put_back_run(transaction, services_.streams, services_.queue, step.claim, step.run,
+                        step.from, step.events, back.failure, back.delay);
   };
   co_return co_await write(std::move(job), Room::of_ends);
 }
@@ -165,10 +152,10 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
   std::vector<broker::EventDraft> events;
   if (spent) {
     turn->run.turns += 1;
-    events.push_back(
-        draft(contract::EventType::usage,
-              contract::usage_draft(head_of(turn->run), usage_of_call(report),
-                                    turn->model.route.model, report.duration.count())));
+    events.push_back(draft(
+        contract::EventType::usage,
+        contract::usage_draft(head_of(turn->run), usage_of(report.usage, report.cost_microdollars),
+                              turn->model.route.model, report.duration.count())));
   }
   RunRecord const after = turn->run;
   auto const stored =

@@ -399,11 +399,7 @@ Task<void> Supervisor::put_back(Outcome outcome, std::vector<broker::EventDraft>
   if (!outcome.counts) run_.attempts -= 1;
   run_.reason = outcome.reason;
   run_.detail = outcome.detail;
-  // A server that stops or a full disk is not the run's fault; a unit that was lost may be.
-  std::optional<broker::Failure> failure;
-  if (counts_as_attempt(outcome.reason))
-    failure = broker::Failure{outcome.detail, std::nullopt,
-                              parts_.random.below(std::numeric_limits<std::uint64_t>::max())};
+  auto failure = failure_of(run_, parts_.random.below(std::numeric_limits<std::uint64_t>::max()));
   Step step{.claim = claim_, .run = run_, .from = from, .events = std::move(events)};
   PutBack back{.step = std::move(step), .failure = std::move(failure), .delay = outcome.delay};
   auto const stored = co_await parts_.control.put_back(std::move(back));

@@ -152,6 +152,16 @@ class ThirdParty : public ::testing::Test {
     EXPECT_EQ(fault_of(events, run.run), "");
     return events.back().data;
   }
+  // A run whose turn a program has been given.
+  struct Begun {
+    explicit Begun(ThirdParty& test) : run(test.dispatch()), worker(test.environment(run.session)) {
+      worker.come();
+      given = worker.turn();
+    }
+    RunRef run;
+    Worker worker;
+    GivenTurn given;
+  };
   // Only those that are drover's.
   std::string unit_users() {
     std::string users;
@@ -169,10 +179,8 @@ class ThirdParty : public ::testing::Test {
 
 TEST_F(ThirdParty, DoesTurnsWithWhatItIsGivenAndTheirChangesAreCommitted) {
   serve();
-  auto const run = dispatch();
-  Worker worker{environment(run.session)};
-  worker.come();
-  auto const given = worker.turn();
+  Begun begun{*this};
+  auto& [run, worker, given] = begun;
   EXPECT_EQ(text_of(given.turn, "type"), "message");
   EXPECT_EQ(text_of(given.turn, "prompt"), "review it");
   EXPECT_EQ(text_of(given.turn, "run"), run.run);
@@ -297,10 +305,8 @@ TEST_F(ThirdParty, ReachesItsTwoKeysAndNothingElse) {
 
 TEST_F(ThirdParty, WhatIsForgedOrMalformedIsRefusedAndDoesNotHurtTheRun) {
   serve();
-  auto const run = dispatch();
-  Worker worker{environment(run.session)};
-  worker.come();
-  auto const given = worker.turn();
+  Begun begun{*this};
+  auto& [run, worker, given] = begun;
   ASSERT_TRUE(worker.take(given));
   std::string const name = given.name();
   worker.say_text("{not json");
@@ -352,10 +358,8 @@ TEST_F(ThirdParty, AnAttemptThatIsOverCannotBeSpokenFor) {
 
 TEST_F(ThirdParty, ARestartOfRedisWithoutItsDataDoesNotEndTheTurn) {
   serve();
-  auto const run = dispatch();
-  Worker worker{environment(run.session)};
-  worker.come();
-  auto const given = worker.turn();
+  Begun begun{*this};
+  auto& [run, worker, given] = begun;
   // Before anybody has it.
   redis_.kill();
   redis_.start();
@@ -383,10 +387,8 @@ TEST_F(ThirdParty, ARestartOfRedisWithoutItsDataDoesNotEndTheTurn) {
 
 TEST_F(ThirdParty, AFlushedTurnIsGivenAgain) {
   serve();
-  auto const run = dispatch();
-  Worker worker{environment(run.session)};
-  worker.come();
-  auto const given = worker.turn();
+  Begun begun{*this};
+  auto& [run, worker, given] = begun;
   redis_.cli({"FLUSHALL"});
   Worker fresh{worker.variables()};
   fresh.come();
@@ -428,10 +430,8 @@ TEST_F(ThirdParty, OfTwoProgramsOneHasTheTurn) {
 // Programs of the original contract name their turns themselves.
 TEST_F(ThirdParty, MayNameItsTurnItself) {
   serve();
-  auto const run = dispatch();
-  Worker worker{environment(run.session)};
-  worker.come();
-  auto const given = worker.turn();
+  Begun begun{*this};
+  auto& [run, worker, given] = begun;
   worker.say({{"type", "turn-accepted"}, {"turn_id", "mine-1"}, {"nonce", given.turn.at("nonce")}});
   worker.say_delta("mine-1", "hello");
   worker.finish("mine-1", "done");
@@ -454,10 +454,8 @@ TEST_F(ThirdParty, ARunThatNobodyTakesEndsWithOneSentence) {
 
 TEST_F(ThirdParty, IsInterruptedToldToStopAndShutOut) {
   serve();
-  auto const run = dispatch();
-  Worker worker{environment(run.session)};
-  worker.come();
-  auto const given = worker.turn();
+  Begun begun{*this};
+  auto& [run, worker, given] = begun;
   ASSERT_TRUE(worker.take(given));
   worker.say_delta(given.name(), "working");
   ASSERT_TRUE(world_.api().await_event(run, "message-delta"));

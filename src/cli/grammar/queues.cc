@@ -22,9 +22,9 @@ Result<Command> make_queue_change(QueueChange change, Raw const& raw) {
 }
 
 Result<Command> make_dead_letters(Raw const& raw) {
-  auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, kListLimitMax);
+  auto const limit = count_of("--limit", raw.limit, 50);
   if (!limit) return std::unexpected(limit.error());
-  return DeadLettersCommand{limit->value_or(50), format_of(raw)};
+  return DeadLettersCommand{*limit, format_of(raw)};
 }
 
 Result<Command> make_dead_letter_end(DeadLetterEnd end, Raw const& raw) {

@@ -14,9 +14,9 @@ Result<Command> make_ps(Raw const& raw) {
   if (!raw.state.empty() && std::ranges::find(kStates, raw.state) == kStates.end())
     return fail(ErrorCode::invalid_argument, "--state takes one of {}, and '{}' is none",
                 fmt::join(kStates, ", "), printable(raw.state, 40));
-  auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, kListLimitMax);
+  auto const limit = count_of("--limit", raw.limit, 20);
   if (!limit) return std::unexpected(limit.error());
-  return PsCommand{raw.session, raw.state, limit->value_or(20), format_of(raw)};
+  return PsCommand{raw.session, raw.state, *limit, format_of(raw)};
 }
 
 Result<Command> make_attach(Raw const& raw) {

@@ -54,16 +54,15 @@ Result<Command> make_schedule_action(Raw const& raw, ScheduleAction action) {
 Result<Command> make_schedule_history(Raw const& raw) {
   auto schedule = ScheduleId::parse(raw.id);
   if (!schedule) return std::unexpected(schedule.error());
-  auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, kListLimitMax);
+  auto const limit = count_of("--limit", raw.limit, 20);
   if (!limit) return std::unexpected(limit.error());
-  return ScheduleHistoryCommand{*schedule, limit->value_or(20), format_of(raw)};
+  return ScheduleHistoryCommand{*schedule, *limit, format_of(raw)};
 }
 
 Result<Command> make_schedule_next(Raw const& raw) {
-  auto const count = number_between<std::int64_t>("-n", raw.count, 1, kListLimitMax);
+  auto const count = count_of("-n", raw.count, 5);
   if (!count) return std::unexpected(count.error());
-  return ScheduleNextCommand{raw.cron, raw.timezone.empty() ? "UTC" : raw.timezone, raw.at,
-                             count->value_or(5)};
+  return ScheduleNextCommand{raw.cron, raw.timezone.empty() ? "UTC" : raw.timezone, raw.at, *count};
 }
 
 }  // namespace

@@ -2,6 +2,17 @@
 
 namespace drover::cli {
 
+namespace {
+constexpr std::int64_t kListLimitMax = 1000;
+}  // namespace
+
+Result<std::int64_t> count_of(std::string_view option, std::string const& text,
+                              std::int64_t usual) {
+  auto const count = number_between<std::int64_t>(option, text, 1, kListLimitMax);
+  if (!count) return std::unexpected(count.error());
+  return count->value_or(usual);
+}
+
 Result<std::uint16_t> port_of(std::string const& text) {
   auto const port = number_between<std::int64_t>("--port", text, 0, 65535);
   if (!port) return std::unexpected(port.error());

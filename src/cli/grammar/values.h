@@ -14,8 +14,6 @@
 
 namespace drover::cli {
 
-inline constexpr std::int64_t kListLimitMax = 1000;
-
 // nullopt for an option that was not given.
 template <class Number>
 Result<std::optional<Number>> number_between(std::string_view option, std::string const& text,
@@ -30,6 +28,9 @@ Result<std::optional<Number>> number_between(std::string_view option, std::strin
   return value;
 }
 
+// How many of a list are wanted.
+[[nodiscard]] Result<std::int64_t> count_of(std::string_view option, std::string const& text,
+                                            std::int64_t usual);
 [[nodiscard]] Result<std::uint16_t> port_of(std::string const& text);
 // Above 0 up to `most`.
 [[nodiscard]] Result<std::optional<Millis>> duration_of(std::string_view option,
