@@ -73,6 +73,7 @@ Supervisor::Supervisor(WorkerParts const& parts, UnitHost& units, Assignment ass
       session_(std::move(assignment.session)),
       folders_(std::move(assignment.folders)),
       model_(std::move(assignment.model)),
+      agent_(std::move(assignment.agent)),
       served_last_(assignment.served_last),
       resumed_(run_.attempts > 1),
       usage_before_(run_.usage) {}
@@ -101,7 +102,7 @@ void Supervisor::fence() {
 
 Task<void> Supervisor::work() {
   if (run_.state == RunState::committing) {
-    auto const here = co_await check_folders();
+      auto const here = co_await check_folders();
     if (!here || abandon_) {
       TurnEnd end = here ? end_of(TurnEnd::Kind::server_stops)
                          : end_of(TurnEnd::Kind::misplaced, here.error().text());
@@ -161,6 +162,7 @@ Task<Status> Supervisor::check_folders() {
 Task<TurnEnd> Supervisor::drive() {
   auto const claimed_at = parts_.clock.boot_now();
   if (!model_) co_return end_of(TurnEnd::Kind::start_failed, model_.error().text());
+  if (!agent_) co_return end_of(TurnEnd::Kind::start_failed, agent_.error().text());
   auto const here = co_await check_folders();
   if (!here) co_return end_of(TurnEnd::Kind::misplaced, here.error().text());
   auto checkouts = co_await check_out();
@@ -169,6 +171,7 @@ Task<TurnEnd> Supervisor::drive() {
 
   turn_ = std::make_shared<Turn>(parts_.io.get_executor(), claim_, run_, *model_,
                                  budget_of(run_.limits));
+  turn_->agent = *agent_;
   turn_->claimed_at = claimed_at;
   turn_->prompt = session_.note.empty() ? run_.prompt : session_.note + "\n\n" + run_.prompt;
   if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);

@@ -61,6 +61,7 @@ class Supervisor {
   SessionRecord session_;
   std::map<WorkspaceId, std::string> folders_;
   Result<gateway::ReadyModel> model_;
+  Result<contract::AgentSpec> agent_;
   bool served_last_;
   bool resumed_;  // an earlier attempt had reached a unit
   int starts_left_ = 3;
