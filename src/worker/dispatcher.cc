@@ -121,6 +121,11 @@ Result<std::string> agent_name(contract::Invocation const& invocation,
                    "name the session's agent, or start a new session");
 }
 
+Error named_by_type(Error error, contract::TaskType const& type) {
+  error.message += fmt::format(", which the task type {} names", type.name);
+  return error;
+}
+
 Status check_agent_runner(contract::AgentSpec const& agent, std::string_view runner) {
   if (!agent.runner || contract::canonical_runner(*agent.runner) == runner) return {};
   return fail_next(ErrorCode::conflict,
@@ -267,7 +272,10 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
   auto const name = agent_name(invocation, *type, plan.session);
   if (!name) co_return std::unexpected(name.error());
   auto const agent = find_agent(*name);
-  if (!agent) co_return std::unexpected(agent.error());
+  if (!agent)
+    co_return std::unexpected(invocation.agent || plan.session.agent.str() == *name
+                                  ? agent.error()
+                                  : named_by_type(agent.error(), *type));
   auto workspaces =
       contract::granted(invocation.workspaces,
                         type->defaults.mode.value_or(contract::default_mode(invocation.trigger)));
