@@ -102,7 +102,7 @@ void Supervisor::fence() {
 
 Task<void> Supervisor::work() {
   if (run_.state == RunState::committing) {
-      auto const here = co_await check_folders();
+    auto const here = co_await check_folders();
     if (!here || abandon_) {
       TurnEnd end = here ? end_of(TurnEnd::Kind::server_stops)
                          : end_of(TurnEnd::Kind::misplaced, here.error().text());
@@ -119,8 +119,24 @@ Task<void> Supervisor::work() {
     co_return;
   }
   TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
-  if (!run_.cancel_requested) end = co_await drive();
+  if (!run_.cancel_requested) {
+    end = co_await drive();
+  } else if (resumed_) {
+    co_await take_back();
+  }
   co_await conclude(decide(end, claim_.entry.failed + 1, claim_.entry.retry.attempts_max));
+}
+
+// The tree as an earlier attempt left it; what is in it is set aside at the end.
+Task<void> Supervisor::take_back() {
+  auto const here = co_await check_folders();
+  if (!here) co_return;
+  auto checkouts = co_await check_out();
+  if (checkouts) {
+    checkouts_ = *std::move(checkouts);
+  } else {
+    log::warn("changes-left", {{"run", run_.id}, {"reason", checkouts.error().text()}});
+  }
 }
 
 Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {

@@ -40,6 +40,7 @@ class Supervisor {
   Task<TurnEnd> drive();
   Task<Status> check_folders();
   Task<Result<std::vector<workspace::CheckedOut>>> check_out();
+  Task<void> take_back();
   Task<bool> disk_is_full();
   Task<TurnEnd> no_start(Error error);
   Task<TurnEnd> wait_for_end();
