@@ -29,6 +29,7 @@ Api::Api(ApiParts const& parts)
                WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
                AgentRoutes{parts.agents, parts.services.reserve},
+               ApprovalRoutes{parts.services, parts.proposals},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "api/approval_routes.h"
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
@@ -30,6 +31,7 @@ struct ApiParts {
   worker::TaskRegistry& task_types;
   worker::AgentRegistry& agents;
   worker::LimitBook& limits;
+  worker::Proposals& proposals;
   schedule::Schedules& schedules;
 };
 
@@ -53,9 +55,9 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains =
-      std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                 QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, ServerRoutes>;
+  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                             ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
+                             UnitRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -30,6 +30,7 @@ Work
   workspaces   list, add or forget workspaces
   task-types   list, show, put or remove types of work
   agents       list, show, put or remove agents
+  approvals    what waits for a decision; approve or reject it
   queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
@@ -69,6 +70,7 @@ class Parser {
     add_sessions(grammar_);
     add_task_types(grammar_);
     add_agents(grammar_);
+    add_approvals(grammar_);
     add_queues(grammar_);
     add_schedules(grammar_);
     add_server(grammar_);

@@ -23,6 +23,7 @@ enum class Mode : std::uint8_t { foreground, background };
 enum class Access : std::uint8_t {
   read_write,
   read_only,
+  propose,
   of_task,  // what the task type says
 };
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
@@ -190,6 +191,22 @@ struct DefinitionRemoveCommand {
   Definition kind = Definition::task_type;
   std::string name;
 };
+struct ApprovalsCommand {
+  bool all = false;  // also those that are decided
+  std::int64_t limit = 50;
+  Format format = Format::text;
+};
+struct ApprovalShowCommand {
+  std::string approval;
+  Format format = Format::text;
+};
+enum class Decision : std::uint8_t { approve, reject };
+struct ApprovalsDecideCommand {
+  Decision decision = Decision::reject;
+  std::vector<std::string> approvals;
+  std::string comment;
+  Format format = Format::text;
+};
 struct QueuesCommand {
   Format format = Format::text;
 };
@@ -273,10 +290,11 @@ using Command = std::variant<
     SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand, CancelCommand,
     SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand, WorkspacesCommand,
     WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
-    DefinitionApplyCommand, DefinitionRemoveCommand, QueuesCommand, QueueLimitsCommand,
-    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    LandCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
+    DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand, ApprovalShowCommand,
+    ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand, QueueChangeCommand,
+    DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
+    ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
+    ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

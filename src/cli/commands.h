@@ -30,6 +30,9 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, DefinitionShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionApplyCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalsCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalShowCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalsDecideCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueuesCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueLimitsCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);

@@ -95,7 +95,7 @@ std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
                            worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
-                           worker::LimitBook::migrations()})
+                           worker::approval_migrations(), worker::LimitBook::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -165,6 +165,7 @@ class Server {
   std::unique_ptr<worker::JoinedWorkers> joined_;
   std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
   std::unique_ptr<worker::Workforce> workforce_;
+  std::unique_ptr<worker::Proposals> proposals_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
@@ -354,6 +355,7 @@ Status Server::make_worker() {
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
+  proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {
     return workforce_->release_from(std::move(session), std::move(before));
   });
@@ -374,8 +376,9 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
-                                                  *task_types_, *agents_, *limits_, *schedules_});
+  api_ =
+      std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_,
+                                               *agents_, *limits_, *proposals_, *schedules_});
   if (redis_) api_->set_redis(*redis_);
 }
 

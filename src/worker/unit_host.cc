@@ -93,7 +93,7 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   places.unit_program = parts_.options.unit_program;
   places.socket_folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit.name);
   places.session_folder = fmt::format("{}/{}", session_root(parts_.options), session.id);
-  bool const writes = checkouts.front().mode == contract::WorkspaceMode::rw;
+  bool const writes = contract::writes(checkouts.front().mode);
   auto const folders =
       co_await parts_.pool.run([places, writes, root = session_root(parts_.options)]() -> Status {
         DROVER_TRY(os::make_folders(places.socket_folder, 0755));
