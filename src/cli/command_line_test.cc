@@ -265,9 +265,10 @@ TEST(CommandLine, ComplaintsAreOneHarmlessLine) {
 TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
-  for (char const* const name : {"up", "serve", "run", "ps", "attach", "logs", "events", "diff",
-                                 "cancel", "send", "sessions", "workspaces", "task-types", "land",
-                                 "down", "backup", "restore", "model serve", "version"}) {
+  for (char const* const name :
+       {"up",   "serve",  "run",    "ps",       "attach",      "logs",       "events",
+        "diff", "cancel", "send",   "sessions", "workspaces",  "task-types", "land",
+        "down", "doctor", "backup", "restore",  "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))
@@ -293,6 +294,16 @@ TEST(CommandLine, BackupWritesUnlessItIsToVerifyAndRestoreKeepsUnlessItIsToRepla
   EXPECT_EQ(command<RestoreCommand>({"restore", "a"}).old_state, OldState::keep);
   EXPECT_EQ(command<RestoreCommand>({"restore", "--replace", "a"}).old_state, OldState::move_aside);
   EXPECT_TRUE(complaint({"restore"}).contains("file")) << complaint({"restore"});
+}
+
+TEST(CommandLine, DoctorLooksAtTheCurrentFolderUnlessOthersAreNamed) {
+  EXPECT_EQ(command<DoctorCommand>({"doctor"}).folders, std::vector<std::string>{"."});
+  auto const two = command<DoctorCommand>({"doctor", "-w", "a", "-w", "b", "--json"});
+  EXPECT_EQ(two.folders, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(two.format, Format::json);
+  EXPECT_EQ(two.shows, DoctorShows::layers);
+  EXPECT_EQ(command<DoctorCommand>({"doctor", "--apparmor-profile"}).shows,
+            DoctorShows::apparmor_profile);
 }
 
 TEST(CommandLine, NearestWord) {

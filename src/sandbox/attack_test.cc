@@ -180,10 +180,11 @@ TEST(Attack, CapabilitiesAreGoneForGood) {
 TEST(Attack, ASetuidProgramGivesNothing) {
   TemporaryFolder folder;
   auto spec = script_spec(
-      "cp /usr/bin/id /workspace/id && chmod 4755 /workspace/id && "
-      "/workspace/id -u; /usr/bin/passwd -S root 2>/dev/null; id -u");
+      "cp /usr/bin/id /workspace/id && chmod 755 /workspace/id && "
+      "! chmod 4755 /workspace/id 2>/dev/null && ! chmod g+s /workspace/id 2>/dev/null && "
+      "stat -c %a /workspace/id; /usr/bin/passwd -S root 2>/dev/null; id -u");
   spec.mounts = {{folder.path(), "/workspace", MountMode::rw, Ownership::owner_is_agent}};
-  EXPECT_EQ("1000\n1000\n", run(std::move(spec)).output);
+  EXPECT_EQ("755\n1000\n", run(std::move(spec)).output);
 }
 
 TEST(Attack, EveryMountIsNosuidAndNoneButTheDevicesAllowsDevices) {
