@@ -40,6 +40,7 @@ Server
   down         stop the server that `up` started
   serve        run the server in the foreground
   worker       work on the runs of a server, here or on another machine
+  doctor       say what this machine enforces around an agent
   backup       write all state into one archive, while the server works
   restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback

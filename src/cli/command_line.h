@@ -285,16 +285,24 @@ struct RestoreCommand {
   Format format = Format::text;
 };
 
+enum class DoctorShows : std::uint8_t { layers, apparmor_profile };
+// Asks no server.
+struct DoctorCommand {
+  std::vector<std::string> folders;  // of workspaces; empty: the current one
+  DoctorShows shows = DoctorShows::layers;
+  Format format = Format::text;
+};
+
 using Command = std::variant<
-    HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand, RunCommand,
-    SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand, CancelCommand,
-    SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand, WorkspacesCommand,
-    WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
-    DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand, ApprovalShowCommand,
-    ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand, QueueChangeCommand,
-    DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand, ScheduleCreateCommand,
-    ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand, LandCommand,
-    ModelServeCommand, BackupCommand, RestoreCommand>;
+    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
+    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
+    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
+    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
+    DefinitionShowCommand, DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
+    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
+    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
+    LandCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

@@ -307,6 +307,16 @@ TEST(CommandLine, BackupWritesUnlessItIsToVerifyAndRestoreKeepsUnlessItIsToRepla
   EXPECT_TRUE(complaint({"restore"}).contains("file")) << complaint({"restore"});
 }
 
+TEST(CommandLine, DoctorLooksAtTheCurrentFolderUnlessOthersAreNamed) {
+  EXPECT_EQ(command<DoctorCommand>({"doctor"}).folders, std::vector<std::string>{"."});
+  auto const two = command<DoctorCommand>({"doctor", "-w", "a", "-w", "b", "--json"});
+  EXPECT_EQ(two.folders, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(two.format, Format::json);
+  EXPECT_EQ(two.shows, DoctorShows::layers);
+  EXPECT_EQ(command<DoctorCommand>({"doctor", "--apparmor-profile"}).shows,
+            DoctorShows::apparmor_profile);
+}
+
 TEST(CommandLine, NearestWord) {
   std::vector<std::string> const known = {"run", "ps", "sessions", "send"};
   EXPECT_EQ(nearest_word("sesions", known), "sessions");

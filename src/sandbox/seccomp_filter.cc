@@ -6,11 +6,13 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 
 #include "os/fd.h"
@@ -46,6 +48,8 @@ constexpr int kDeniedNumbers[] = {
 };
 // The last call that was considered here (file_setattr of Linux 6.17).
 constexpr std::uint32_t kNewestCall = 469;
+
+constexpr int kFchmodat2 = 452;  // newer than libseccomp 2.5.4, too
 
 constexpr std::uint64_t kLow32 = 0xffffffff;  // the kernel reads ioctl commands and families as int
 
@@ -97,6 +101,35 @@ void deny_socket_families(scmp_filter_ctx filter, int& failed) {
   }
 }
 
+// What is made in a workspace belongs on disk to its owner, who may be root: a setuid file of the
+// agent's would be a program of root's for everybody on the host. No mount option forbids the bit.
+void deny_setuid_bits(scmp_filter_ctx filter, int& failed) {
+  struct Call {
+    int number;
+    unsigned mode_argument;
+  };
+  std::uint64_t const kBits[] = {S_ISUID, S_ISGID};
+  auto const deny = [&](int number, std::initializer_list<scmp_arg_cmp> when) {
+    note(failed, seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), number,
+                                        static_cast<unsigned>(when.size()), when.begin()));
+  };
+  for (auto const [number, mode] :
+       {Call{SCMP_SYS(chmod), 1}, Call{SCMP_SYS(fchmod), 1}, Call{SCMP_SYS(fchmodat), 2},
+        Call{kFchmodat2, 2}, Call{SCMP_SYS(creat), 1}, Call{SCMP_SYS(mknod), 1},
+        Call{SCMP_SYS(mknodat), 2}})
+    for (std::uint64_t const bit : kBits)
+      deny(number, {{mode, SCMP_CMP_MASKED_EQ, bit, bit}});
+  // Without a flag that creates, the mode is whatever the register held.
+  constexpr std::uint64_t kTemporary = O_TMPFILE & ~O_DIRECTORY;
+  for (auto const [number, mode] : {Call{SCMP_SYS(open), 2}, Call{SCMP_SYS(openat), 3}})
+    for (std::uint64_t const creates : {std::uint64_t{O_CREAT}, kTemporary})
+      for (std::uint64_t const bit : kBits)
+        deny(number, {{mode - 1, SCMP_CMP_MASKED_EQ, creates, creates},
+                      {mode, SCMP_CMP_MASKED_EQ, bit, bit}});
+  // Its mode is in memory, where no filter looks. Programs fall back to openat.
+  note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0));
+}
+
 Result<std::vector<sock_filter>> export_program(scmp_filter_ctx filter) {
   os::Fd const file{::memfd_create("drover-seccomp", MFD_CLOEXEC)};
   if (!file.valid()) return fail_errno("create", "a memory file for the seccomp filter");
@@ -136,6 +169,7 @@ Result<std::vector<sock_filter>> compile_seccomp_filter() {
   deny_namespaces(filter.get(), failed);
   deny_terminal_injection(filter.get(), failed);
   deny_socket_families(filter.get(), failed);
+  deny_setuid_bits(filter.get(), failed);
   if (failed != 0) return std::unexpected(system_error(failed, "build", "the seccomp filter"));
   auto program = export_program(filter.get());
   if (!program) return program;

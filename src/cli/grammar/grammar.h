@@ -26,7 +26,7 @@ struct Raw {
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
-       assigned = false, propose = false, all = false;
+       assigned = false, propose = false, all = false, profile = false;
 };
 
 inline Format format_of(Raw const& raw) {
@@ -77,7 +77,7 @@ void add_approvals(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
-// up, down, serve, worker, backup, restore, model serve, version
+// up, down, serve, worker, doctor, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
 }  // namespace drover::cli
