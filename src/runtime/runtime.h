@@ -15,29 +15,24 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "contract/workload.h"
 #include "os/blocking_pool.h"
 #include "os/cgroup.h"
 #include "sandbox/spec.h"
 
 namespace drover::runtime {
 
-enum class WorkloadState : std::uint8_t { starting, running, stopping, stopped, destroyed };
-enum class StopReason : std::uint8_t {
-  completed,
-  stopped,
-  idle_timeout,
-  failed,
-  oom,
-  start_failed,
-  max_lifetime,
-};
-[[nodiscard]] std::string_view to_string(WorkloadState state);
-[[nodiscard]] std::string_view to_string(StopReason reason);
+using contract::StopReason;
+using contract::to_string;
+using contract::WorkloadState;
+[[nodiscard]] bool is_live(WorkloadState state);  // starting, running or stopping
 
 // Resolved by the server: mount sources are its own paths, never a caller's.
 struct WorkloadSpec {
   WorkloadId id{};
   std::string profile{};
+  std::string backend{};  // "process", "docker"; empty: the server's default
+  std::string image{};    // of a container; empty: the server's default
   // `id`, `session_uid`, and the streams that are -1 are the backend's to set.
   sandbox::SandboxSpec sandbox{};
   // Folders of the host that go with the workload (its socket's), removed when it has ended.
@@ -69,6 +64,17 @@ struct RuntimeEvent {
   std::optional<int> exit_code{};
   std::optional<StopReason> stop_reason{};
 };
+
+// How a program ended, as far as its backend could see.
+struct Ending {
+  std::optional<int> exit_code{};  // 128 + signal where a signal ended it
+  bool out_of_memory = false;      // the kernel's memory controller killed in it
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t cpu_us = 0;
+};
+// `asked`: why it was told to stop, if it was. Memory that ran out is the reason whoever asked, but
+// not of a program that went on to succeed.
+[[nodiscard]] StopReason stop_reason_of(Ending const& ending, std::optional<StopReason> asked);
 
 inline constexpr Millis kStopGrace{30'000};
 inline constexpr std::size_t kLiveWorkloadsMax = 256;

@@ -15,6 +15,9 @@
 #include <initializer_list>
 #include <memory>
 
+#include <boost/json.hpp>
+
+#include "base/json.h"
 #include "os/fd.h"
 
 namespace drover::sandbox {
@@ -53,6 +56,11 @@ constexpr int kFchmodat2 = 452;  // newer than libseccomp 2.5.4, too
 
 constexpr std::uint64_t kLow32 = 0xffffffff;  // the kernel reads ioctl commands and families as int
 
+constexpr std::uint64_t kNamespaceFlags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,
+                                             CLONE_NEWIPC, CLONE_NEWUSER,   CLONE_NEWPID,
+                                             CLONE_NEWNET};
+constexpr std::uint64_t kTerminalInjection[] = {0x5412 /* TIOCSTI */, 0x541C /* TIOCLINUX */};
+
 struct ReleaseFilter {
   void operator()(void* context) const { seccomp_release(context); }
 };
@@ -75,16 +83,13 @@ void deny_named(scmp_filter_ctx filter, int& failed) {
 
 void deny_namespaces(scmp_filter_ctx filter, int& failed) {
   note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
-  for (std::uint64_t const flag :
-       {std::uint64_t{CLONE_NEWNS}, std::uint64_t{CLONE_NEWCGROUP}, std::uint64_t{CLONE_NEWUTS},
-        std::uint64_t{CLONE_NEWIPC}, std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWPID},
-        std::uint64_t{CLONE_NEWNET}})
+  for (std::uint64_t const flag : kNamespaceFlags)
     note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                                   scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag}));
 }
 
 void deny_terminal_injection(scmp_filter_ctx filter, int& failed) {
-  for (std::uint64_t const command : {0x5412ULL /* TIOCSTI */, 0x541CULL /* TIOCLINUX */})
+  for (std::uint64_t const command : kTerminalInjection)
     note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                                   scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kLow32, command}));
 }
@@ -174,6 +179,38 @@ Result<std::vector<sock_filter>> compile_seccomp_filter() {
   auto program = export_program(filter.get());
   if (!program) return program;
   return with_ceiling(std::move(*program));
+}
+
+std::string oci_seccomp_profile() {
+  json::array calls;
+  auto const deny = [&calls](json::array names, int error, json::array arguments = {}) {
+    calls.push_back(json::object{{"names", std::move(names)},
+                                 {"action", "SCMP_ACT_ERRNO"},
+                                 {"errnoRet", error},
+                                 {"args", std::move(arguments)}});
+  };
+  auto const argument = [](int index, std::string_view compare, std::uint64_t value,
+                           std::uint64_t second = 0) {
+    return json::array{
+        json::object{{"index", index}, {"value", value}, {"valueTwo", second}, {"op", compare}}};
+  };
+  json::array named;
+  for (auto const* const name : kDenied)
+    named.emplace_back(name);
+  deny(std::move(named), EPERM);
+  deny({"clone3"}, ENOSYS);
+  for (auto const flag : kNamespaceFlags)
+    deny({"clone"}, EPERM, argument(0, "SCMP_CMP_MASKED_EQ", flag, flag));
+  for (auto const command : kTerminalInjection)
+    deny({"ioctl"}, EPERM, argument(1, "SCMP_CMP_MASKED_EQ", kLow32, command));
+  for (auto const* const call : {"socket", "socketpair"}) {
+    for (std::uint64_t family = 0; family < AF_INET6; ++family)
+      if (family != AF_UNIX && family != AF_INET)
+        deny({call}, EAFNOSUPPORT, argument(0, "SCMP_CMP_EQ", family));
+    deny({call}, EAFNOSUPPORT, argument(0, "SCMP_CMP_GT", AF_INET6));
+  }
+  return json::serialize(
+      json::object{{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", std::move(calls)}});
 }
 
 }  // namespace drover::sandbox
