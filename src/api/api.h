@@ -8,6 +8,7 @@
 
 #include "api/auth.h"
 #include "api/event_routes.h"
+#include "api/gateway_routes.h"
 #include "api/queue_routes.h"
 #include "api/route_table.h"
 #include "api/router.h"
@@ -30,6 +31,7 @@ struct ApiParts {
   worker::TaskRegistry& task_types;
   worker::LimitBook& limits;
   schedule::Schedules& schedules;
+  gateway::UpstreamBook& upstreams;
 };
 
 class Api {
@@ -53,7 +55,8 @@ class Api {
 
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, QueueRoutes,
-                             ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, ServerRoutes>;
+                             ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, GatewayRoutes,
+                             ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -38,6 +38,7 @@ Server
   down         stop the server that `up` started
   serve        run the server in the foreground
   worker       work on the runs of a server, here or on another machine
+  gateway      show the upstreams of models; read them anew
   backup       write all state into one archive, while the server works
   restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback
@@ -69,6 +70,7 @@ class Parser {
     add_task_types(grammar_);
     add_queues(grammar_);
     add_schedules(grammar_);
+    add_gateway(grammar_);
     add_server(grammar_);
   }
 

@@ -75,6 +75,7 @@ void add_task_types(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
+void add_gateway(Grammar& grammar);
 // up, down, serve, worker, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
