@@ -33,7 +33,9 @@ Api::Api(ApiParts const& parts)
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
-               UnitRoutes{parts.services, parts.workforce}, ServerRoutes{parts.services}) {
+               UnitRoutes{parts.services, parts.workforce},
+               GatewayRoutes{parts.services.models, parts.upstreams},
+               ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

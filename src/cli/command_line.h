@@ -214,6 +214,11 @@ struct QueueLimitsCommand {
   std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
   Format format = Format::text;
 };
+enum class GatewayAct : std::uint8_t { show, reload };
+struct GatewayCommand {
+  GatewayAct act = GatewayAct::show;
+  Format format = Format::text;
+};
 enum class QueueChange : std::uint8_t { pause, resume };
 struct QueueChangeCommand {
   QueueChange change = QueueChange::pause;
@@ -302,7 +307,7 @@ using Command = std::variant<
     ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
     QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
     ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    LandCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
+    LandCommand, GatewayCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

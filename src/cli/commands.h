@@ -44,6 +44,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, ScheduleHistoryCommand const& command);
 [[nodiscard]] int execute(Context const& context, ScheduleNextCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
+[[nodiscard]] int execute(Context const& context, GatewayCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 [[nodiscard]] int execute(Context const& context, DoctorCommand const& command);
 [[nodiscard]] int execute(Context const& context, BackupCommand const& command);
