@@ -158,7 +158,8 @@ void ProcessBackend::Core::enter(Workload& workload, WorkloadState state) {
                            .state = state,
                            .at = clock_.now(),
                            .exit_code = workload.status.exit_code,
-                           .stop_reason = workload.status.stop_reason};
+                           .stop_reason = workload.status.stop_reason,
+                           .detail = workload.status.detail};
   listener_(event);
 }
 
@@ -323,8 +324,11 @@ Task<void> ProcessBackend::Core::watch_exit(std::shared_ptr<Core> core, Workload
     status.exit_code = exit.signal != 0 ? 128 + exit.signal : exit.code;
     clean = exit.ok();
     starved = ended.exit->out_of_memory;
+    if (!ended.exit->over_disk.empty()) status.detail = ended.exit->over_disk;
   }
+  bool const over_disk = ended.exit && !ended.exit->over_disk.empty();
   status.stop_reason = starved           ? StopReason::oom
+                       : over_disk       ? StopReason::over_disk
                        : workload->asked ? *workload->asked
                        : clean           ? StopReason::completed
                                          : StopReason::failed;

@@ -32,6 +32,8 @@ std::string_view to_string(StopReason reason) {
       return "failed";
     case StopReason::oom:
       return "oom";
+    case StopReason::over_disk:
+      return "over_disk";
     case StopReason::start_failed:
       return "start_failed";
     case StopReason::max_lifetime:

@@ -28,6 +28,7 @@ enum class StopReason : std::uint8_t {
   idle_timeout,
   failed,
   oom,
+  over_disk,  // its folders grew beyond their limit; `detail` says by how much
   start_failed,
   max_lifetime,
 };
@@ -54,7 +55,7 @@ struct WorkloadStatus {
   std::optional<WallTime> stopped_at{};
   std::optional<int> exit_code{};  // 128 + signal where a signal ended it
   std::optional<StopReason> stop_reason{};
-  std::string detail{};                   // why a start failed
+  std::string detail{};                   // why a start failed, or a limit ended it
   std::string output_tail{};              // the last of both streams: untrusted text
   std::vector<std::string> unenforced{};  // default limits that this host cannot enforce
   WallTime touched_at{};
@@ -68,6 +69,7 @@ struct RuntimeEvent {
   WallTime at{};
   std::optional<int> exit_code{};
   std::optional<StopReason> stop_reason{};
+  std::string detail{};  // of the status
 };
 
 inline constexpr Millis kStopGrace{30'000};
