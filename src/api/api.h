@@ -19,6 +19,7 @@
 #include "api/session_routes.h"
 #include "api/unit_routes.h"
 #include "api/worker_routes.h"
+#include "api/workload_routes.h"
 #include "api/workspace_routes.h"
 
 namespace drover::api {
@@ -33,6 +34,7 @@ struct ApiParts {
   worker::LimitBook& limits;
   worker::Proposals& proposals;
   schedule::Schedules& schedules;
+  runtime::WorkloadKernel& workloads;
 };
 
 class Api {
@@ -57,7 +59,7 @@ class Api {
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
                              ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
-                             UnitRoutes, ServerRoutes>;
+                             UnitRoutes, WorkloadRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -50,7 +50,7 @@ class WorkloadBook {
       : backend_(std::move(backend)), clock_(clock) {}
 
   void listen(std::function<void(RuntimeEvent const&)> listener) {
-    listener_ = std::move(listener);
+    listeners_.push_back(std::move(listener));
   }
 
   // A live workload with an equal spec is touched, and is the answer to its start. nullopt: it may
@@ -153,7 +153,7 @@ class WorkloadBook {
   }
   // Nobody is told.
   void clear() {
-    listener_ = {};
+    listeners_.clear();
     workloads_.clear();
   }
 
@@ -172,18 +172,18 @@ class WorkloadBook {
   void enter(W& workload, WorkloadState state) {
     workload.status.state = state;
     workload.changed.notify();
-    if (!listener_) return;
     RuntimeEvent const event{.id = workload.spec.id,
                              .state = state,
                              .at = clock_.now(),
                              .exit_code = workload.status.exit_code,
                              .stop_reason = workload.status.stop_reason};
-    listener_(event);
+    for (auto const& listener : listeners_)
+      listener(event);
   }
 
   std::string backend_;
   Clock const& clock_;
-  std::function<void(RuntimeEvent const&)> listener_;
+  std::vector<std::function<void(RuntimeEvent const&)>> listeners_;
   std::map<WorkloadId, Ptr> workloads_;
   std::deque<WorkloadId> stopped_;  // oldest first
 };
