@@ -34,7 +34,9 @@ Api::Api(ApiParts const& parts)
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
-               WorkloadRoutes{parts.services, parts.workloads}, ServerRoutes{parts.services}) {
+               WorkloadRoutes{parts.services, parts.workloads},
+               GatewayRoutes{parts.services.models, parts.upstreams},
+               ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

@@ -10,6 +10,7 @@
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
+#include "api/gateway_routes.h"
 #include "api/queue_routes.h"
 #include "api/route_table.h"
 #include "api/router.h"
@@ -35,6 +36,7 @@ struct ApiParts {
   worker::Proposals& proposals;
   schedule::Schedules& schedules;
   runtime::WorkloadKernel& workloads;
+  gateway::UpstreamBook& upstreams;
 };
 
 class Api {
@@ -59,7 +61,7 @@ class Api {
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
                              ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
-                             UnitRoutes, WorkloadRoutes, ServerRoutes>;
+                             UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -42,6 +42,7 @@ Server
   serve        run the server in the foreground
   worker       work on the runs of a server, here or on another machine
   doctor       say what this machine enforces around an agent
+  gateway      show the upstreams of models; read them anew
   backup       write all state into one archive, while the server works
   restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback
@@ -76,6 +77,7 @@ class Parser {
     add_queues(grammar_);
     add_schedules(grammar_);
     add_workloads(grammar_);
+    add_gateway(grammar_);
     add_server(grammar_);
   }
 

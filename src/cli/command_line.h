@@ -215,6 +215,11 @@ struct QueueLimitsCommand {
   std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
   Format format = Format::text;
 };
+enum class GatewayAct : std::uint8_t { show, reload };
+struct GatewayCommand {
+  GatewayAct act = GatewayAct::show;
+  Format format = Format::text;
+};
 enum class QueueChange : std::uint8_t { pause, resume };
 struct QueueChangeCommand {
   QueueChange change = QueueChange::pause;
@@ -324,7 +329,7 @@ using Command =
                  QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
                  ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
                  ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand,
-                 LandCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
+                 LandCommand, GatewayCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

@@ -47,6 +47,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, WorkloadStartCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkloadActionCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
+[[nodiscard]] int execute(Context const& context, GatewayCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 [[nodiscard]] int execute(Context const& context, DoctorCommand const& command);
 [[nodiscard]] int execute(Context const& context, BackupCommand const& command);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -13,6 +14,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 
 #include "api/api.h"
@@ -26,6 +30,7 @@
 #include "broker/schema.h"
 #include "contract/invocation.h"
 #include "contract/task_type.h"
+#include "gateway/upstream_book.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "os/task_group.h"
@@ -130,6 +135,7 @@ class Server {
   Task<Status> take_up();
   Status announce();
   Task<void> stop();
+  Task<void> reload_on_hangup();
   Task<Result<std::optional<std::string>>> unit_stream(std::string stream);
 
   ServeOptions const options_;
@@ -139,6 +145,7 @@ class Server {
   git::Library const git_{git::LibraryOptions{home_folder()}};
   boost::asio::io_context io_{1};
   StopSignals signals_{io_};
+  boost::asio::signal_set hangup_{io_, SIGHUP};
   os::TaskGroup background_{io_.get_executor(), "server"};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
@@ -160,6 +167,7 @@ class Server {
   std::unique_ptr<worker::TaskRegistry> task_types_;
   std::unique_ptr<worker::AgentRegistry> agents_;
   std::unique_ptr<gateway::TokenKey> tokens_;
+  std::unique_ptr<gateway::UpstreamBook> upstreams_;
   std::unique_ptr<gateway::ModelProxy> models_;
   std::unique_ptr<runtime::Runtime> runtime_;
   std::unique_ptr<runtime::WorkloadKernel> workloads_;
@@ -330,9 +338,11 @@ Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
   tokens_ = std::make_unique<gateway::TokenKey>(*std::move(key));
-  bool const has_key = !settings_.upstream.anthropic_key.empty();
-  models_ =
-      std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, std::move(settings_.upstream));
+  upstreams_ = std::make_unique<gateway::UpstreamBook>(options_.state_folder,
+                                                       std::move(settings_.upstreams), pool_);
+  auto upstreams = upstreams_->load();
+  if (!upstreams) return std::unexpected(upstreams.error());
+  models_ = std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, *std::move(upstreams));
 
   auto machine =
       make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
@@ -347,7 +357,6 @@ Status Server::make_worker() {
   worker::WorkerOptions options;
   options.state_folder = options_.state_folder;
   options.unit_program = machine->unit_program;
-  if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
   options.third_party_runners = settings_.third_party_runners;
   options.third_party = settings_.third_party;
   broker::DispatchQueue& queue =
@@ -401,7 +410,7 @@ void Server::make_scheduler() {
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
                                                   *task_types_, *agents_, *limits_, *proposals_,
-                                                  *schedules_, *workloads_});
+                                                  *schedules_, *workloads_, *upstreams_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -454,6 +463,7 @@ Status Server::announce() {
   background_.spawn(retention_->run(), "retention");
   background_.spawn(watchdog_->run(), "watchdog");
   workloads_->start();
+  background_.spawn(reload_on_hangup(), "hangup");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -467,7 +477,19 @@ Status Server::announce() {
   return {};
 }
 
+// The gateway's files; all else is read at the start.
+Task<void> Server::reload_on_hangup() {
+  for (;;) {
+    boost::system::error_code error;
+    co_await hangup_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    if (error) co_return;
+    auto const loaded = co_await upstreams_->reload(*models_);
+    if (!loaded) log::error("gateway-not-loaded", {{"reason", loaded.error().text()}});
+  }
+}
+
 Task<void> Server::stop() {
+  hangup_.cancel();
   co_await scheduler_->stop();
   queue_->stop();
   if (redis_) redis_->close_claims();

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/secret.h"
 #include "base/text.h"
@@ -42,16 +43,18 @@ Secret take_from_environment(char const* name) {
   return secret;
 }
 
-gateway::UpstreamOptions upstream_from_environment() {
-  gateway::UpstreamOptions options;
-  options.anthropic_key = take_from_environment("ANTHROPIC_API_KEY");
-  Secret const url = take_from_environment("ANTHROPIC_BASE_URL");
-  if (!url.empty()) options.anthropic_url = url.reveal();
-  while (options.anthropic_url.ends_with('/'))
-    options.anthropic_url.pop_back();
+gateway::UpstreamDefaults upstreams_from_environment() {
+  gateway::UpstreamDefaults defaults;
+  for (auto const& [name, url] : {std::pair{"ANTHROPIC_BASE_URL", &defaults.anthropic_url},
+                                  {"OPENAI_BASE_URL", &defaults.openai_url}}) {
+    Secret const given = take_from_environment(name);
+    if (!given.empty()) *url = given.reveal();
+    while (url->ends_with('/'))
+      url->pop_back();
+  }
   char const* const ca_file = std::getenv("SSL_CERT_FILE");
-  if (ca_file != nullptr) options.ca_file = ca_file;
-  return options;
+  if (ca_file != nullptr) defaults.ca_file = ca_file;
+  return defaults;
 }
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
@@ -134,7 +137,7 @@ Result<BackendSettings> backend_settings() {
 
 Result<Settings> settings_from_environment() {
   Settings settings;
-  settings.upstream = upstream_from_environment();
+  settings.upstreams = upstreams_from_environment();
   settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
   auto runners = third_party_runners();

@@ -313,7 +313,7 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
   }
   plan.model = invocation.model.value_or(plan.session.model);
   if (plan.model.empty()) plan.model = type->defaults.model.value_or(agent->model.value_or(""));
-  if (plan.model.empty()) plan.model = services_.options.default_model;
+  if (plan.model.empty()) plan.model = services_.models.upstreams()->config.default_model;
   co_return plan;
 }
 
@@ -379,6 +379,14 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
                         "give --model anthropic/<name> or --model scripted:<file>");
   auto const model = co_await services_.models.prepare(plan.model);
   if (!model) co_return std::unexpected(model.error());
+  bool const native = plan.session.runner == kNativeRunner;
+  if (native && !services_.models.speaks(*model, model::WireFormat::messages))
+    co_return fail_next(
+        ErrorCode::invalid_argument,
+        fmt::format("the runner native speaks the Anthropic Messages API, and the upstream {} of "
+                    "the model {} does not",
+                    model->route.upstream, plan.model),
+        "choose a runner that speaks the upstream's API, or an upstream of kind anthropic");
   if (plan.terms.limits.max_budget_usd && !model->price)
     co_return fail_next(
         ErrorCode::invalid_argument,

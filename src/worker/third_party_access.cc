@@ -58,6 +58,9 @@ Result<ThirdPartyAccess> third_party_access(Services const& services,
   access.environment.emplace_back("ANTHROPIC_BASE_URL",
                                   fmt::format("{}/api/v1/units/{}", server_url, facts.unit));
   access.environment.emplace_back("ANTHROPIC_AUTH_TOKEN", facts.token.reveal());
+  access.environment.emplace_back("OPENAI_BASE_URL",
+                                  fmt::format("{}/api/v1/units/{}/v1", server_url, facts.unit));
+  access.environment.emplace_back("OPENAI_API_KEY", facts.token.reveal());
   return access;
 }
 

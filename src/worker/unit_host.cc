@@ -267,11 +267,6 @@ Task<Status> UnitHost::serve_model(std::string unit, net::HttpRequest request,
     if (one->name == unit && !one->is_ours()) turn = one->turn;
   if (turn == nullptr || turn->over || turn->fenced)
     co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
-  // Nothing but this counts the calls of a program that is not ours.
-  auto const calls_max = turn->run.limits.max_turns.value_or(parts_.options.turns_max);
-  if (turn->run.turns >= calls_max)
-    co_return fail(ErrorCode::forbidden, "the run {} has had its {} model calls", turn->run.id,
-                   calls_max);
   turn->heard_at = steady_clock::now();
   auto const served = co_await parts_.control.serve_model(turn, std::move(request), reply);
   turn->heard_at = steady_clock::now();

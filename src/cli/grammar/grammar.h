@@ -78,6 +78,7 @@ void add_approvals(Grammar& grammar);
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
 void add_workloads(Grammar& grammar);
+void add_gateway(Grammar& grammar);
 // up, down, serve, worker, doctor, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
