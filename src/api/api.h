@@ -20,6 +20,7 @@
 #include "api/session_routes.h"
 #include "api/unit_routes.h"
 #include "api/worker_routes.h"
+#include "api/workload_routes.h"
 #include "api/workspace_routes.h"
 
 namespace drover::api {
@@ -34,6 +35,7 @@ struct ApiParts {
   worker::LimitBook& limits;
   worker::Proposals& proposals;
   schedule::Schedules& schedules;
+  runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
 };
 
@@ -59,7 +61,7 @@ class Api {
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
                              ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
-                             UnitRoutes, GatewayRoutes, ServerRoutes>;
+                             UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

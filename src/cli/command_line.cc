@@ -34,6 +34,7 @@ Work
   queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
+  workloads    start, stop and remove workloads of profiles
 
 Server
   up           start the server if it does not run, and print its address
@@ -75,6 +76,7 @@ class Parser {
     add_approvals(grammar_);
     add_queues(grammar_);
     add_schedules(grammar_);
+    add_workloads(grammar_);
     add_gateway(grammar_);
     add_server(grammar_);
   }

@@ -2,6 +2,7 @@
 // The command line as values. parse_command_line() is the only place that knows CLI11; it checks
 // every value, so that commands get ids that are ids and numbers that are in range. Pure.
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -268,6 +269,25 @@ struct ScheduleNextCommand {
   std::string after;  // RFC 3339; empty: now
   std::int64_t count = 5;
 };
+struct WorkloadsCommand {
+  Format format = Format::text;
+};
+struct WorkloadStartCommand {
+  std::string profile;
+  std::string id;
+  std::map<std::string, std::string> env;
+  std::string backend;   // empty: the profile's
+  std::string callback;  // a URL; empty: none
+  std::optional<Millis> idle;
+  std::optional<Millis> lifetime;
+  Format format = Format::text;
+};
+enum class WorkloadAction : std::uint8_t { show, stop, remove, logs };
+struct WorkloadActionCommand {
+  WorkloadAction action = WorkloadAction::show;
+  std::string id;
+  Format format = Format::text;
+};
 struct LandCommand {
   SessionId session;
   std::string strategy = "auto";
@@ -298,16 +318,18 @@ struct DoctorCommand {
   Format format = Format::text;
 };
 
-using Command = std::variant<
-    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
-    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
-    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
-    DefinitionShowCommand, DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
-    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
-    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    LandCommand, GatewayCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
+using Command =
+    std::variant<HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand,
+                 DownCommand, RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand,
+                 EventsCommand, DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+                 SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand,
+                 WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
+                 DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
+                 ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand,
+                 LandCommand, GatewayCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

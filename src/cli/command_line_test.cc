@@ -277,9 +277,9 @@ TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
   for (char const* const name :
-       {"up",        "serve",  "run",  "ps",       "attach",     "logs",        "events",
-        "diff",      "cancel", "send", "sessions", "workspaces", "task-types",  "agents",
-        "approvals", "land",   "down", "backup",   "restore",    "model serve", "version"}) {
+       {"up",     "serve",  "run",       "ps",         "attach",      "logs",   "events",    "diff",
+        "cancel", "send",   "sessions",  "workspaces", "task-types",  "agents", "approvals", "land",
+        "down",   "backup", "workloads", "restore",    "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))

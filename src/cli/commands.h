@@ -43,6 +43,9 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, ScheduleActionCommand const& command);
 [[nodiscard]] int execute(Context const& context, ScheduleHistoryCommand const& command);
 [[nodiscard]] int execute(Context const& context, ScheduleNextCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkloadsCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkloadStartCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkloadActionCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, GatewayCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);

@@ -15,6 +15,17 @@ std::string_view BackendChooser::backend() const {
   return backends_.front()->backend();
 }
 
+std::vector<std::string_view> BackendChooser::backends() const {
+  std::vector<std::string_view> names;
+  for (auto const& backend : backends_)
+    names.push_back(backend->backend());
+  return names;
+}
+
+Task<Status> BackendChooser::check() {
+  co_return co_await backends_.front()->check();
+}
+
 Runtime* BackendChooser::owner_of(WorkloadId const& id) const {
   Runtime* ended = nullptr;
   for (auto const& backend : backends_) {
@@ -83,6 +94,12 @@ Task<Status> BackendChooser::thaw(WorkloadId id) {
   co_return co_await (*owner)->thaw(std::move(id));
 }
 
+Task<Result<std::string>> BackendChooser::output(WorkloadId id) {
+  auto const owner = require_owner(id);
+  if (!owner) co_return std::unexpected(owner.error());
+  co_return co_await (*owner)->output(std::move(id));
+}
+
 Result<WorkloadStatus> BackendChooser::touch(WorkloadId const& id) {
   auto const owner = require_owner(id);
   if (!owner) return std::unexpected(owner.error());
@@ -107,6 +124,19 @@ std::vector<WorkloadStatus> BackendChooser::list() const {
     for (auto& status : backend->list())
       all.push_back(std::move(status));
   return all;
+}
+
+bool BackendChooser::adopt(WorkloadSpec const& spec, WallTime started_at) {
+  auto const chosen = named(spec.backend);
+  return chosen && (*chosen)->adopt(spec, started_at);
+}
+
+// Each does what it can; the first error is told.
+Status BackendChooser::recover() {
+  Status outcome;
+  for (auto const& backend : backends_)
+    if (auto const recovered = backend->recover(); !recovered && outcome) outcome = recovered;
+  return outcome;
 }
 
 void BackendChooser::on_event(std::function<void(RuntimeEvent const&)> listener) {

@@ -16,6 +16,8 @@ class BackendChooser final : public Runtime {
 
   // The default's.
   [[nodiscard]] std::string_view backend() const override;
+  [[nodiscard]] std::vector<std::string_view> backends() const override;
+  Task<Status> check() override;
   // unsupported for a backend that this server does not have.
   Task<Result<WorkloadStatus>> start(WorkloadSpec spec) override;
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace) override;
@@ -26,6 +28,9 @@ class BackendChooser final : public Runtime {
   [[nodiscard]] Result<WorkloadStatus> status(WorkloadId const& id) const override;
   [[nodiscard]] Result<os::CgroupUsage> usage(WorkloadId const& id) const override;
   [[nodiscard]] std::vector<WorkloadStatus> list() const override;
+  bool adopt(WorkloadSpec const& spec, WallTime started_at) override;
+  [[nodiscard]] Status recover() override;
+  Task<Result<std::string>> output(WorkloadId id) override;
   void on_event(std::function<void(RuntimeEvent const&)> listener) override;
 
  private:

@@ -18,9 +18,10 @@
 #include "runtime/container_reconcile.h"
 #include "runtime/container_spec.h"
 #include "runtime/docker_engine.h"
+#include "runtime/engine_watch.h"
 #include "runtime/record.h"
 #include "runtime/workload_book.h"
-#include "sandbox/seccomp_filter.h"
+#include "sandbox/oci_seccomp.h"
 
 namespace drover::runtime {
 
@@ -29,12 +30,9 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr Millis kConnectWait{30'000};
 constexpr Millis kStartWait{15 * 60'000};  // with the pull of an image
 // A SIGKILL that the engine does not carry out within this time is an error of the caller's.
 constexpr Millis kKilledWait{30'000};
-constexpr Millis kRetryFirst{200};
-constexpr Millis kRetryMost{10'000};
 constexpr std::size_t kIdentityBytes = 16;
 
 struct ContainerWorkload : Workload {
@@ -49,6 +47,10 @@ struct ContainerWorkload : Workload {
   bool finishing = false;
 };
 using WorkloadPtr = std::shared_ptr<ContainerWorkload>;
+
+std::string last_of(std::string const& output) {
+  return output.substr(output.size() - std::min(output.size(), kOutputTailBytes));
+}
 
 }  // namespace
 
@@ -65,37 +67,37 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
         records_(settings_.folder + "/records"),
         binds_(settings_.folder + "/binds"),
         book_("docker", clock),
-        changed_(executor_) {}
+        watch_(executor_, engine_, settings_.oci_runtime, hooks()) {}
 
   void close();
   Status recover();
   void adopt(WorkloadSpec spec, WallTime started_at);
-  Task<Status> connect();
+  Task<Status> connect() { return watch_.connect(shared_from_this()); }
   Task<Result<WorkloadStatus>> start(WorkloadSpec spec);
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace);
   Task<Status> destroy(WorkloadId id);
   enum class Hold : std::uint8_t { freeze, thaw };
   Task<Status> hold(WorkloadId id, Hold hold);
+  Task<Result<std::string>> output(WorkloadId id);
   WorkloadBook<ContainerWorkload>& book() { return book_; }
 
  private:
+  EngineWatch::Hooks hooks();
   Result<std::string> read_identity() const;
+  Task<Result<std::string>> identity();
   Result<uid_t> take_uid();
   Task<Status> bring_up(WorkloadPtr workload);
   Task<Status> create(WorkloadPtr workload, json::object body);
   Task<Status> make_room(WorkloadId id);
   Task<void> give_up(WorkloadPtr workload, Error error);
   Task<void> clean_host(WorkloadPtr workload);
-  Task<Status> follow();
   Task<Status> reconcile();
-  Task<Status> listen(net::ResponseStream& events);
   void take_over(ContainerWorkload& workload, Container const& container);
   void hear(EngineEvent const& event);
   void begin_finish(WorkloadPtr const& workload);
   [[nodiscard]] std::vector<KnownContainer> known() const;
   [[nodiscard]] bool anything_lives() const;
   Task<Status> set_frozen(WorkloadPtr workload, Hold hold);
-  static Task<void> watch(std::shared_ptr<Core> core);
   static Task<void> finish(std::shared_ptr<Core> core, WorkloadPtr workload);
   static Task<void> watch_lifetime(std::shared_ptr<Core> core, WorkloadPtr workload,
                                    steady_clock::time_point deadline);
@@ -109,15 +111,10 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
   RecordFolder records_;
   BindSources binds_;
   WorkloadBook<ContainerWorkload> book_;
+  EngineWatch watch_;
   std::set<uid_t> uids_;  // in use
   std::string server_;    // its identity; empty until it is needed
   std::string seccomp_ = sandbox::oci_seccomp_profile();
-  os::AsyncEvent changed_;  // of the connection
-  std::optional<Error> last_failure_;
-  std::uint64_t attempts_ = 0;
-  bool watching_ = false;
-  bool connected_ = false;  // the stream of events is open, and nothing before it is unknown
-  bool hurry_ = false;      // somebody waits for the engine
   bool closed_ = false;
 };
 
@@ -158,8 +155,7 @@ Status DockerBackend::Core::recover() {
   }
   for (auto const& name : loaded->unreadable)
     log::warn("workload-record-unreadable", {{"file", printable(name)}});
-  watching_ = true;
-  asio::co_spawn(executor_, watch(shared_from_this()), asio::detached);
+  watch_.start(shared_from_this());
   return {};
 }
 
@@ -180,104 +176,33 @@ void DockerBackend::Core::close() {
   closed_ = true;
   book_.clear();
   engine_.close();
-  changed_.notify();
+  watch_.close();
   // Of those that still run the engine has its own.
   if (auto const cleared = binds_.clear(); !cleared)
     log::warn("bind-sources-left", {{"reason", cleared.error().text()}});
+}
+
+EngineWatch::Hooks DockerBackend::Core::hooks() {
+  return {.identity = [this] { return identity(); },
+          .began = [this] { return reconcile(); },
+          .heard = [this](EngineEvent const& event) { hear(event); },
+          .needed = [this] { return anything_lives(); }};
+}
+
+Task<Result<std::string>> DockerBackend::Core::identity() {
+  if (server_.empty()) {
+    auto read = [self = shared_from_this()] { return self->read_identity(); };
+    auto identity = co_await pool_.run(std::move(read));
+    if (!identity) co_return identity;
+    server_ = *std::move(identity);
+  }
+  co_return server_;
 }
 
 // ---- the stream of events -----------------------------------------------------------------------
 
 bool DockerBackend::Core::anything_lives() const {
   return std::ranges::any_of(book_.all(), [](WorkloadPtr const& one) { return one->live(); });
-}
-
-Task<Status> DockerBackend::Core::connect() {
-  auto const self = shared_from_this();
-  auto const deadline = steady_clock::now() + kConnectWait;
-  auto const attempts = attempts_;
-  hurry_ = true;
-  if (!watching_) {
-    watching_ = true;
-    asio::co_spawn(executor_, watch(self), asio::detached);
-  } else if (!connected_) {
-    changed_.notify();  // it may be waiting for its next try
-  }
-  while (!connected_ && attempts_ == attempts && !closed_ && steady_clock::now() < deadline) {
-    auto const seen = changed_.version();
-    co_await changed_.wait(seen, deadline);
-  }
-  if (connected_) co_return Status{};
-  if (last_failure_ && attempts_ != attempts) co_return std::unexpected(*last_failure_);
-  co_return fail(ErrorCode::timeout, "the container engine at {} took longer than {} ms",
-                 printable(settings_.engine.text), kConnectWait.count());
-}
-
-// One try: returns when the engine is out of reach, or its stream of events has ended.
-Task<Status> DockerBackend::Core::follow() {
-  if (server_.empty()) {
-    auto read = [self = shared_from_this()] { return self->read_identity(); };
-    auto identity = co_await pool_.run(std::move(read));
-    if (!identity) co_return std::unexpected(identity.error());
-    server_ = *std::move(identity);
-  }
-  auto const facts = co_await engine_.facts(settings_.oci_runtime);
-  if (!facts) co_return std::unexpected(facts.error());
-  auto const events = co_await engine_.events(server_);
-  if (!events) co_return std::unexpected(events.error());
-  co_return co_await listen(**events);
-}
-
-// Ends when the backend closes, or where no engine answers and none is needed: the next start looks
-// again.
-Task<void> DockerBackend::Core::watch(std::shared_ptr<Core> core) {
-  Millis retry = kRetryFirst;
-  while (!core->closed_) {
-    core->hurry_ = false;
-    auto const outcome = co_await core->follow();
-    if (core->closed_) co_return;
-    if (core->connected_) {
-      log::warn("engine-lost", {{"reason", outcome ? "its events ended" : outcome.error().text()}});
-      retry = kRetryFirst;
-    }
-    core->connected_ = false;
-    core->engine_.forget();
-    if (!outcome) core->last_failure_ = outcome.error();
-    ++core->attempts_;
-    core->changed_.notify();
-    if (!outcome && !core->hurry_ && !core->anything_lives()) {
-      core->watching_ = false;
-      co_return;
-    }
-    auto const deadline = steady_clock::now() + retry;
-    retry = std::min(retry * 2, kRetryMost);
-    while (!core->closed_ && !core->hurry_ && steady_clock::now() < deadline) {
-      auto const seen = core->changed_.version();
-      co_await core->changed_.wait(seen, deadline);
-    }
-  }
-}
-
-// Reads until the stream ends. What happened before it began is looked up first.
-Task<Status> DockerBackend::Core::listen(net::ResponseStream& events) {
-  auto const reconciled = co_await reconcile();
-  if (!reconciled) co_return reconciled;
-  connected_ = true;
-  changed_.notify();
-  LineSplitter splitter;
-  while (!closed_) {
-    auto const piece = co_await events.read();
-    if (!piece) co_return std::unexpected(piece.error());
-    if (!*piece) co_return Status{};
-    auto const lines = splitter.feed(**piece);
-    if (!lines) co_return std::unexpected(lines.error());
-    for (auto const& line : *lines) {
-      auto const event = parse_engine_event(line);
-      if (!event) co_return std::unexpected(event.error());
-      hear(*event);
-    }
-  }
-  co_return Status{};
 }
 
 void DockerBackend::Core::hear(EngineEvent const& event) {
@@ -350,7 +275,10 @@ Task<void> DockerBackend::Core::finish(std::shared_ptr<Core> core, WorkloadPtr w
   auto const looked = co_await core->engine_.inspect(workload->container);
   if (core->closed_) co_return;
   Ending ending;
-  if (looked && looked->state != ContainerState::ended) {
+  // One that was made and never started is of a start that was cut off.
+  bool const over = looked && (looked->state == ContainerState::ended ||
+                               looked->state == ContainerState::created);
+  if (looked && !over) {
     workload->finishing = false;
     co_return;
   }
@@ -365,10 +293,7 @@ Task<void> DockerBackend::Core::finish(std::shared_ptr<Core> core, WorkloadPtr w
     ending.exit_code = looked->exit_code;
     ending.out_of_memory = looked->out_of_memory || workload->out_of_memory;
     auto const output = co_await core->engine_.output(workload->container);
-    if (output) {
-      auto const cut = output->size() - std::min(output->size(), kOutputTailBytes);
-      workload->status.output_tail = output->substr(cut);
-    }
+    if (output) workload->status.output_tail = last_of(*output);
     auto const removed = co_await core->engine_.remove(workload->container);
     if (!removed)
       log::error("container-not-removed",
@@ -619,6 +544,19 @@ Task<Status> DockerBackend::Core::set_frozen(WorkloadPtr workload, Hold hold) {
   co_return done;
 }
 
+Task<Result<std::string>> DockerBackend::Core::output(WorkloadId id) {
+  auto const self = shared_from_this();
+  auto const found = book_.get(id);
+  if (!found) co_return std::unexpected(found.error());
+  WorkloadPtr const workload = *found;
+  if (!workload->live() || workload->container.empty()) co_return workload->status.output_tail;
+  auto output = co_await engine_.output(workload->container);
+  if (output) co_return last_of(*output);
+  // It has ended meanwhile.
+  if (!workload->live()) co_return workload->status.output_tail;
+  co_return output;
+}
+
 // ---- the backend --------------------------------------------------------------------------------
 
 DockerBackend::DockerBackend(asio::io_context& io, os::BlockingPool& pool, Clock const& clock,
@@ -632,8 +570,9 @@ DockerBackend::~DockerBackend() {
 Status DockerBackend::recover() {
   return core_->recover();
 }
-void DockerBackend::adopt(WorkloadSpec spec, WallTime started_at) {
-  core_->adopt(std::move(spec), started_at);
+bool DockerBackend::adopt(WorkloadSpec const& spec, WallTime started_at) {
+  core_->adopt(spec, started_at);
+  return true;
 }
 Task<Status> DockerBackend::check() {
   return core_->connect();
@@ -652,6 +591,9 @@ Task<Status> DockerBackend::freeze(WorkloadId id) {
 }
 Task<Status> DockerBackend::thaw(WorkloadId id) {
   return core_->hold(std::move(id), Core::Hold::thaw);
+}
+Task<Result<std::string>> DockerBackend::output(WorkloadId id) {
+  return core_->output(std::move(id));
 }
 Result<WorkloadStatus> DockerBackend::touch(WorkloadId const& id) {
   return core_->book().touch(id);

@@ -39,17 +39,13 @@ class DockerBackend final : public Runtime {
   DockerBackend(DockerBackend const&) = delete;
   DockerBackend& operator=(DockerBackend const&) = delete;
 
-  // Takes away what an earlier process mounted, and begins to watch an engine that it has used.
-  // Blocks, so call it before the loop runs; adopt() what is to stay first.
-  [[nodiscard]] Status recover();
-  // A live workload of an earlier process, whose container is looked for when the engine answers.
-  // Where there is none it ends as failed.
-  void adopt(WorkloadSpec spec, WallTime started_at);
-
   // That an engine answers, and can hold a sandbox; the error says what is in the way.
-  Task<Status> check();
-
+  Task<Status> check() override;
   [[nodiscard]] std::string_view backend() const override { return "docker"; }
+  // Its container is looked for when the engine answers.
+  bool adopt(WorkloadSpec const& spec, WallTime started_at) override;
+  // What an earlier process mounted goes at once, its containers when the engine answers.
+  [[nodiscard]] Status recover() override;
   Task<Result<WorkloadStatus>> start(WorkloadSpec spec) override;
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace) override;
   Task<Status> destroy(WorkloadId id) override;
@@ -59,6 +55,7 @@ class DockerBackend final : public Runtime {
   [[nodiscard]] Result<WorkloadStatus> status(WorkloadId const& id) const override;
   [[nodiscard]] Result<os::CgroupUsage> usage(WorkloadId const& id) const override;
   [[nodiscard]] std::vector<WorkloadStatus> list() const override;
+  Task<Result<std::string>> output(WorkloadId id) override;
   void on_event(std::function<void(RuntimeEvent const&)> listener) override;
 
  private:

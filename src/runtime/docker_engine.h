@@ -46,6 +46,7 @@ class DockerEngine {
   // The stream of their events.
   Task<Result<std::unique_ptr<net::ResponseStream>>> events(std::string server);
 
+  [[nodiscard]] std::string const& address() const { return client_.address().text; }
   // Everything under way gets cancelled.
   void close() { client_.close(); }
 

@@ -391,6 +391,18 @@ Result<std::vector<WorkloadId>> ProcessBackend::reap_orphans() {
   return core_->reap_orphans();
 }
 
+Status ProcessBackend::recover() {
+  auto const reaped = core_->reap_orphans();
+  if (!reaped) return std::unexpected(reaped.error());
+  if (!reaped->empty()) log::info("orphans-reaped", {{"workloads", reaped->size()}});
+  return {};
+}
+
+// The launcher is there, or the backend would not be.
+Task<Status> ProcessBackend::check() {
+  co_return Status{};
+}
+
 Task<Result<WorkloadStatus>> ProcessBackend::start(WorkloadSpec spec) {
   return core_->start(std::move(spec));
 }
@@ -420,6 +432,12 @@ Result<WorkloadStatus> ProcessBackend::status(WorkloadId const& id) const {
   auto const found = core_->book().get(id);
   if (!found) return std::unexpected(found.error());
   return (*found)->status;
+}
+
+Task<Result<std::string>> ProcessBackend::output(WorkloadId id) {
+  auto const found = core_->book().get(id);
+  if (!found) co_return std::unexpected(found.error());
+  co_return (*found)->status.output_tail;
 }
 
 Result<os::CgroupUsage> ProcessBackend::usage(WorkloadId const& id) const {

@@ -87,6 +87,10 @@ class Runtime {
  public:
   virtual ~Runtime() = default;
   [[nodiscard]] virtual std::string_view backend() const = 0;
+  // The names of all that there are, this one first.
+  [[nodiscard]] virtual std::vector<std::string_view> backends() const { return {backend()}; }
+  // Whether it can start anything now; the error says what is in the way.
+  virtual Task<Status> check() = 0;
 
   // Idempotent on the id: a live one with an equal spec is touched and returned; one with another
   // spec is a conflict that names the differing fields. An ended one starts anew. A failed start
@@ -106,7 +110,16 @@ class Runtime {
   [[nodiscard]] virtual Result<os::CgroupUsage> usage(WorkloadId const& id) const = 0;
   [[nodiscard]] virtual std::vector<WorkloadStatus> list() const = 0;
 
-  // Replaces the listener.
+  // A live workload of an earlier process, before recover(): whether it can go on here. Where it
+  // turns out to be gone it ends as failed.
+  virtual bool adopt(WorkloadSpec const& spec, WallTime started_at) = 0;
+  // Takes away what an earlier process left and nobody adopted. Blocks: before the loop runs.
+  [[nodiscard]] virtual Status recover() = 0;
+
+  // The last of what it wrote to both streams, at most kOutputTailBytes: untrusted text.
+  virtual Task<Result<std::string>> output(WorkloadId id) = 0;
+
+  // One more listener, which outlives the backend's last event.
   virtual void on_event(std::function<void(RuntimeEvent const&)> listener) = 0;
 };
 

@@ -51,7 +51,7 @@ class WorkloadBook {
       : backend_(std::move(backend)), clock_(clock) {}
 
   void listen(std::function<void(RuntimeEvent const&)> listener) {
-    listener_ = std::move(listener);
+    listeners_.push_back(std::move(listener));
   }
 
   // A live workload with an equal spec is touched, and is the answer to its start. nullopt: it may
@@ -156,7 +156,7 @@ class WorkloadBook {
   }
   // Nobody is told.
   void clear() {
-    listener_ = {};
+    listeners_.clear();
     workloads_.clear();
   }
 
@@ -175,19 +175,19 @@ class WorkloadBook {
   void enter(W& workload, WorkloadState state) {
     workload.status.state = state;
     workload.changed.notify();
-    if (!listener_) return;
     RuntimeEvent const event{.id = workload.spec.id,
                              .state = state,
                              .at = clock_.now(),
                              .exit_code = workload.status.exit_code,
                              .stop_reason = workload.status.stop_reason,
                              .over_disk = workload.over_disk};
-    listener_(event);
+    for (auto const& listener : listeners_)
+      listener(event);
   }
 
   std::string backend_;
   Clock const& clock_;
-  std::function<void(RuntimeEvent const&)> listener_;
+  std::vector<std::function<void(RuntimeEvent const&)>> listeners_;
   std::map<WorkloadId, Ptr> workloads_;
   std::deque<WorkloadId> stopped_;  // oldest first
 };

@@ -15,33 +15,12 @@
 #include <initializer_list>
 #include <memory>
 
-#include <boost/json.hpp>
-
-#include "base/json.h"
 #include "os/fd.h"
+#include "sandbox/denied_calls.h"
 
 namespace drover::sandbox {
 
 namespace {
-
-// Names that libseccomp or this architecture does not know are not callable by it either.
-constexpr char const* kDenied[] = {
-    // other processes and their memory
-    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "process_madvise", "kcmp",
-    // namespaces and mounts
-    "unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "move_mount",
-    "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "swapon", "swapoff",
-    "quotactl", "quotactl_fd", "sethostname", "setdomainname",
-    // large kernel surfaces with a history
-    "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd", "bpf",
-    "perf_event_open", "keyctl", "add_key", "request_key", "fanotify_init", "memfd_secret",
-    "lookup_dcookie", "open_by_handle_at", "name_to_handle_at", "move_pages", "migrate_pages",
-    "vmsplice",
-    // the machine
-    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
-    "create_module", "query_module", "get_kernel_syms", "reboot", "settimeofday", "clock_settime",
-    "clock_adjtime", "adjtimex", "stime", "acct", "syslog", "vhangup", "iopl", "ioperm",
-    "modify_ldt", "nfsservctl", "_sysctl", "sysfs", "uselib", "ustat", "vm86", "vm86old"};
 
 // Newer than libseccomp 2.5.4; the same number on every architecture since 5.1.
 constexpr int kDeniedNumbers[] = {
@@ -55,11 +34,6 @@ constexpr std::uint32_t kNewestCall = 469;
 constexpr int kFchmodat2 = 452;  // newer than libseccomp 2.5.4, too
 
 constexpr std::uint64_t kLow32 = 0xffffffff;  // the kernel reads ioctl commands and families as int
-
-constexpr std::uint64_t kNamespaceFlags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,
-                                             CLONE_NEWIPC, CLONE_NEWUSER,   CLONE_NEWPID,
-                                             CLONE_NEWNET};
-constexpr std::uint64_t kTerminalInjection[] = {0x5412 /* TIOCSTI */, 0x541C /* TIOCLINUX */};
 
 struct ReleaseFilter {
   void operator()(void* context) const { seccomp_release(context); }
@@ -179,38 +153,6 @@ Result<std::vector<sock_filter>> compile_seccomp_filter() {
   auto program = export_program(filter.get());
   if (!program) return program;
   return with_ceiling(std::move(*program));
-}
-
-std::string oci_seccomp_profile() {
-  json::array calls;
-  auto const deny = [&calls](json::array names, int error, json::array arguments = {}) {
-    calls.push_back(json::object{{"names", std::move(names)},
-                                 {"action", "SCMP_ACT_ERRNO"},
-                                 {"errnoRet", error},
-                                 {"args", std::move(arguments)}});
-  };
-  auto const argument = [](int index, std::string_view compare, std::uint64_t value,
-                           std::uint64_t second = 0) {
-    return json::array{
-        json::object{{"index", index}, {"value", value}, {"valueTwo", second}, {"op", compare}}};
-  };
-  json::array named;
-  for (auto const* const name : kDenied)
-    named.emplace_back(name);
-  deny(std::move(named), EPERM);
-  deny({"clone3"}, ENOSYS);
-  for (auto const flag : kNamespaceFlags)
-    deny({"clone"}, EPERM, argument(0, "SCMP_CMP_MASKED_EQ", flag, flag));
-  for (auto const command : kTerminalInjection)
-    deny({"ioctl"}, EPERM, argument(1, "SCMP_CMP_MASKED_EQ", kLow32, command));
-  for (auto const* const call : {"socket", "socketpair"}) {
-    for (std::uint64_t family = 0; family < AF_INET6; ++family)
-      if (family != AF_UNIX && family != AF_INET)
-        deny({call}, EAFNOSUPPORT, argument(0, "SCMP_CMP_EQ", family));
-    deny({call}, EAFNOSUPPORT, argument(0, "SCMP_CMP_GT", AF_INET6));
-  }
-  return json::serialize(
-      json::object{{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", std::move(calls)}});
 }
 
 }  // namespace drover::sandbox

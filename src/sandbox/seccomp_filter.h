@@ -5,7 +5,6 @@
 // foreign ABIs (x32, i386: killed).
 #include <linux/filter.h>
 
-#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -13,9 +12,5 @@
 namespace drover::sandbox {
 
 [[nodiscard]] Result<std::vector<sock_filter>> compile_seccomp_filter();
-
-// The same list as a profile for an OCI runtime, in JSON. Without what a profile cannot say: calls
-// that libseccomp knows no name for, and those newer than the list.
-[[nodiscard]] std::string oci_seccomp_profile();
 
 }  // namespace drover::sandbox

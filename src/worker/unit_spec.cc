@@ -108,6 +108,8 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   runtime::WorkloadSpec workload;
   workload.id = identity.workload;
   workload.profile = "unit";
+  workload.backend = agent.backend;
+  workload.image = agent.image;
   workload.owned_folders = {places.socket_folder};
   sandbox::SandboxSpec& spec = workload.sandbox;
   spec.argv = {std::string{kProgram}};
