@@ -28,6 +28,7 @@ Api::Api(ApiParts const& parts)
                SessionRoutes{parts.services, parts.dispatcher, parts.workforce},
                WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
+               AgentRoutes{parts.agents, parts.services.reserve},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/auth.h"
+#include "api/definition_routes.h"
 #include "api/event_routes.h"
 #include "api/gateway_routes.h"
 #include "api/queue_routes.h"
@@ -16,7 +17,6 @@
 #include "api/schedule_routes.h"
 #include "api/server_routes.h"
 #include "api/session_routes.h"
-#include "api/task_type_routes.h"
 #include "api/unit_routes.h"
 #include "api/worker_routes.h"
 #include "api/workspace_routes.h"
@@ -29,6 +29,7 @@ struct ApiParts {
   worker::Dispatcher& dispatcher;
   worker::Workforce& workforce;
   worker::TaskRegistry& task_types;
+  worker::AgentRegistry& agents;
   worker::LimitBook& limits;
   schedule::Schedules& schedules;
   gateway::UpstreamBook& upstreams;
@@ -54,9 +55,10 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, QueueRoutes,
-                             ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, GatewayRoutes,
-                             ServerRoutes>;
+  using Domains =
+      std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                 QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, GatewayRoutes,
+                 ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -29,6 +29,7 @@ Work
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
   task-types   list, show, put or remove types of work
+  agents       list, show, put or remove agents
   queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
@@ -68,6 +69,7 @@ class Parser {
     add_reading(grammar_);
     add_sessions(grammar_);
     add_task_types(grammar_);
+    add_agents(grammar_);
     add_queues(grammar_);
     add_schedules(grammar_);
     add_gateway(grammar_);

@@ -170,18 +170,24 @@ struct WorkspaceAddCommand {
 struct WorkspaceRemoveCommand {
   WorkspaceId workspace;
 };
-struct TaskTypesCommand {
+// Named documents that the server keeps: types of work, and agents.
+enum class Definition : std::uint8_t { task_type, agent };
+struct DefinitionsCommand {
+  Definition kind = Definition::task_type;
   Format format = Format::text;
 };
-struct TaskTypeShowCommand {
+struct DefinitionShowCommand {
+  Definition kind = Definition::task_type;
   std::string name;
   Format format = Format::text;
 };
-struct TaskTypeApplyCommand {
-  std::string file;  // TOML or JSON, by its name; "-": JSON from stdin
+struct DefinitionApplyCommand {
+  Definition kind = Definition::task_type;
+  std::string file;  // TOML or JSON; "-": JSON from stdin
   Format format = Format::text;
 };
-struct TaskTypeRemoveCommand {
+struct DefinitionRemoveCommand {
+  Definition kind = Definition::task_type;
   std::string name;
 };
 struct QueuesCommand {
@@ -271,8 +277,8 @@ using Command = std::variant<
     HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand, RunCommand,
     SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand, CancelCommand,
     SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand, WorkspacesCommand,
-    WorkspaceAddCommand, WorkspaceRemoveCommand, TaskTypesCommand, TaskTypeShowCommand,
-    TaskTypeApplyCommand, TaskTypeRemoveCommand, QueuesCommand, QueueLimitsCommand,
+    WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
+    DefinitionApplyCommand, DefinitionRemoveCommand, QueuesCommand, QueueLimitsCommand,
     QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
     ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
     LandCommand, GatewayCommand, ModelServeCommand, BackupCommand, RestoreCommand>;

@@ -154,10 +154,14 @@ TEST(CommandLine, EveryCommandParses) {
   (void)command<WorkspacesCommand>({"workspaces"});
   EXPECT_EQ(command<WorkspaceAddCommand>({"workspaces", "add", "d", "--id", "x"}).id, "x");
   EXPECT_EQ(command<WorkspaceRemoveCommand>({"workspaces", "rm", "x"}).workspace.str(), "x");
-  (void)command<TaskTypesCommand>({"task-types"});
-  EXPECT_EQ(command<TaskTypeShowCommand>({"task-types", "show", "chat"}).name, "chat");
-  EXPECT_EQ(command<TaskTypeApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file, "a.toml");
-  EXPECT_EQ(command<TaskTypeRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
+  (void)command<DefinitionsCommand>({"task-types"});
+  EXPECT_EQ(command<DefinitionShowCommand>({"task-types", "show", "chat"}).name, "chat");
+  EXPECT_EQ(command<DefinitionApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file, "a.toml");
+  EXPECT_EQ(command<DefinitionRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
+  EXPECT_EQ(command<DefinitionsCommand>({"agents"}).kind, Definition::agent);
+  EXPECT_EQ(command<DefinitionShowCommand>({"agents", "show", "dev"}).kind, Definition::agent);
+  EXPECT_EQ(command<DefinitionApplyCommand>({"agents", "apply", "-f", "a.toml"}).file, "a.toml");
+  EXPECT_EQ(command<DefinitionRemoveCommand>({"agents", "rm", "dev"}).name, "dev");
   EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
   EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits"}).file, "");
   EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits", "-f", "q.toml"}).file, "q.toml");
@@ -266,7 +270,7 @@ TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
   for (char const* const name : {"up", "serve", "run", "ps", "attach", "logs", "events", "diff",
-                                 "cancel", "send", "sessions", "workspaces", "task-types", "land",
+                                 "cancel", "send", "sessions", "workspaces", "task-types", "agents", "land",
                                  "down", "backup", "restore", "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;

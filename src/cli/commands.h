@@ -26,10 +26,10 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, WorkspacesCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceAddCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkspaceRemoveCommand const& command);
-[[nodiscard]] int execute(Context const& context, TaskTypesCommand const& command);
-[[nodiscard]] int execute(Context const& context, TaskTypeShowCommand const& command);
-[[nodiscard]] int execute(Context const& context, TaskTypeApplyCommand const& command);
-[[nodiscard]] int execute(Context const& context, TaskTypeRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, DefinitionsCommand const& command);
+[[nodiscard]] int execute(Context const& context, DefinitionShowCommand const& command);
+[[nodiscard]] int execute(Context const& context, DefinitionApplyCommand const& command);
+[[nodiscard]] int execute(Context const& context, DefinitionRemoveCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueuesCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueLimitsCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);

@@ -15,9 +15,9 @@
 namespace drover::contract {
 namespace {
 
-std::vector<Contract> const kAll = {Contract::unit,      Contract::runtime,  Contract::event,
-                                    Contract::workspace, Contract::schedule, Contract::identity,
-                                    Contract::task,      Contract::queue,    Contract::pool};
+std::vector<Contract> const kAll = {
+    Contract::unit,     Contract::runtime, Contract::event, Contract::workspace, Contract::schedule,
+    Contract::identity, Contract::task,    Contract::queue, Contract::pool,      Contract::agent};
 
 std::string name_of(Contract contract) {
   return std::string{kEmbeddedSchemas[static_cast<std::size_t>(contract)].name};

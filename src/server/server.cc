@@ -99,7 +99,8 @@ Status write_place(std::string const& path, std::string const& text) {
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
-                           worker::TaskRegistry::migrations(), worker::LimitBook::migrations()})
+                           worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
+                           worker::LimitBook::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -161,6 +162,7 @@ class Server {
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
+  std::unique_ptr<worker::AgentRegistry> agents_;
   std::unique_ptr<gateway::TokenKey> tokens_;
   std::unique_ptr<gateway::UpstreamBook> upstreams_;
   std::unique_ptr<gateway::ModelProxy> models_;
@@ -242,11 +244,13 @@ Status Server::open_store() {
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
+  agents_ = std::make_unique<worker::AgentRegistry>(*writer_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   DROVER_TRY(pools_.load(options_.state_folder));
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
     DROVER_TRY(limits_->load(reader, options_.state_folder));
+    DROVER_TRY(agents_->load(reader, options_.state_folder + "/agents"));
     return task_types_->load(reader, options_.state_folder + "/task-types");
   });
 }
@@ -335,7 +339,7 @@ Status Server::make_worker() {
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
       io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
-      *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
+      *workspaces_, *task_types_, *agents_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
@@ -379,8 +383,9 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(api::ApiParts{
-      *services_, *dispatcher_, *workforce_, *task_types_, *limits_, *schedules_, *upstreams_});
+  api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
+                                                  *task_types_, *agents_, *limits_, *schedules_,
+                                                   *upstreams_});
   if (redis_) api_->set_redis(*redis_);
 }
 

@@ -210,11 +210,13 @@ Result<broker::CancelOutcome> cancel_run(store::Transaction& transaction,
                                          broker::DispatchQueue& queue, RunId const& id,
                                          WallTime now) {
   DROVER_TRY(request_cancel(transaction.db(), id));
-  auto const outcome = queue.cancel(transaction, id);
-  if (!outcome || *outcome == broker::CancelOutcome::claimed) return outcome;
   auto found = find_run(transaction.db(), id);
   if (!found) return std::unexpected(found.error());
   RunRecord run = *std::move(found);
+  // An earlier attempt's changes are in the tree: a worker takes them back before the run ends.
+  if (run.attempts > 0 && queue.run_now(transaction, id)) return broker::CancelOutcome::claimed;
+  auto const outcome = queue.cancel(transaction, id);
+  if (!outcome || *outcome == broker::CancelOutcome::claimed) return outcome;
   if (*outcome == broker::CancelOutcome::absent) {
     DROVER_TRY(cancel_waiting(transaction, streams, run, now));
     return outcome;

@@ -18,7 +18,7 @@
 #include "store/disk_reserve.h"
 #include "store/reader.h"
 #include "store/writer.h"
-#include "worker/task_registry.h"
+#include "worker/definitions.h"
 #include "workspace/registry.h"
 
 namespace drover::worker {
@@ -66,6 +66,7 @@ struct Services {
   broker::DispatchQueue& queue;
   workspace::Registry& workspaces;
   TaskRegistry const& task_types;
+  AgentRegistry const& agents;
   gateway::ModelProxy& models;
   gateway::TokenKey const& tokens;
   runtime::Runtime& runtime;

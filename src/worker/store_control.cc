@@ -45,6 +45,12 @@ struct OpenCall {
   Turn* turn;
 };
 
+Result<contract::AgentSpec> find_agent(AgentRegistry const& agents, RunRecord const& run) {
+  auto found = agents.find(run.agent.str());
+  if (!found) return std::unexpected(found.error());
+  return std::move(found->spec);
+}
+
 Error turn_is_over() {
   return {ErrorCode::conflict, "this unit has no turn: another attempt has taken over", ""};
 }
@@ -87,6 +93,7 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
   std::string name = loaded->run.model;
   auto model = co_await services_.models.prepare(std::move(name));
   auto const type = services_.task_types.find(claim.entry.task_type);
+  auto agent = find_agent(services_.agents, loaded->run);
   SessionId const session = loaded->session.id;
   WorkerId const before = std::exchange(served_[session], claim.worker);
   bool const served_last = before == claim.worker;
@@ -97,8 +104,9 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
                        .session = std::move(loaded->session),
                        .folders = std::move(folders),
                        .model = std::move(model),
+                       .agent = std::move(agent),
                        .served_last = served_last,
-                       .interactive = type && type->type.interactive};
+                       .interactive = type && type->spec.interactive};
 }
 
 Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> claims,

@@ -73,6 +73,7 @@ Supervisor::Supervisor(WorkerParts const& parts, UnitHost& units, Assignment ass
       session_(std::move(assignment.session)),
       folders_(std::move(assignment.folders)),
       model_(std::move(assignment.model)),
+      agent_(std::move(assignment.agent)),
       served_last_(assignment.served_last),
       resumed_(run_.attempts > 1),
       usage_before_(run_.usage) {}
@@ -118,8 +119,24 @@ Task<void> Supervisor::work() {
     co_return;
   }
   TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
-  if (!run_.cancel_requested) end = co_await drive();
+  if (!run_.cancel_requested) {
+    end = co_await drive();
+  } else if (resumed_) {
+    co_await take_back();
+  }
   co_await conclude(decide(end, claim_.entry.failed + 1, claim_.entry.retry.attempts_max));
+}
+
+// The tree as an earlier attempt left it; what is in it is set aside at the end.
+Task<void> Supervisor::take_back() {
+  auto const here = co_await check_folders();
+  if (!here) co_return;
+  auto checkouts = co_await check_out();
+  if (checkouts) {
+    checkouts_ = *std::move(checkouts);
+  } else {
+    log::warn("changes-left", {{"run", run_.id}, {"reason", checkouts.error().text()}});
+  }
 }
 
 Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
@@ -161,6 +178,7 @@ Task<Status> Supervisor::check_folders() {
 Task<TurnEnd> Supervisor::drive() {
   auto const claimed_at = parts_.clock.boot_now();
   if (!model_) co_return end_of(TurnEnd::Kind::start_failed, model_.error().text());
+  if (!agent_) co_return end_of(TurnEnd::Kind::start_failed, agent_.error().text());
   auto const here = co_await check_folders();
   if (!here) co_return end_of(TurnEnd::Kind::misplaced, here.error().text());
   auto checkouts = co_await check_out();
@@ -169,6 +187,7 @@ Task<TurnEnd> Supervisor::drive() {
 
   turn_ = std::make_shared<Turn>(parts_.io.get_executor(), claim_, run_, *model_,
                                  budget_of(run_.limits));
+  turn_->agent = *agent_;
   turn_->claimed_at = claimed_at;
   turn_->prompt = session_.note.empty() ? run_.prompt : session_.note + "\n\n" + run_.prompt;
   if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);

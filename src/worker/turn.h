@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "broker/dispatch_queue.h"
+#include "contract/agent.h"
 #include "gateway/budget.h"
 #include "gateway/model_proxy.h"
 #include "os/async_event.h"
@@ -36,6 +37,7 @@ struct Turn {
 
   broker::Claim claim;
   RunRecord run;  // as last written
+  contract::AgentSpec agent;
   gateway::ReadyModel model;
   gateway::Budget budget;
   std::int64_t calls = 0;       // of its model, also those that were cut

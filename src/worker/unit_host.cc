@@ -39,7 +39,9 @@ struct UnitHost::Unit {
   std::unique_ptr<UnitLine> line;
   UnitChannel* channel = nullptr;  // the line of a unit of ours
   TurnPtr turn;
-  contract::Limits limits;  // those that the sandbox was made with
+  // What the sandbox was made with.
+  contract::Limits limits;
+  contract::AgentSpec agent;
   WallTime token_expires;
   bool frozen = false;
   bool gone = false;
@@ -107,7 +109,8 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   unit.token_expires = claims.expires_at;
   UnitIdentity identity{unit.name, unit.workload, parts_.tokens.sign(claims),
                         parts_.options.idle + kOwnIdleMore};
-  runtime::WorkloadSpec spec = unit_spec(session, checkouts, unit.limits, identity, places);
+  runtime::WorkloadSpec spec =
+      unit_spec(session, checkouts, unit.agent, unit.limits, identity, places);
   auto const started = co_await parts_.runtime.start(std::move(spec));
   if (!started) co_return std::unexpected(started.error());
   for (std::string const& limit : started->unenforced)
@@ -123,10 +126,11 @@ Result<std::unique_ptr<UnitHost::Unit>> UnitHost::make_unit(
       std::make_unique<Unit>(name, WorkloadId::trusted(workload_name(name, parts_.options)));
   unit->turn = turn;
   unit->limits = turn->run.limits;
+  unit->agent = turn->agent;
   if (session.runner == kNativeRunner) {
     auto channel = std::make_unique<UnitChannel>(
         parts_, name,
-        unit_description(session, checkouts, name, turn->model.route.model,
+        unit_description(session, checkouts, turn->agent, name, turn->model.route.model,
                          parts_.options.idle + kOwnIdleMore));
     unit->channel = channel.get();
     unit->line = std::move(channel);
@@ -151,7 +155,7 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
     bool const lasts = unit.token_expires > parts_.clock.now() + parts_.options.run_timeout;
     bool const same = unit.limits.memory_mb == turn->run.limits.memory_mb &&
                       unit.limits.cpu == turn->run.limits.cpu &&
-                      unit.limits.pids == turn->run.limits.pids;
+                      unit.limits.pids == turn->run.limits.pids && unit.agent == turn->agent;
     if (!unit.gone && (!unit.is_ours() || (lasts && same))) {
       unit.resting = false;
       unit.turn = turn;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -73,7 +74,8 @@ std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> co
   return mounts;
 }
 
-std::string system_prompt(std::vector<workspace::CheckedOut> const& checkouts) {
+std::string system_prompt(contract::AgentSpec const& agent,
+                          std::vector<workspace::CheckedOut> const& checkouts) {
   std::string prompt =
       "You are an agent that works in a sandbox without network access. Your working directory is "
       "/workspace. What you change there is committed to git when your turn ends; do not commit "
@@ -82,15 +84,26 @@ std::string system_prompt(std::vector<workspace::CheckedOut> const& checkouts) {
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     prompt += fmt::format("\nWorkspace {} is at {}, {}.", checkouts[i].id, place_of(checkouts, i),
                           checkouts[i].mode == WorkspaceMode::rw ? "writable" : "read-only");
+  if (!agent.prompt.empty()) prompt += "\n\n" + agent.prompt;
   return prompt;
+}
+
+// The agent's own variables stand behind those that make a unit what it is.
+void add_environment(contract::AgentSpec const& agent, std::vector<std::string>& env) {
+  for (auto const& [name, value] : agent.env) {
+    std::string const start = name + "=";
+    bool const taken =
+        std::ranges::any_of(env, [&](std::string const& line) { return line.starts_with(start); });
+    if (!taken) env.push_back(start + value);
+  }
 }
 
 }  // namespace
 
 runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                 std::vector<workspace::CheckedOut> const& checkouts,
-                                contract::Limits const& limits, UnitIdentity const& identity,
-                                UnitPlaces const& places) {
+                                contract::AgentSpec const& agent, contract::Limits const& limits,
+                                UnitIdentity const& identity, UnitPlaces const& places) {
   runtime::WorkloadSpec workload;
   workload.id = identity.workload;
   workload.profile = "unit";
@@ -118,12 +131,15 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   facts.mounts = mounts_inside(checkouts);
   for (auto const& [name, value] : unit_environment(session, facts))
     spec.env.push_back(fmt::format("{}={}", name, value));
+  add_environment(agent, spec.env);
+  spec.extra_ro_paths = agent.read_only_paths;
   return workload;
 }
 
 json::object unit_description(SessionRecord const& session,
                               std::vector<workspace::CheckedOut> const& checkouts,
-                              std::string const& unit, std::string const& model, Millis idle) {
+                              contract::AgentSpec const& agent, std::string const& unit,
+                              std::string const& model, Millis idle) {
   json::array workspaces;
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     workspaces.push_back(json::object{{"id", json::string{checkouts[i].id.str()}},
@@ -137,7 +153,7 @@ json::object unit_description(SessionRecord const& session,
           {"runner", "native"},
           {"cwd", "/workspace"},
           {"session_dir", writable(checkouts) ? std::string_view{"/workspace/.claude"} : kSession},
-          {"system", json::string{system_prompt(checkouts)}},
+          {"system", json::string{system_prompt(agent, checkouts)}},
           {"model", json::string{model}},
           {"tools", std::move(tools)},
           {"idle_s", idle.count() / 1000},

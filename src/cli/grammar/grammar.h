@@ -20,7 +20,7 @@ struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
-      broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain,
+      broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain,
       runner;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
@@ -72,6 +72,7 @@ void add_reading(Grammar& grammar);
 // sessions, land, workspaces
 void add_sessions(Grammar& grammar);
 void add_task_types(Grammar& grammar);
+void add_agents(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);

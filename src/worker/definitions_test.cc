@@ -1,4 +1,4 @@
-#include "worker/task_registry.h"
+#include "worker/definitions.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,10 +69,10 @@ TEST_F(Registry, WhatTheApiStoredOutlivesTheServer) {
   }
   Open open{scratch_};
   ASSERT_TRUE(open.load(scratch_, ""));
-  EXPECT_EQ(open.registry.find("nightly")->type.pool, "large");
-  EXPECT_EQ(open.registry.find("pr-review")->type.pool, "large");
+  EXPECT_EQ(open.registry.find("nightly")->spec.pool, "large");
+  EXPECT_EQ(open.registry.find("pr-review")->spec.pool, "large");
   ASSERT_TRUE(store::finish(open.loop, open.registry.remove("pr-review")));
-  EXPECT_EQ(open.registry.find("pr-review")->origin, TaskOrigin::built_in);
+  EXPECT_EQ(open.registry.find("pr-review")->origin, Origin::built_in);
   EXPECT_EQ(store::finish(open.loop, open.registry.remove("pr-review")).error().code,
             ErrorCode::conflict)
       << "it is built in";
@@ -89,7 +89,7 @@ TEST_F(Registry, AStaleChangeIsRefused) {
   ASSERT_FALSE(stale);
   EXPECT_EQ(stale.error().code, ErrorCode::conflict);
   EXPECT_FALSE(open.put(R"({"name": "a"})", 0));
-  EXPECT_EQ(open.registry.find("a")->type.pool, "b");
+  EXPECT_EQ(open.registry.find("a")->spec.pool, "b");
 }
 
 TEST_F(Registry, AFileStandsBeforeEverythingElse) {
@@ -97,8 +97,8 @@ TEST_F(Registry, AFileStandsBeforeEverythingElse) {
   Open open{scratch_};
   ASSERT_TRUE(open.load(scratch_, folder));
   auto const found = open.registry.find("pr-review");
-  EXPECT_EQ(found->type.pool, "from-file");
-  EXPECT_EQ(found->origin, TaskOrigin::file);
+  EXPECT_EQ(found->spec.pool, "from-file");
+  EXPECT_EQ(found->origin, Origin::file);
   auto const put = open.put(R"({"name": "pr-review"})");
   ASSERT_FALSE(put);
   EXPECT_THAT(put.error().text(), HasSubstr("review.toml"));
