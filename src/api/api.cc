@@ -33,8 +33,7 @@ Api::Api(ApiParts const& parts)
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
-               GatewayRoutes{parts.services.models, parts.upstreams},
-               ServerRoutes{parts.services}) {
+               GatewayRoutes{parts.services, parts.upstreams}, ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

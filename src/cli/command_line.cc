@@ -40,6 +40,8 @@ Server
   serve        run the server in the foreground
   worker       work on the runs of a server, here or on another machine
   gateway      show the upstreams of models; read them anew
+  budgets      show or set what models may cost
+  spend        show what models have cost
   backup       write all state into one archive, while the server works
   restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback

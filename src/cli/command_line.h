@@ -202,6 +202,15 @@ struct GatewayCommand {
   GatewayAct act = GatewayAct::show;
   Format format = Format::text;
 };
+struct BudgetsCommand {
+  std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
+  Format format = Format::text;
+};
+struct SpendCommand {
+  std::string by = "day";  // words with commas
+  std::string since;       // a day; empty: from the first on
+  Format format = Format::text;
+};
 enum class QueueChange : std::uint8_t { pause, resume };
 struct QueueChangeCommand {
   QueueChange change = QueueChange::pause;
@@ -273,15 +282,17 @@ struct RestoreCommand {
   Format format = Format::text;
 };
 
-using Command = std::variant<
-    HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand, RunCommand,
-    SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand, CancelCommand,
-    SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand, WorkspacesCommand,
-    WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
-    DefinitionApplyCommand, DefinitionRemoveCommand, QueuesCommand, QueueLimitsCommand,
-    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    LandCommand, GatewayCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
+using Command =
+    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
+                 RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand,
+                 DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+                 SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand,
+                 WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
+                 DefinitionApplyCommand, DefinitionRemoveCommand, QueuesCommand, QueueLimitsCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, LandCommand, GatewayCommand, BudgetsCommand, SpendCommand,
+                 ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

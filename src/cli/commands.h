@@ -42,6 +42,8 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, ScheduleNextCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, GatewayCommand const& command);
+[[nodiscard]] int execute(Context const& context, BudgetsCommand const& command);
+[[nodiscard]] int execute(Context const& context, SpendCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 [[nodiscard]] int execute(Context const& context, BackupCommand const& command);
 [[nodiscard]] int execute(Context const& context, RestoreCommand const& command);

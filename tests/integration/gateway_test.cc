@@ -198,5 +198,37 @@ TEST(Gateway, ARunHasItsModelCallsAndNoMore) {
   EXPECT_EQ(integer_or(end, "turns", 0), 3);
 }
 
+TEST(Gateway, ATenantSpendsWhatItMayAndNoMoreAlsoAfterARestart) {
+  World world;
+  auto const repository = world.repository("project");
+  // 1000 tokens of input at a dollar each thousand.
+  auto const model = world.model(R"([{"text": "hello", "usage": {"input": 1000, "output": 0}}])",
+                                 R"(, "pricing": {"input": 1000, "output": 1000},
+                                      "after_last": "repeat_last")");
+  world.serve();
+  write(world, "budgets.toml", "[[limits]]\nscope = \"tenant\"\nper = \"total\"\nusd = 1.5\n");
+  auto const set = world.drover({"budgets", "-f", world.state_folder() + "/budgets.toml"});
+  ASSERT_EQ(set.exit_code, 0) << set.text();
+  auto const run = [&] {
+    auto const outcome = world.drover(
+        {"run", "--json", "-w", repository.path(), "--ro", "--model", model, "say hello"});
+    return text_of(outcome.lines().back(), "reason");
+  };
+  EXPECT_EQ(run(), "completed");
+  EXPECT_EQ(run(), "completed") << "half a dollar was left";
+  EXPECT_EQ(run(), "budget_exhausted");
+  world.stop_server();
+  world.serve();
+  EXPECT_EQ(run(), "budget_exhausted") << "what was spent is on disk";
+  auto const spend = world.api().get("/api/v1/spend?by=day,model");
+  ASSERT_EQ(spend.body.at("spend").as_array().size(), 1U) << spend.text;
+  auto const& row = spend.body.at("spend").at(0).as_object();
+  EXPECT_EQ(row.at("calls").as_int64(), 2);
+  EXPECT_DOUBLE_EQ(row.at("cost_usd").to_number<double>(), 2.0);
+  auto const shown = world.drover({"budgets"});
+  EXPECT_TRUE(shown.text().contains("$2.00 of $1.50")) << shown.text();
+  EXPECT_EQ(world.api().get("/api/v1/spend?by=planet").status, 400);
+}
+
 }  // namespace
 }  // namespace drover::harness

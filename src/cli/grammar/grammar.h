@@ -20,8 +20,8 @@ struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
-      broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain,
-      runner;
+      broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots,
+      lease, drain, runner, by, since;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
@@ -76,6 +76,7 @@ void add_agents(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
+// gateway, budgets, spend
 void add_gateway(Grammar& grammar);
 // up, down, serve, worker, backup, restore, model serve, version
 void add_server(Grammar& grammar);
