@@ -33,7 +33,8 @@ Api::Api(ApiParts const& parts)
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
-               GatewayRoutes{parts.services, parts.upstreams}, ServerRoutes{parts.services}) {
+               GatewayRoutes{parts.services, parts.upstreams, parts.tokens},
+               ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

@@ -33,6 +33,7 @@ struct ApiParts {
   worker::LimitBook& limits;
   schedule::Schedules& schedules;
   gateway::UpstreamBook& upstreams;
+  gateway::TokenKey& tokens;
 };
 
 class Api {
@@ -55,10 +56,9 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains =
-      std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                 QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, GatewayRoutes,
-                 ServerRoutes>;
+  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                             QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes,
+                             GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

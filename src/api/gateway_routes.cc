@@ -132,9 +132,10 @@ json::object print_spend(worker::SpendRow const& row, worker::SpendQuery const& 
 
 RouteTable<GatewayRoutes> GatewayRoutes::table() {
   using Self = GatewayRoutes;
-  static constexpr std::array<RouteEntry<Self>, 5> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 6> kTable = {{
       {{"GET", "/api/v1/gateway", "getGateway"}, Access::token, &Self::get_gateway},
       {{"POST", "/api/v1/gateway/reload", "reloadGateway"}, Access::token, &Self::reload},
+      {{"POST", "/api/v1/gateway/rotate-key", "rotateUnitKey"}, Access::token, &Self::rotate_key},
       {{"GET", "/api/v1/budgets", "getBudgets"}, Access::token, &Self::get_budgets},
       {{"PUT", "/api/v1/budgets", "putBudgets"}, Access::token, &Self::put_budgets},
       {{"GET", "/api/v1/spend", "getSpend"}, Access::token, &Self::get_spend},
@@ -156,6 +157,28 @@ Task<Status> GatewayRoutes::reload(Call call, net::HttpReply& reply) {
   if (!loaded) co_return loaded;
   auto const upstreams = services_.models.upstreams();
   co_return co_await reply_json(reply, 200, print_set(*upstreams));
+}
+
+// Tokens of units that live stay good: the keys before this one still verify them.
+Task<Status> GatewayRoutes::rotate_key(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {});
+  if (!known) co_return known;
+  if (rotating_) co_return fail(ErrorCode::conflict, "the key is being rotated already");
+  rotating_ = true;
+  struct Done {
+    bool* flag;
+    ~Done() { *flag = false; }
+  };
+  Done const done{&rotating_};
+  gateway::TokenKey::Next const next = tokens_.make_next(services_.random);
+  std::string const path = services_.options.state_folder + "/unit-token.key";
+  auto const written = co_await services_.pool.run(
+      [path, next]() -> Status { return gateway::TokenKey::write_next(path, next); });
+  if (!written) co_return written;
+  auto const adopted = tokens_.adopt(next);
+  if (!adopted) co_return adopted;
+  json::object body{{"kid", json::string{tokens_.key_id()}}};
+  co_return co_await reply_json(reply, 200, std::move(body));
 }
 
 Task<Status> GatewayRoutes::get_budgets(Call call, net::HttpReply& reply) {

@@ -4,6 +4,7 @@
 //
 // On the event loop.
 #include "api/route_table.h"
+#include "gateway/token.h"
 #include "gateway/upstream_book.h"
 #include "worker/services.h"
 
@@ -11,19 +12,23 @@ namespace drover::api {
 
 class GatewayRoutes {
  public:
-  GatewayRoutes(worker::Services const& services, gateway::UpstreamBook& book)
-      : services_(services), book_(book) {}
+  GatewayRoutes(worker::Services const& services, gateway::UpstreamBook& book,
+                gateway::TokenKey& tokens)
+      : services_(services), book_(book), tokens_(tokens) {}
   [[nodiscard]] static RouteTable<GatewayRoutes> table();
 
  private:
   Task<Status> get_gateway(Call call, net::HttpReply& reply);
   Task<Status> reload(Call call, net::HttpReply& reply);
+  Task<Status> rotate_key(Call call, net::HttpReply& reply);
   Task<Status> get_budgets(Call call, net::HttpReply& reply);
   Task<Status> put_budgets(Call call, net::HttpReply& reply);
   Task<Status> get_spend(Call call, net::HttpReply& reply);
 
   worker::Services const& services_;
   gateway::UpstreamBook& book_;
+  gateway::TokenKey& tokens_;
+  bool rotating_ = false;
 };
 
 }  // namespace drover::api

@@ -197,7 +197,7 @@ struct QueueLimitsCommand {
   std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
   Format format = Format::text;
 };
-enum class GatewayAct : std::uint8_t { show, reload };
+enum class GatewayAct : std::uint8_t { show, reload, rotate_key };
 struct GatewayCommand {
   GatewayAct act = GatewayAct::show;
   Format format = Format::text;

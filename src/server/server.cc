@@ -393,9 +393,9 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ =
-      std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_,
-                                               *agents_, *limits_, *schedules_, *upstreams_});
+  api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
+                                                  *task_types_, *agents_, *limits_, *schedules_,
+                                                  *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 

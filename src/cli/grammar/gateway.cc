@@ -40,7 +40,8 @@ void add_gateway(Grammar& grammar) {
   gateway->require_subcommand(0, 1);
   for (auto const& [name, what, act] :
        {std::tuple{"show", "Shows the upstreams and their models.", GatewayAct::show},
-        {"reload", "Reads the gateway's files and keys anew.", GatewayAct::reload}})
+        {"reload", "Reads the gateway's files and keys anew.", GatewayAct::reload},
+        {"rotate-key", "Makes a new key that signs the tokens of units.", GatewayAct::rotate_key}})
     grammar.json(grammar.add(*gateway, name, what, act_of(act)));
   gateway->footer(std::string{kGatewayExamples});
 
