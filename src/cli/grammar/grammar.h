@@ -21,12 +21,12 @@ struct Raw {
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain,
-      runner;
+      runner, runs_dir, entry, process_id, inputs, effect, value, error, reason, type;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
-       assigned = false;
+       assigned = false, pending = false, dry_run = false;
 };
 
 inline Format format_of(Raw const& raw) {
@@ -75,6 +75,8 @@ void add_task_types(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
+// workflow …
+void add_workflow(Grammar& grammar);
 // up, down, serve, worker, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
