@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/grammar/grammar.h"
+#include "cli/sdk_words.h"
 
 namespace drover::cli {
 
@@ -35,6 +36,7 @@ Work
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
   workloads    start, stop and remove workloads of profiles
+  workflow     run code that survives: create, iterate, run, status, post, ...
 
 Server
   up           start the server if it does not run, and print its address
@@ -60,7 +62,8 @@ Options
   --server URL   use this server (also DROVER_SERVER, with DROVER_TOKEN)
   --help         help for a command: drover run --help
 
-Exit status: 0 ok, 1 failed, 2 bad input, 3 server unreachable, 4 waiting for a human, 130 interrupted.
+Exit status: 0 ok, 1 failed, 2 bad input, 3 server unreachable, 4 waiting for a human or an effect,
+5 a workflow that failed, 130 interrupted.
 )";
 
 class Parser {
@@ -80,6 +83,7 @@ class Parser {
     add_schedules(grammar_);
     add_workloads(grammar_);
     add_gateway(grammar_);
+    add_workflow(grammar_);
     add_server(grammar_);
   }
 
@@ -182,6 +186,8 @@ Result<CommandLine> Parser::parse(std::span<std::string const> arguments) {
       arguments.front() == "help")
     return CommandLine{HelpCommand{std::string{kOverview}}, {}};
   if (arguments.front() == "--version") return CommandLine{VersionCommand{}, {}};
+  if (is_sdk_command(arguments.front()))
+    return CommandLine{SdkCommand{{arguments.begin(), arguments.end()}}, {}};
   std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
   try {
     grammar_.app.parse(reversed);

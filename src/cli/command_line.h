@@ -326,18 +326,60 @@ struct DoctorCommand {
   DoctorShows shows = DoctorShows::layers;
   Format format = Format::text;
 };
+enum class WorkflowAct : std::uint8_t {
+  create,
+  assign,
+  iterate,
+  run,
+  status,
+  events,
+  tasks,
+  show,
+  post,
+  cancel,
+  signal,
+  query,
+  rebuild_state,
+  repair_journal,
+};
+// Works on run directories itself, with no server.
+struct WorkflowCommand {
+  WorkflowAct act = WorkflowAct::status;
+  std::string run;  // a directory or an id
+  std::string runs_dir;
+  std::string entry;  // FILE or FILE#EXPORT
+  std::string process_id;
+  std::string inputs;  // a file; "-": stdin
+  std::string effect;
+  std::string name;    // of a signal or query
+  std::string value;   // JSON, or @FILE
+  std::string error;   // a sentence: the effect failed
+  std::string reason;  // of a cancel
+  std::string type;    // of events; of tasks: their kind
+  std::optional<std::int64_t> limit;
+  bool pending = false;
+  bool force = false;
+  bool dry_run = false;
+  Format format = Format::text;
+};
+// One of the babysitter SDK's command lines, word for word.
+struct SdkCommand {
+  std::vector<std::string> words;
+};
 
-using Command = std::variant<
-    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
-    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
-    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
-    DefinitionShowCommand, DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
-    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
-    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand, GatewayCommand,
-    BudgetsCommand, SpendCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
+using Command =
+    std::variant<HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand,
+                 DownCommand, RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand,
+                 EventsCommand, DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+                 SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand,
+                 WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
+                 DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
+                 ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand,
+                 LandCommand, GatewayCommand, BudgetsCommand, SpendCommand, ModelServeCommand,
+                 BackupCommand, RestoreCommand, WorkflowCommand, SdkCommand>;
 
 struct CommandLine {
   Command command;

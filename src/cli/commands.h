@@ -54,5 +54,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, DoctorCommand const& command);
 [[nodiscard]] int execute(Context const& context, BackupCommand const& command);
 [[nodiscard]] int execute(Context const& context, RestoreCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkflowCommand const& command);
+[[nodiscard]] int execute(Context const& context, SdkCommand const& command);
 
 }  // namespace drover::cli

@@ -8,6 +8,7 @@ inline constexpr int kExitFailed = 1;         // the run failed, or the request 
 inline constexpr int kExitUsage = 2;          // bad input, an unknown id among them
 inline constexpr int kExitUnreachable = 3;    // no server answers
 inline constexpr int kExitWaiting = 4;        // the run waits for a human
+inline constexpr int kExitProcessFailed = 5;  // a workflow's process failed or halted its run
 inline constexpr int kExitInterrupted = 130;  // Ctrl-C, as shells count it
 
 }  // namespace drover::cli

@@ -40,4 +40,9 @@ Result<FolderWatch::Seen> FolderWatch::wait(Millis timeout, int also) {
   return Seen::change;
 }
 
+bool is_readable(int fd) {
+  pollfd look{fd, POLLIN, 0};
+  return ::poll(&look, 1, 0) > 0;
+}
+
 }  // namespace drover::os

@@ -26,4 +26,7 @@ class FolderWatch {
   Fd fd_;
 };
 
+// Whether a read of this descriptor would not wait.
+[[nodiscard]] bool is_readable(int fd);
+
 }  // namespace drover::os

@@ -153,6 +153,8 @@ Status History::resolve(Event const& event) {
   it.stdout_ref = text_or_empty(data, "stdoutRef");
   it.stderr_ref = text_or_empty(data, "stderrRef");
   if (auto const* const error = data.find("error")) it.error = *error;
+  if (auto const seq = integer_or(event.data, "signalSeq", 0); seq > 0)
+    taken_.insert(static_cast<std::uint64_t>(seq));
   it.resolved_at = event.recorded_at;
   it.resolved_seq = event.name.seq;
   --pending_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -80,6 +81,10 @@ class History {
   [[nodiscard]] bool has_step(std::string_view step_id) const;
   [[nodiscard]] std::uint64_t last_counted_step() const { return last_counted_step_; }
   [[nodiscard]] RecordedValue const* recorded(std::string_view key) const;
+  // Whether an effect took the signal of this entry.
+  [[nodiscard]] bool is_taken(std::uint64_t signal_seq) const {
+    return taken_.contains(signal_seq);
+  }
   // In the order in which they came.
   [[nodiscard]] std::vector<Signal> const& signals() const { return signals_; }
 
@@ -108,6 +113,7 @@ class History {
   std::unordered_map<std::string, std::size_t> by_step_;
   std::unordered_map<std::string, RecordedValue> recorded_;
   std::vector<Signal> signals_;
+  std::unordered_set<std::uint64_t> taken_;
   EventName head_;
   RunEnd end_ = RunEnd::none;
   json::object end_data_;

@@ -73,6 +73,8 @@ json::object resolved_data(Effect const& effect, TaskResult const& result, Resul
   data.emplace("startedAt", result.started_at);
   data.emplace("finishedAt", result.finished_at);
   if (!breakpoint.empty()) data.emplace("breakpointId", breakpoint);
+  if (result.signal_seq != 0)
+    data.emplace("signalSeq", static_cast<std::int64_t>(result.signal_seq));
   return data;
 }
 

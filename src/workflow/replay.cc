@@ -16,30 +16,51 @@ std::string shown(Call const& call) {
 
 }  // namespace
 
-Replay::Replay(History const& history, std::string process_id, Generation generation)
-    : history_(history),
-      process_id_(std::move(process_id)),
-      generation_(generation),
-      recorded_effects_(history.effects().size()) {}
-
-std::string Replay::step_id_of(Call const& call) {
-  if (generation_ == Generation::counted) return counted_step_id(++counted_);
-  if (call.kind == CallKind::breakpoint) {
-    std::string const base = "__sdk.breakpoint." + call.key;
-    auto const n = repeats_[base]++;
-    return n == 0 ? base : fmt::format("{}.{}", base, n);
-  }
-  if (!call.key.empty()) return call.key;
-  std::string base = shaped_step_base(call.task_id, call.label, call.shape);
-  auto const n = repeats_[base]++;
-  return fmt::format("{}.{}", base, n);
+Error contradiction(Call const& call, Effect const& effect) {
+  return {
+      ErrorCode::conflict,
+      fmt::format("the process asks for {} with other arguments than it did before: the journal "
+                  "has effect {} (entry {}) under {}",
+                  shown(call), effect.id, effect.requested_seq, printable(effect.key, 200)),
+      fmt::format("compare with tasks/{}/task.json; code that was changed under a run asks "
+                  "ctx.patched(id) first",
+                  effect.id)};
 }
 
-Result<Answer> Replay::call(Call const& call) {
+Replay::Replay(std::string process_id, Generation generation, std::size_t recorded_effects)
+    : process_id_(std::move(process_id)),
+      generation_(generation),
+      recorded_effects_(recorded_effects) {}
+
+Replay::Step Replay::step_of(Call const& call) const {
+  if (generation_ == Generation::counted) return {counted_step_id(counted_ + 1), ""};
+  auto const count = [&](std::string const& base) -> std::uint64_t {
+    auto const found = repeats_.find(base);
+    return found == repeats_.end() ? 0 : found->second;
+  };
+  if (call.kind == CallKind::breakpoint) {
+    std::string const base = "__sdk.breakpoint." + call.key;
+    auto const n = count(base);
+    return {n == 0 ? base : fmt::format("{}.{}", base, n), base};
+  }
+  if (!call.key.empty()) return {call.key, ""};
+  std::string const base = shaped_step_base(call.task_id, call.label, call.shape);
+  return {fmt::format("{}.{}", base, count(base)), base};
+}
+
+Answer Replay::peek(History const& history, Call const& call) const {
   Answer answer;
-  answer.step_id = step_id_of(call);
+  answer.step_id = step_of(call).id;
   answer.key = invocation_key(process_id_, answer.step_id, call.task_id);
-  answer.effect = history_.by_key(answer.key);
+  answer.effect = history.by_key(answer.key);
+  return answer;
+}
+
+Result<Answer> Replay::call(History const& history, Call const& call) {
+  auto const step = step_of(call);
+  Answer answer = peek(history, call);
+  ++counted_;
+  if (!step.base.empty()) ++repeats_[step.base];
   if (answer.effect == nullptr) return answer;
   if (!used_.insert(answer.effect->id).second)
     return fail_next(ErrorCode::conflict,
@@ -48,31 +69,23 @@ Result<Answer> Replay::call(Call const& call) {
                      "give each its own key");
   std::string const& recorded = answer.effect->arguments_hash;
   if (!recorded.empty() && recorded != call.arguments_hash)
-    return fail_next(
-        ErrorCode::conflict,
-        fmt::format("the process asks {} with other arguments than it did before: the journal has "
-                    "effect {} (entry {}) under {}",
-                    shown(call), answer.effect->id, answer.effect->requested_seq,
-                    printable(answer.key, 200)),
-        fmt::format("compare with tasks/{}/task.json; code that was changed under a run asks "
-                    "ctx.patched(id) first",
-                    answer.effect->id));
+    return std::unexpected(contradiction(call, *answer.effect));
   return answer;
 }
 
-bool Replay::counts_when_elapsed(std::string_view task_id) const {
+bool Replay::counts_when_elapsed(History const& history, std::string_view task_id) const {
   if (generation_ != Generation::counted) return false;
   std::string const next = counted_step_id(counted_ + 1);
-  if (history_.by_key(invocation_key(process_id_, next, task_id)) == nullptr) return false;
+  if (history.by_key(invocation_key(process_id_, next, task_id)) == nullptr) return false;
   // Another call with the sleep's number: whoever replayed last did not count the sleep.
-  for (auto const& effect : history_.effects())
+  for (auto const& effect : history.effects())
     if (effect.step_id == next && effect.task_id != task_id) return false;
-  return history_.last_counted_step() > counted_ + 1;
+  return history.last_counted_step() > counted_ + 1;
 }
 
-Status Replay::check_all_used() const {
+Status Replay::check_all_used(History const& history) const {
   for (std::size_t i = 0; i < recorded_effects_; ++i) {
-    Effect const& effect = history_.effects()[i];
+    Effect const& effect = history.effects()[i];
     if (used_.contains(effect.id) || effect.arguments_hash.empty()) continue;
     return fail_next(
         ErrorCode::conflict,
@@ -86,10 +99,10 @@ Status Replay::check_all_used() const {
   return {};
 }
 
-std::vector<Effect const*> Replay::unused() const {
+std::vector<Effect const*> Replay::unused(History const& history) const {
   std::vector<Effect const*> unused;
   for (std::size_t i = 0; i < recorded_effects_; ++i)
-    if (!used_.contains(history_.effects()[i].id)) unused.push_back(&history_.effects()[i]);
+    if (!used_.contains(history.effects()[i].id)) unused.push_back(&history.effects()[i]);
   return unused;
 }
 

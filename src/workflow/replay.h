@@ -37,34 +37,46 @@ struct Answer {
   std::string key;
 };
 
+// A call whose arguments are not those of the effect that it is.
+[[nodiscard]] Error contradiction(Call const& call, Effect const& effect);
+
 class Replay {
  public:
-  // Both are borrowed. The history may grow meanwhile.
-  Replay(History const& history, std::string process_id, Generation generation);
+  // `recorded_effects`: how many the journal has when the replay begins. The history given to the
+  // functions is the run's, which grows meanwhile.
+  Replay(std::string process_id, Generation generation, std::size_t recorded_effects);
 
   // data_corrupt would be the journal's fault; a conflict is the code's: it did something else
   // before. Its message shows both.
-  [[nodiscard]] Result<Answer> call(Call const& call);
+  [[nodiscard]] Result<Answer> call(History const& history, Call const& call);
+  // What call() would find, without counting it as made.
+  [[nodiscard]] Answer peek(History const& history, Call const& call) const;
   // Of a sleep whose time has come. An older run did not count it once it was over, so that what
   // the journal has after it tells whether to.
-  [[nodiscard]] bool counts_when_elapsed(std::string_view task_id) const;
+  [[nodiscard]] bool counts_when_elapsed(History const& history, std::string_view task_id) const;
 
   // A conflict when the journal has effects of drover's asking that the code, which has nothing
   // left to do, never asked for.
-  [[nodiscard]] Status check_all_used() const;
+  [[nodiscard]] Status check_all_used(History const& history) const;
   // All of them; other tools ask for some twice.
-  [[nodiscard]] std::vector<Effect const*> unused() const;
+  [[nodiscard]] std::vector<Effect const*> unused(History const& history) const;
+  // Whether the journal still has effects that were not asked for: the code is where it was before.
+  [[nodiscard]] bool is_behind() const { return used_.size() < recorded_effects_; }
 
  private:
-  [[nodiscard]] std::string step_id_of(Call const& call);
+  // Of the call that counters of this state say it is; base: what it is counted by, or empty.
+  struct Step {
+    std::string id;
+    std::string base;
+  };
+  [[nodiscard]] Step step_of(Call const& call) const;
 
-  History const& history_;
   std::string process_id_;
   Generation generation_;
   std::uint64_t counted_ = 0;
   std::unordered_map<std::string, std::uint64_t> repeats_;
   std::unordered_set<std::string> used_;  // effect ids
-  std::size_t recorded_effects_;          // of the journal when the replay began
+  std::size_t recorded_effects_;
 };
 
 }  // namespace drover::workflow

@@ -54,10 +54,10 @@ TEST(Replay, TheSameCallsAreTheSameEffectsInEveryReplay) {
       script.append("RUN_CREATED", {});
       std::size_t done = 0;
       while (done < program.size()) {
-        Replay replay{script.history, "p", generation};
+        Replay replay{"p", generation, script.history.effects().size()};
         std::vector<std::string> ids;
         for (std::size_t i = 0; i < std::min(program.size(), done + 1 + random.below(3)); ++i) {
-          auto const answer = replay.call(program[i]);
+          auto const answer = replay.call(script.history, program[i]);
           ASSERT_TRUE(answer) << answer.error().message;
           if (i < done) {
             ASSERT_NE(answer->effect, nullptr) << seed << " " << i;
@@ -68,7 +68,7 @@ TEST(Replay, TheSameCallsAreTheSameEffectsInEveryReplay) {
             ++done;
           }
         }
-        EXPECT_TRUE(replay.check_all_used());
+        EXPECT_TRUE(replay.check_all_used(script.history));
       }
     }
   }
@@ -78,11 +78,11 @@ TEST(Replay, OtherArgumentsAreToldWithBothSides) {
   Script script;
   script.append("RUN_CREATED", {});
   auto const before = call("alpha", R"({"x":1})");
-  script.ask(before, *Replay{script.history, "p", Generation::shaped}.call(before));
+  script.ask(before, *Replay("p", Generation::shaped, 0).call(script.history, before));
   auto now = call("alpha", R"({"x":2})");
   now.where = "flow.mjs:4";
-  Replay replay{script.history, "p", Generation::shaped};
-  auto const answer = replay.call(now);
+  Replay replay{"p", Generation::shaped, script.history.effects().size()};
+  auto const answer = replay.call(script.history, now);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::conflict);
   for (auto const* const part : {"alpha", "flow.mjs:4", "e0", "entry 2", "p:alpha.default."})
@@ -93,11 +93,11 @@ TEST(Replay, AnEffectThatTheCodeForgotIsTold) {
   Script script;
   script.append("RUN_CREATED", {});
   auto const before = call("alpha");
-  script.ask(before, *Replay{script.history, "p", Generation::shaped}.call(before));
-  Replay replay{script.history, "p", Generation::shaped};
-  ASSERT_TRUE(replay.call(call("beta")));
-  EXPECT_EQ(replay.check_all_used().error().code, ErrorCode::conflict);
-  EXPECT_EQ(replay.unused().size(), 1);
+  script.ask(before, *Replay("p", Generation::shaped, 0).call(script.history, before));
+  Replay replay{"p", Generation::shaped, script.history.effects().size()};
+  ASSERT_TRUE(replay.call(script.history, call("beta")));
+  EXPECT_EQ(replay.check_all_used(script.history).error().code, ErrorCode::conflict);
+  EXPECT_EQ(replay.unused(script.history).size(), 1);
 }
 
 TEST(Replay, TheSameKeyTwiceIsTheCodesMistake) {
@@ -105,20 +105,20 @@ TEST(Replay, TheSameKeyTwiceIsTheCodesMistake) {
   script.append("RUN_CREATED", {});
   auto keyed = call("alpha");
   keyed.key = "mine";
-  script.ask(keyed, *Replay{script.history, "p", Generation::shaped}.call(keyed));
-  Replay replay{script.history, "p", Generation::shaped};
-  EXPECT_EQ(replay.call(keyed)->step_id, "mine");
-  EXPECT_EQ(replay.call(keyed).error().code, ErrorCode::conflict);
+  script.ask(keyed, *Replay("p", Generation::shaped, 0).call(script.history, keyed));
+  Replay replay{"p", Generation::shaped, script.history.effects().size()};
+  EXPECT_EQ(replay.call(script.history, keyed)->step_id, "mine");
+  EXPECT_EQ(replay.call(script.history, keyed).error().code, ErrorCode::conflict);
 }
 
 TEST(Replay, BreakpointsAreNamedByTheirId) {
   Script script;
-  Replay replay{script.history, "p", Generation::shaped};
+  Replay replay{"p", Generation::shaped, script.history.effects().size()};
   Call breakpoint = call("__sdk.breakpoint");
   breakpoint.kind = CallKind::breakpoint;
   breakpoint.key = "approve-it";
-  EXPECT_EQ(replay.call(breakpoint)->step_id, "__sdk.breakpoint.approve-it");
-  EXPECT_EQ(replay.call(breakpoint)->step_id, "__sdk.breakpoint.approve-it.1");
+  EXPECT_EQ(replay.call(script.history, breakpoint)->step_id, "__sdk.breakpoint.approve-it");
+  EXPECT_EQ(replay.call(script.history, breakpoint)->step_id, "__sdk.breakpoint.approve-it.1");
 }
 
 TEST(Replay, AnElapsedSleepOfAnOlderRunCountsIfItDidBefore) {
@@ -137,8 +137,8 @@ TEST(Replay, AnElapsedSleepOfAnOlderRunCountsIfItDidBefore) {
     script.append("RUN_CREATED", {});
     for (auto const& [id, task] : journal)
       script.ask(call(task), {nullptr, id, invocation_key("p", id, task)});
-    Replay const replay{script.history, "p", Generation::counted};
-    EXPECT_EQ(replay.counts_when_elapsed(kSleep), counts);
+    Replay const replay{"p", Generation::counted, script.history.effects().size()};
+    EXPECT_EQ(replay.counts_when_elapsed(script.history, kSleep), counts);
   }
 }
 

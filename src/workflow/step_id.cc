@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 
 #include "base/digest.h"
 #include "base/text.h"
@@ -34,6 +35,27 @@ json::value shape_of(json::value const& value) {
   if (value.is_bool()) return "boolean";
   if (value.is_null()) return "null";
   return "number";
+}
+
+// By bytes, which is the same order everywhere; the collation is only for what other tools compute.
+json::value byte_sorted(json::value const& value) {
+  if (auto const* const items = value.if_array()) {
+    json::array sorted;
+    sorted.reserve(items->size());
+    for (auto const& item : *items)
+      sorted.push_back(byte_sorted(item));
+    return sorted;
+  }
+  auto const* const members = value.if_object();
+  if (members == nullptr) return value;
+  std::map<std::string_view, json::value const*> order;
+  for (auto const& member : *members)
+    order.emplace(member.key(), &member.value());
+  json::object sorted;
+  sorted.reserve(order.size());
+  for (auto const& [name, member] : order)
+    sorted.emplace(name, byte_sorted(*member));
+  return sorted;
 }
 
 bool stays(char c) {
@@ -85,7 +107,7 @@ std::string invocation_key(std::string_view process_id, std::string_view step_id
 }
 
 std::string arguments_hash(json::value const* arguments) {
-  return sha256_hex(arguments == nullptr ? "undefined" : compact_text(sorted_members(*arguments)));
+  return sha256_hex(arguments == nullptr ? "undefined" : compact_text(byte_sorted(*arguments)));
 }
 
 }  // namespace drover::workflow

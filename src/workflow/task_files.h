@@ -41,6 +41,7 @@ struct TaskResult {
   std::string started_at;
   std::string finished_at;
   std::optional<json::object> metadata;
+  std::uint64_t signal_seq = 0;  // of the signal that it is; 0: none
 };
 struct ResultRefs {
   std::string result;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/text.h"
+
 namespace drover::workflow {
 
 namespace {
@@ -44,8 +46,21 @@ std::string next_ulid(WallTime now, Random& random, std::string_view floor) {
     auto const bound = i == 0 ? kFirstRandomValues : kDigits.size();
     ulid[kTimeLength + i] = kDigits[std::to_integer<std::size_t>(bytes[i]) % bound];
   }
-  if (ulid > floor || !is_ulid(floor)) return ulid;
+  if (ulid > floor) return ulid;
+  // Of a tool with other names: the next one that sorts after it.
+  if (!is_ulid(floor)) return std::string{floor} + kDigits.front();
   return successor(std::string{floor});
+}
+
+std::string new_uuid(Random& random) {
+  std::array<std::byte, 16> bytes{};
+  random.fill(bytes);
+  bytes[6] = (bytes[6] & std::byte{0x0F}) | std::byte{0x40};
+  bytes[8] = (bytes[8] & std::byte{0x3F}) | std::byte{0x80};
+  std::string uuid = to_hex({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
+  for (std::size_t const at : {20UZ, 16UZ, 12UZ, 8UZ})
+    uuid.insert(at, "-");
+  return uuid;
 }
 
 }  // namespace drover::workflow

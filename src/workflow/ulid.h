@@ -14,4 +14,7 @@ namespace drover::workflow {
 // Another tool's floor may be anything that sorts; one that is no ULID only has to stay below.
 [[nodiscard]] std::string next_ulid(WallTime now, Random& random, std::string_view floor);
 
+// A random UUID (RFC 9562, version 4).
+[[nodiscard]] std::string new_uuid(Random& random);
+
 }  // namespace drover::workflow

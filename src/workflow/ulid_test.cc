@@ -31,5 +31,18 @@ TEST(Ulid, CarriesOverTheEndOfAMillisecond) {
             "01M7XPHZ6X0000000000000000");
 }
 
+TEST(Ulid, GrowsAlsoAboveNamesOfOtherMaking) {
+  SeededRandom random{1};
+  EXPECT_GT(next_ulid(WallTime{}, random, "A1003"), "A1003");
+}
+
+TEST(Ulid, UuidsAreOfTheirVersion) {
+  SeededRandom random{1};
+  auto const uuid = new_uuid(random);
+  EXPECT_EQ(uuid.size(), 36);
+  EXPECT_EQ(uuid[14], '4');
+  EXPECT_NE(new_uuid(random), uuid);
+}
+
 }  // namespace
 }  // namespace drover::workflow

@@ -21,12 +21,14 @@ struct Raw {
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots,
-      lease, drain, runner, comment, backend, callback, idle, lifetime, by, since;
+      lease, drain, runner, comment, backend, callback, idle, lifetime, by, since, runs_dir, entry,
+      process_id, inputs, effect, value, error, reason, type;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
-       assigned = false, propose = false, all = false, profile = false;
+       assigned = false, propose = false, all = false, profile = false, pending = false,
+       dry_run = false;
 };
 
 inline Format format_of(Raw const& raw) {
@@ -77,6 +79,8 @@ void add_approvals(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
+// workflow …
+void add_workflow(Grammar& grammar);
 void add_workloads(Grammar& grammar);
 // gateway, budgets, spend
 void add_gateway(Grammar& grammar);

@@ -1,0 +1,31 @@
+#pragma once
+// Drives one run until it ends, without a server: its process stays in memory, the lock is held
+// only while something is done, and in between the driver sleeps until somebody writes to the
+// journal or a timer is due. Effects are ended by whoever posts their results. Blocking.
+#include <functional>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "workflow/iterate.h"
+
+namespace drover::workflow {
+
+struct DriveOptions {
+  HostSpec host;
+  // Called each time the run has come to a new rest.
+  std::function<void(Iterated const&)> waiting = [](Iterated const&) {};
+  int stop_fd = -1;  // readable: leave off; the run goes on with the next driver
+};
+
+// What the run came to: waiting only after a stop.
+[[nodiscard]] Result<Iterated> drive(RunFolder const& run, DriveOptions const& options,
+                                     Clock const& clock, Random& random);
+
+// What the process answers to a query where it rests. A run that can go on is brought on first, as
+// by iterate.
+[[nodiscard]] Result<json::value> query(RunFolder const& run, std::string_view name,
+                                        json::value const& arguments, HostSpec const& host,
+                                        Clock const& clock, Random& random);
+
+}  // namespace drover::workflow
