@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "base/log.h"
@@ -28,6 +29,13 @@ Result<std::string> find_unit_program() {
                    "install both, or build both with ./dev build");
 }
 
+Result<std::shared_ptr<sandbox::Launcher>> make_launcher() {
+  char const* const setting = std::getenv("DROVER_SANDBOX");
+  auto const maker = sandbox::parse_maker(setting == nullptr ? "" : setting);
+  if (!maker) return std::unexpected(maker.error());
+  return sandbox::Launcher::create(*maker);
+}
+
 }  // namespace
 
 Status reap_units(boost::asio::any_io_executor loop, os::BlockingPool& pool, Clock const& clock,
@@ -35,7 +43,7 @@ Status reap_units(boost::asio::any_io_executor loop, os::BlockingPool& pool, Clo
   runtime::ProcessBackendSettings settings;
   settings.record_folder = state_folder + "/workloads";
   if (!os::exists(settings.record_folder)) return {};
-  auto launcher = sandbox::Launcher::create();
+  auto launcher = make_launcher();
   if (!launcher) return std::unexpected(launcher.error());
   runtime::ProcessBackend backend{std::move(loop), pool, clock, *std::move(launcher), settings};
   auto const reaped = backend.reap_orphans();
@@ -48,7 +56,7 @@ namespace {
 Result<std::unique_ptr<runtime::Runtime>> make_process_backend(MachineParts const& parts,
                                                                std::string const& state_folder,
                                                                Machine& machine) {
-  auto launcher = sandbox::Launcher::create();
+  auto launcher = make_launcher();
   if (!launcher) return std::unexpected(launcher.error());
   // Told now, with the fix, and not by each run that fails.
   DROVER_TRY(sandbox::require_sandbox(**launcher));

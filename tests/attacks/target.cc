@@ -38,7 +38,12 @@ Seen run_outside(std::vector<std::string> const& arguments,
 
 std::vector<Target*> const& targets() {
   static auto const process = make_process_target();
-  static std::vector<Target*> const all = {process.get()};
+  static auto const bubblewrap = make_bubblewrap_target();
+  static std::vector<Target*> const all = [] {
+    std::vector<Target*> there{process.get()};
+    if (bubblewrap) there.push_back(bubblewrap.get());
+    return there;
+  }();
   return all;
 }
 

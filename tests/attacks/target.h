@@ -58,7 +58,7 @@ class Target {
  public:
   virtual ~Target() = default;
   [[nodiscard]] virtual std::string name() const = 0;
-  // Why a limit ("memory", "pids", "cpu") cannot hold on this machine; empty where it can.
+  // Why a limit ("memory", "pids", "cpu", "inodes") cannot hold on this machine; empty where it can.
   [[nodiscard]] virtual std::string why_not(std::string_view limit) const = 0;
   [[nodiscard]] virtual Seen run(Attack const& attack) = 0;
   [[nodiscard]] virtual std::unique_ptr<Running> start(Attack const& attack) = 0;
@@ -74,5 +74,7 @@ class Target {
 [[nodiscard]] std::vector<Target*> const& targets();
 
 [[nodiscard]] std::unique_ptr<Target> make_process_target();
+// The same by bubblewrap; null where it cannot be: as root, or where it is not installed.
+[[nodiscard]] std::unique_ptr<Target> make_bubblewrap_target();
 
 }  // namespace drover::attacks
