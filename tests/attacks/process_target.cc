@@ -155,8 +155,10 @@ class ProcessTarget final : public Target {
 
 }  // namespace
 
-std::unique_ptr<Target> make_process_target() {
-  return std::make_unique<ProcessTarget>();
+std::vector<Target*> const& targets() {
+  static ProcessTarget process;
+  static std::vector<Target*> const all = {&process};
+  return all;
 }
 
 }  // namespace drover::attacks

@@ -70,9 +70,7 @@ class Target {
 [[nodiscard]] Seen run_outside(std::vector<std::string> const& arguments,
                                std::vector<std::string> const& environment = {});
 
-// Every target of this machine. Made once.
+// Those of this executable, made once: process_target.cc or docker_target.cc has it.
 [[nodiscard]] std::vector<Target*> const& targets();
-
-[[nodiscard]] std::unique_ptr<Target> make_process_target();
 
 }  // namespace drover::attacks
