@@ -65,6 +65,7 @@ Ending reap(SandboxWorkload& workload) {
     auto const& status = (*exit)->status;
     ending.exit_code = status.signal != 0 ? 128 + status.signal : status.code;
     ending.out_of_memory = (*exit)->out_of_memory;
+    ending.over_disk = (*exit)->over_disk;
   }
   sandbox->reset();
   return ending;

@@ -49,8 +49,8 @@ struct WorkloadStatus {
   std::optional<WallTime> stopped_at{};
   std::optional<int> exit_code{};  // 128 + signal where a signal ended it
   std::optional<StopReason> stop_reason{};
-  std::string detail{};                   // why a start failed
-  std::string output_tail{};              // the last of both streams: untrusted text
+  std::string detail{};       // why a start failed, or the limit of its folders ended it
+  std::string output_tail{};  // the last of both streams: untrusted text
   std::vector<std::string> unenforced{};  // default limits that this host cannot enforce
   WallTime touched_at{};
   std::uint64_t memory_peak_bytes = 0;  // once stopped
@@ -63,12 +63,14 @@ struct RuntimeEvent {
   WallTime at{};
   std::optional<int> exit_code{};
   std::optional<StopReason> stop_reason{};
+  std::string over_disk{};  // why the limit of its folders ended it; else empty
 };
 
 // How a program ended, as far as its backend could see.
 struct Ending {
   std::optional<int> exit_code{};  // 128 + signal where a signal ended it
   bool out_of_memory = false;      // the kernel's memory controller killed in it
+  std::string over_disk{};         // why the limit of its folders ended it; else empty
   std::uint64_t memory_peak_bytes = 0;
   std::uint64_t cpu_us = 0;
 };

@@ -36,6 +36,7 @@ struct Workload {
   WorkloadSpec spec;
   WorkloadStatus status;
   std::optional<StopReason> asked;  // why it is being stopped
+  std::string over_disk;            // why the limit of its folders ended it; else empty
   os::AsyncEvent changed;           // of state
 };
 
@@ -107,6 +108,8 @@ class WorkloadBook {
     workload.status.memory_peak_bytes = ending.memory_peak_bytes;
     workload.status.cpu_us = ending.cpu_us;
     workload.status.stop_reason = stop_reason_of(ending, workload.asked);
+    workload.status.detail = ending.over_disk;
+    workload.over_disk = ending.over_disk;
     settle(workload);
   }
 
@@ -176,7 +179,8 @@ class WorkloadBook {
                              .state = state,
                              .at = clock_.now(),
                              .exit_code = workload.status.exit_code,
-                             .stop_reason = workload.status.stop_reason};
+                             .stop_reason = workload.status.stop_reason,
+                             .over_disk = workload.over_disk};
     for (auto const& listener : listeners_)
       listener(event);
   }

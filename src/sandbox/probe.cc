@@ -138,7 +138,8 @@ std::vector<Layer> inside_layers(Launcher& launcher) {
       seen("seccomp", inside->seccomp == 2 ? "" : "no filter is installed",
            "system calls filtered"),
       seen("disk", "",
-           fmt::format("MiB of its own: {}", size_of(*inside, &InsideMount::size_bytes, 20))),
+           fmt::format("MiB of its own: {}; limits.disk_mb of workspaces is measured",
+                       size_of(*inside, &InsideMount::size_bytes, 20))),
       seen("inodes", "",
            fmt::format("files of its own: {}", size_of(*inside, &InsideMount::files, 0)))};
 }

@@ -71,7 +71,6 @@ Status check_tools(std::vector<std::string> const& tools) {
 // What the contract lets an agent ask for and this server cannot give it yet.
 Status check_agent(contract::AgentSpec const& agent) {
   std::string_view lacks;
-  if (!agent.rootfs.empty()) lacks = "a root file system";
   if (!agent.egress.empty()) lacks = "connections to other hosts (egress)";
   if (!agent.mcp.empty()) lacks = "MCP servers";
   if (!agent.fallback_models.empty()) lacks = "fallback models";

@@ -76,9 +76,11 @@ void UnitHost::on_runtime_event(runtime::RuntimeEvent const& event) {
     if (unit->turn != nullptr) {
       unit->turn->unit_gone = true;
       unit->turn->out_of_memory = event.stop_reason == runtime::StopReason::oom;
+      unit->turn->over_disk = !event.over_disk.empty();
       unit->turn->unit_end =
           fmt::format("the unit ended with status {}{}", event.exit_code.value_or(-1),
                       unit->turn->out_of_memory ? " because its memory limit was reached" : "");
+      if (unit->turn->over_disk) unit->turn->unit_end = event.over_disk;
       unit->turn->changed.notify();
     }
     idle_changed_.notify();

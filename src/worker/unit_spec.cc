@@ -52,6 +52,7 @@ sandbox::Limits limits_of(contract::Limits const& asked) {
   if (asked.memory_mb)
     limits.memory_mb = Limit{static_cast<std::uint64_t>(*asked.memory_mb), LimitOrigin::asked};
   if (asked.pids) limits.pids = Limit{static_cast<std::uint64_t>(*asked.pids), LimitOrigin::asked};
+  if (asked.disk_mb) limits.disk_mb = static_cast<std::uint64_t>(*asked.disk_mb);
   if (asked.cpu)
     limits.cpu_milli = Limit{static_cast<std::uint64_t>(*asked.cpu * 1000), LimitOrigin::asked};
   return limits;
@@ -134,6 +135,7 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   for (auto const& [name, value] : unit_environment(session, facts))
     spec.env.push_back(fmt::format("{}={}", name, value));
   add_environment(agent, spec.env);
+  spec.rootfs = agent.rootfs;
   spec.extra_ro_paths = agent.read_only_paths;
   return workload;
 }

@@ -10,6 +10,7 @@ using Arguments = std::vector<std::string>;  // behind the name of the attack
 int forbidden_calls(Arguments const& arguments);  // only as pid 1: some would change a host
 int harmless_calls(Arguments const& arguments);   // for root of the host too
 int attack_init(Arguments const& arguments);      // pid 1, from a child of it
+int ids(Arguments const& arguments);
 int descriptors(Arguments const& arguments);
 int hide(Arguments const& arguments);  // in grandchildren that ignore every signal
 

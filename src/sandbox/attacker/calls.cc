@@ -164,6 +164,13 @@ int attack_init(Arguments const& /*none*/) {
   });
 }
 
+int ids(Arguments const& /*none*/) {
+  say_number("uid", ::getuid());
+  say_number("euid", ::geteuid());
+  say_number("egid", ::getegid());
+  return 0;
+}
+
 int descriptors(Arguments const& /*none*/) {
   DIR* const folder = ::opendir("/proc/self/fd");
   if (folder == nullptr) return 1;

@@ -47,6 +47,7 @@ std::map<std::string, Attack> const& attacks() {
       {"forbidden-calls", {forbidden_calls, 0}},
       {"harmless-calls", {harmless_calls, 0}},
       {"init", {attack_init, 0}},
+      {"ids", {ids, 0}},
       {"descriptors", {descriptors, 0}},
       {"hide", {hide, 0}},
       {"sockets", {sockets, 2}},
