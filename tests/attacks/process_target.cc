@@ -161,13 +161,17 @@ class ProcessTarget final : public Target {
 
 }  // namespace
 
-std::unique_ptr<Target> make_process_target() {
-  return std::make_unique<ProcessTarget>(sandbox::Maker::drover);
-}
-
-std::unique_ptr<Target> make_bubblewrap_target() {
-  if (::geteuid() == 0 || !sandbox::find_bubblewrap()) return nullptr;
-  return std::make_unique<ProcessTarget>(sandbox::Maker::bubblewrap);
+std::vector<Target*> const& targets() {
+  static ProcessTarget process{sandbox::Maker::drover};
+  static std::vector<Target*> const all = [] {
+    std::vector<Target*> there{&process};
+    // As root bubblewrap cannot be, and where it is not installed it is not asked for.
+    if (::geteuid() == 0 || !sandbox::find_bubblewrap()) return there;
+    static ProcessTarget bubblewrap{sandbox::Maker::bubblewrap};
+    there.push_back(&bubblewrap);
+    return there;
+  }();
+  return all;
 }
 
 }  // namespace drover::attacks

@@ -36,15 +36,4 @@ Seen run_outside(std::vector<std::string> const& arguments,
   return seen;
 }
 
-std::vector<Target*> const& targets() {
-  static auto const process = make_process_target();
-  static auto const bubblewrap = make_bubblewrap_target();
-  static std::vector<Target*> const all = [] {
-    std::vector<Target*> there{process.get()};
-    if (bubblewrap) there.push_back(bubblewrap.get());
-    return there;
-  }();
-  return all;
-}
-
 }  // namespace drover::attacks
