@@ -296,6 +296,10 @@ std::string TranscriptRenderer::on_other(std::string_view type, json::object con
   if (type == "error") return note(Paint::red, "✗ " + flat_member(event, "message", "error"));
   if (type == "limit")
     return note(Paint::yellow, "! the limit " + flat_member(event, "which") + " is reached");
+  if (type == "egress" && flat_member(event, "outcome") != "opened")
+    return note(Paint::yellow,
+                fmt::format("! no connection to {}: {}", flat_member(event, "host", "a host"),
+                            flat_member(event, "reason")));
   if (type == "commit-failed")
     return note(Paint::red, fmt::format("✗ cannot commit {}: {}",
                                         flat_member(event, "workspace", "the workspace"),

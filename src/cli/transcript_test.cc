@@ -131,6 +131,7 @@ TEST(Transcript, HostileTextReachesNoTerminal) {
       R"({"type":"commit-failed","workspace":"T","error":"T"})",
       R"({"type":"rejected","workspace":"T","violations":["T",{"path":"T","message":"T"},{"T":1}]})",
       R"({"type":"limit","which":"T"})",
+      R"({"type":"egress","host":"T","port":1,"outcome":"refused","reason":"T"})",
       R"({"type":"question","text":"T"})",
       R"({"type":"approval-requested","title":"T"})",
       R"({"type":"policy-reverted","paths":["T"]})",

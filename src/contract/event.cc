@@ -14,7 +14,7 @@ namespace drover::contract {
 
 namespace {
 
-constexpr std::array<Named<EventType>, 23> kTypes = {
+constexpr std::array<Named<EventType>, 24> kTypes = {
     {{EventType::turn_accepted, "turn-accepted"},
      {EventType::message_delta, "message-delta"},
      {EventType::thinking_delta, "thinking-delta"},
@@ -37,6 +37,7 @@ constexpr std::array<Named<EventType>, 23> kTypes = {
      {EventType::policy_reverted, "policy-reverted"},
      {EventType::commit_failed, "commit-failed"},
      {EventType::limit, "limit"},
+     {EventType::egress, "egress"},
      {EventType::turn_complete, "turn-complete"}}};
 
 JsonWriter begin(EventHead const& head, EventType type) {
@@ -248,6 +249,19 @@ std::string commit_failed_draft(EventHead const& head, WorkspaceId const& worksp
 std::string limit_draft(EventHead const& head, std::string_view which) {
   JsonWriter writer = begin(head, EventType::limit);
   writer.string("which", which);
+  return std::move(writer).str();
+}
+
+std::string egress_draft(EventHead const& head, EgressAttempt const& attempt) {
+  using Outcome = EgressAttempt::Outcome;
+  JsonWriter writer = begin(head, EventType::egress);
+  writer.string("host", attempt.host);
+  writer.integer("port", attempt.port);
+  writer.string("outcome", attempt.outcome == Outcome::opened    ? "opened"
+                           : attempt.outcome == Outcome::refused ? "refused"
+                                                                 : "failed");
+  if (!attempt.address.empty()) writer.string("address", attempt.address);
+  if (!attempt.reason.empty()) writer.string("reason", attempt.reason);
   return std::move(writer).str();
 }
 

@@ -39,6 +39,7 @@ enum class EventType : std::uint8_t {
   policy_reverted,
   commit_failed,
   limit,
+  egress,
   turn_complete,
 };
 
@@ -152,6 +153,16 @@ struct UnitResult {
                                               std::string_view error);
 // `which` is a member of Limits, such as "timeout_s".
 [[nodiscard]] std::string limit_draft(EventHead const& head, std::string_view which);
+// A connection that the unit asked for, and what came of it.
+struct EgressAttempt {
+  enum class Outcome : std::uint8_t { opened, refused, failed };
+  std::string host;
+  std::uint16_t port = 0;
+  std::string address;  // connected to; empty where it was not
+  Outcome outcome = Outcome::opened;
+  std::string reason;  // of the others
+};
+[[nodiscard]] std::string egress_draft(EventHead const& head, EgressAttempt const& attempt);
 [[nodiscard]] std::string error_draft(EventHead const& head, std::string_view message);
 [[nodiscard]] std::string retry_draft(EventHead const& head, std::int64_t attempt,
                                       std::int64_t wait_ms, std::string_view reason);

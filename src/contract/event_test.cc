@@ -75,6 +75,15 @@ TEST(Event, DraftsOfTheServerFitTheContract) {
   expect_event(commit_failed_draft(head(), WorkspaceId::trusted("demo"), "disk full"),
                EventType::commit_failed);
   expect_event(limit_draft(head(), "timeout_s"), EventType::limit);
+  EgressAttempt attempt;
+  attempt.host = "example.org";
+  attempt.port = 443;
+  attempt.address = "93.184.216.34";
+  expect_event(egress_draft(head(), attempt), EventType::egress);
+  attempt.address.clear();
+  attempt.outcome = EgressAttempt::Outcome::refused;
+  attempt.reason = "it is not among the hosts";
+  expect_event(egress_draft(head(), attempt), EventType::egress);
   expect_event(error_draft(head(), "bad \xFF byte\x1b"), EventType::error);
   expect_event(retry_draft(head(), 2, 1500, "429"), EventType::retry);
   TurnComplete end{.state = RunState::succeeded,

@@ -1,5 +1,7 @@
 #include "net/http_reply.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "base/text.h"
 
@@ -104,6 +106,21 @@ Task<Status> StreamReply::write(std::vector<SharedBytes> buffers) {
     parts.push_back(part("\r\n"));
   }
   co_return co_await write_parts(std::move(parts));
+}
+
+Task<Result<TakenConnection>> StreamReply::take_connection() {
+  if (phase_ != Phase::none) co_return fail(ErrorCode::internal, "a request was answered twice");
+  static constexpr std::string_view kHead = "HTTP/1.1 200 Connection established\r\n\r\n";
+  phase_ = Phase::taken;
+  std::vector<iovec> parts;
+  parts.push_back(part(kHead));
+  auto const sent = co_await write_parts(std::move(parts));
+  if (!sent) co_return std::unexpected(sent.error());
+  TakenConnection taken;
+  taken.socket = io_->release();
+  taken.received = std::exchange(io_->input(), {});
+  if (!taken.socket.valid()) co_return fail(ErrorCode::unavailable, "the client is gone");
+  co_return taken;
 }
 
 Task<Status> StreamReply::end() {

@@ -29,6 +29,7 @@ class StreamReply final : public HttpReply {
   Task<Status> write(SharedBytes bytes) override;
   Task<Status> write(std::vector<SharedBytes> buffers) override;
   Task<Status> end() override;
+  Task<Result<TakenConnection>> take_connection() override;
   [[nodiscard]] bool peer_gone() override { return io_->peer_gone(); }
   void on_peer_gone(std::function<void()> callback) override { io_->watch(std::move(callback)); }
 
@@ -37,7 +38,7 @@ class StreamReply final : public HttpReply {
   [[nodiscard]] bool keep_alive() const { return complete() && traits_.keep_alive; }
 
  private:
-  enum class Phase : std::uint8_t { none, streaming, ended, lost };
+  enum class Phase : std::uint8_t { none, streaming, ended, lost, taken };
 
   [[nodiscard]] Result<std::string> print_head(int status, Headers const& headers,
                                                std::string_view framing);

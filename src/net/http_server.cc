@@ -113,7 +113,7 @@ Headers copy_headers(Parser::value_type const& message) {
 }
 
 // What Beast leaves to its user: the rules of RFC 9112 on Host, target and framing.
-std::optional<Refusal> check_head(unsigned version, HttpRequest& request) {
+std::optional<Refusal> check_head(unsigned version, ConnectMethod connect, HttpRequest& request) {
   if (version != 11 && version != 10) return bad_request("only HTTP/1.1 and HTTP/1.0 are spoken");
   std::size_t const hosts = request.headers.count("Host");
   if (hosts > 1 || (hosts == 0 && version == 11))
@@ -124,6 +124,8 @@ std::optional<Refusal> check_head(unsigned version, HttpRequest& request) {
                               iequals(*coding, "chunked") && !request.header("Content-Length");
     if (!plain_chunks) return bad_request("the only Transfer-Encoding is chunked, on its own");
   }
+  // Its target is an authority; whoever handles it reads that.
+  if (request.method == "CONNECT" && connect == ConnectMethod::handled) return std::nullopt;
   auto target = parse_target(request.target);
   if (!target) return Refusal{400, target.error()};
   request.path = std::move(target->path);
@@ -277,7 +279,7 @@ class Connection {
     traits_.to_head = request_.method == "HEAD";
     traits_.http_1_0 = message.version() == 10;
     traits_.keep_alive = message.keep_alive();
-    return check_head(message.version(), request_);
+    return check_head(message.version(), options_.connect, request_);
   }
 
   Task<Step> invite_body() {

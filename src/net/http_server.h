@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "net/http_types.h"
 #include "os/blocking_pool.h"
+#include "os/fd.h"
 
 namespace drover::net {
 
@@ -48,6 +49,12 @@ struct HttpRequest {
 
 using SharedBytes = std::shared_ptr<std::string const>;  // shared: one event, all its readers
 
+// A connection that was handed over, and what of its bytes had come by then.
+struct TakenConnection {
+  os::Fd socket;  // does not block
+  std::string received;
+};
+
 // The answer to one request; lives as long as its handler runs. One operation at a time.
 // An error of any operation means that the connection is lost: the handler should return.
 class HttpReply {
@@ -65,6 +72,10 @@ class HttpReply {
   virtual Task<Status> write(std::vector<SharedBytes> buffers) = 0;
   virtual Task<Status> end() = 0;
 
+  // The answer to CONNECT: 200, and then the connection itself, which is no longer the server's.
+  // Whoever holds it closes it with the handler at the latest: a server that stops cancels that.
+  virtual Task<Result<TakenConnection>> take_connection() = 0;
+
   // Whether the client has closed, or half-closed, its side. Writes may still reach a client that
   // only half-closed.
   [[nodiscard]] virtual bool peer_gone() = 0;
@@ -78,6 +89,9 @@ class HttpReply {
 // coroutine. `reply` outlives the Task.
 using Handler = std::function<Task<void>(HttpRequest request, HttpReply& reply)>;
 
+// Whether CONNECT reaches the handler, with what it names as `target` and an empty path.
+enum class ConnectMethod : std::uint8_t { refused, handled };
+
 struct HttpServerOptions {
   std::size_t header_bytes_max = std::size_t{32} << 10U;
   std::size_t body_bytes_max = std::size_t{16} << 20U;
@@ -86,6 +100,7 @@ struct HttpServerOptions {
   Millis body_timeout{60'000};
   Millis idle_timeout{75'000};   // between requests
   Millis write_timeout{30'000};  // a client that takes no byte for so long is dropped
+  ConnectMethod connect = ConnectMethod::refused;
 };
 
 class HttpServer {

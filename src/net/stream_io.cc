@@ -190,6 +190,13 @@ void StreamIo::tell_gone() {
   if (callback) callback();
 }
 
+os::Fd StreamIo::release() {
+  watch(nullptr);
+  os::Fd fd{socket_.is_open() ? socket_.release() : -1};
+  close();
+  return fd;
+}
+
 void StreamIo::shutdown_send() {
   if (socket_.is_open()) ::shutdown(socket_.native_handle(), SHUT_WR);
 }

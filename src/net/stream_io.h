@@ -50,6 +50,8 @@ class StreamIo final : public std::enable_shared_from_this<StreamIo> {
   // Calls back once, from the loop and never from within this call; nullptr ends the watch.
   void watch(std::function<void()> on_gone);
 
+  // Gives the connection away: this object is closed from here on.
+  [[nodiscard]] os::Fd release();
   void shutdown_send();
   void close();
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }

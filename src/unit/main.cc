@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "unit/egress_relay.h"
 #include "unit/unit.h"
 
 namespace {
@@ -76,6 +77,15 @@ int main(int argc, char** argv) {
   if (endpoint.token.empty()) {
     drover::log::error("unit-without-token", {{"next", "set DROVER_AGENT_IDENTITY_TOKEN"}});
     return 2;
+  }
+  // Before the signals are blocked, which a child would inherit.
+  if (char const* const port = ::getenv("DROVER_EGRESS_PORT"); port != nullptr) {
+    auto const relay =
+        drover::unit::start_egress_relay(endpoint, static_cast<std::uint16_t>(std::atoi(port)));
+    if (!relay) {
+      drover::log::error("egress-relay-failed", {{"reason", relay.error().text()}});
+      return 1;
+    }
   }
   int const signals = signal_descriptor();
   if (signals < 0) {

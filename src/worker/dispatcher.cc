@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "gateway/egress_policy.h"
 #include "git/repository.h"
 #include "worker/outcome.h"
 #include "worker/run_journal.h"
@@ -70,10 +71,12 @@ Status check_tools(std::vector<std::string> const& tools) {
 
 // What the contract lets an agent ask for and this server cannot give it yet.
 Status check_agent(contract::AgentSpec const& agent) {
+  auto const egress = gateway::EgressPolicy::parse(agent.egress);
+  if (!egress)
+    return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
+                egress.error().message);
   std::string_view lacks;
-  if (!agent.egress.empty()) lacks = "connections to other hosts (egress)";
   if (!agent.mcp.empty()) lacks = "MCP servers";
-  if (!agent.fallback_models.empty()) lacks = "fallback models";
   if (agent.warm > 0) lacks = "units ahead of need (warm)";
   if (agent.resident) lacks = "a container of its own (resident)";
   if (lacks.empty()) return {};

@@ -43,6 +43,7 @@ UnitChannel::UnitChannel(WorkerParts const& parts, std::string unit,
     : parts_(parts),
       unit_(std::move(unit)),
       description_(json::serialize(description)),
+      egress_(parts),
       inbox_changed_(parts.io.get_executor()) {}
 
 UnitChannel::~UnitChannel() = default;
@@ -50,7 +51,9 @@ UnitChannel::~UnitChannel() = default;
 Status UnitChannel::listen(std::string const& socket_path) {
   net::HttpServerOptions options;
   options.body_bytes_max = kModelRequestBytesMax;
-  options.connections_max = 16;
+  // A package manager opens many at once.
+  options.connections_max = 128;
+  options.connect = net::ConnectMethod::handled;
   auto const handler = [this](net::HttpRequest request, net::HttpReply& reply) {
     return handle(std::move(request), reply);
   };
@@ -75,6 +78,7 @@ void UnitChannel::interrupt() {
 
 void UnitChannel::end() {
   if (turn_ != nullptr) turn_->over = true;
+  egress_.end();
   turn_.reset();
   interrupt_ = false;
 }
@@ -102,6 +106,12 @@ Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply)
   UnitAdmission const admission{unit_, token_id_, gateway::TokenLife::renewed};
   auto const known = check_unit_token(request, parts_.tokens, parts_.clock.now(), admission);
   if (!known) co_return known;
+  if (request.method == "CONNECT") {
+    TurnPtr turn = turn_;
+    if (turn == nullptr || turn->fenced)
+      co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+    co_return co_await egress_.connect(std::move(turn), std::move(request), reply);
+  }
   std::string const what = request.method + " " + request.path;
   if (what == "GET /v1/unit") co_return co_await reply.send(200, json_headers(), description_);
   if (what == "GET /v1/inbox") co_return co_await inbox(std::move(request), reply);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "net/http_server.h"
 #include "worker/turn.h"
+#include "worker/unit_egress.h"
 #include "worker/unit_line.h"
 #include "worker/worker_parts.h"
 
@@ -46,6 +47,7 @@ class UnitChannel final : public UnitLine {
   std::string unit_;
   std::string token_id_;
   std::string description_;
+  UnitEgress egress_;
   std::unique_ptr<net::HttpServer> server_;
   TurnPtr turn_;
   bool interrupt_ = false;

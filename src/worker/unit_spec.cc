@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kProgram = "/run/drover/unit";
 constexpr std::string_view kSocket = "/run/drover/unit.sock";
 constexpr std::string_view kSession = "/run/drover/session";
+constexpr int kEgressPort = 3128;  // of the relay inside
 constexpr std::int64_t kOutputTokensMax = 32'000;
 
 using contract::WorkspaceMode;
@@ -77,9 +78,17 @@ std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> co
 
 std::string system_prompt(contract::AgentSpec const& agent,
                           std::vector<workspace::CheckedOut> const& checkouts) {
+  std::string const network =
+      agent.egress.empty()
+          ? "without network access"
+          : fmt::format(
+                "whose network is the HTTP proxy of its environment, which reaches {} and "
+                "nothing else",
+                fmt::join(agent.egress, ", "));
   std::string prompt =
-      "You are an agent that works in a sandbox without network access. Your working directory is "
-      "/workspace. What you change there is committed to git when your turn ends; do not commit "
+      "You are an agent that works in a sandbox " + network +
+      ". Your working directory is /workspace. What you change there is committed to git when your "
+      "turn ends; do not commit "
       "yourself, .git is read-only. Finish with a short summary whose first line can serve as the "
       "subject of that commit.";
   for (std::size_t i = 0; i < checkouts.size(); ++i)
@@ -87,6 +96,16 @@ std::string system_prompt(contract::AgentSpec const& agent,
                           contract::writes(checkouts[i].mode) ? "writable" : "read-only");
   if (!agent.prompt.empty()) prompt += "\n\n" + agent.prompt;
   return prompt;
+}
+
+// Programs inside know of proxies by these; what is on the sandbox's own loopback needs none.
+void add_egress(contract::AgentSpec const& agent, std::vector<std::string>& env) {
+  if (agent.egress.empty()) return;
+  env.push_back(fmt::format("DROVER_EGRESS_PORT={}", kEgressPort));
+  for (std::string_view const name : {"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"})
+    env.push_back(fmt::format("{}=http://127.0.0.1:{}", name, kEgressPort));
+  for (std::string_view const name : {"NO_PROXY", "no_proxy"})
+    env.push_back(fmt::format("{}=localhost,127.0.0.1,::1", name));
 }
 
 // The agent's own variables stand behind those that make a unit what it is.
@@ -134,6 +153,7 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   facts.mounts = mounts_inside(checkouts);
   for (auto const& [name, value] : unit_environment(session, facts))
     spec.env.push_back(fmt::format("{}={}", name, value));
+  add_egress(agent, spec.env);
   add_environment(agent, spec.env);
   spec.rootfs = agent.rootfs;
   spec.extra_ro_paths = agent.read_only_paths;

@@ -277,5 +277,76 @@ TEST(Gateway, ATokenIsGoodForItsOwnUnitAndWhileThatLives) {
       << "the turn is over";
 }
 
+TEST(Gateway, AnAgentsOtherModelAnswersWhereItsFirstIsDown) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const model = world.model(kHello);
+  write(world, "k", "sk-1");
+  write(world, "gateway.toml",
+        anthropic("down", "http://127.0.0.1:1", world.state_folder() + "/k") + "attempts = 1\n");
+  write(world, "agent.json",
+        R"({"name": "tough", "model": "down/claude-x", "fallback_models": [")" + model + R"("]})");
+  world.serve();
+  ASSERT_EQ(world.drover({"agents", "apply", "-f", world.state_folder() + "/agent.json"}).exit_code,
+            0);
+  auto const outcome = world.drover(
+      {"run", "--json", "-w", repository.path(), "--ro", "--agent", "tough", "say hello"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text();
+  EXPECT_EQ(text_of(outcome.lines().back(), "reply"), "hello") << outcome.text();
+}
+
+// Real curl and git inside the sandbox, whose only way is the proxy of their environment.
+TEST(Gateway, AUnitReachesTheHostsOfItsAgentAndNoOthers) {
+  World world;
+  auto const repository = world.repository("project");
+  auto const served = world.repository("served");
+  static_cast<void>(served.git({"update-server-info"}));
+  // Python's file server is one of the many that know nothing of drover.
+  ProgramOptions options;
+  options.arguments = {"/usr/bin/python3", "-u", "-m", "http.server", "-b", "127.0.0.1", "0"};
+  options.environment = world.environment();
+  options.folder = served.path();
+  Program server{options};
+  ASSERT_TRUE(server.prints(") ..."));
+  std::string const said = server.printed();
+  auto const at = said.find("port ") + 5;
+  std::string const port = said.substr(at, said.find(' ', at) - at);
+
+  write(world, "agent.json",
+        R"({"name": "out", "egress": ["127.0.0.1:)" + port + R"(", "localhost:)" + port + R"("]})");
+  std::string const command =
+      "export NO_PROXY= no_proxy=; curl -s -m 10 http://127.0.0.1:" + port +
+      "/README.md; git clone -q http://127.0.0.1:" + port +
+      "/.git /tmp/clone && cat /tmp/clone/README.md; "
+      "curl -s -m 10 -o /dev/null -w 'other %{http_code}' http://127.0.0.1:1/; "
+      "curl -s -m 10 -p -o /dev/null -w ' tunnel %{http_connect}' http://169.254.169.254/latest; "
+      "curl -s -m 3 --noproxy '*' http://127.0.0.1:" +
+      port + "/ || echo ' direct refused'";
+  json::object call{{"name", "Bash"}, {"input", {{"command", json::string{command}}}}};
+  json::array contains;
+  for (std::string_view const part :
+       {"a project\na project", "other 403", "tunnel 403", "direct refused"})
+    contains.push_back(json::string{part});
+  json::array const turns{
+      {{"tool_calls", json::array{call}}},
+      {{"expect", {{"tool_results", json::array{{{"contains", contains}}}}}}, {"text", "done"}}};
+  auto const model = world.model(json::serialize(turns));
+  world.serve();
+  ASSERT_EQ(world.drover({"agents", "apply", "-f", world.state_folder() + "/agent.json"}).exit_code,
+            0);
+  auto const outcome = world.drover({"run", "--json", "-w", repository.path(), "--ro", "--model",
+                                     model, "--agent", "out", "fetch it"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.text();
+  int opened = 0;
+  int refused = 0;
+  for (json::object const& line : outcome.lines()) {
+    if (text_of(line, "type") != "egress") continue;
+    opened += text_of(line, "outcome") == "opened" ? 1 : 0;
+    refused += text_of(line, "outcome") == "refused" ? 1 : 0;
+  }
+  EXPECT_GE(opened, 2) << outcome.text();
+  EXPECT_EQ(refused, 2) << outcome.text();
+}
+
 }  // namespace
 }  // namespace drover::harness
