@@ -97,6 +97,7 @@ TEST(CommandLine, ATaskTypeMayStandForThePrompt) {
   EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--rw"}).access, Access::read_write);
   EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--worktree"}).access, Access::read_write);
   EXPECT_EQ(command<RunCommand>({"run", "--task", "t", "--ro"}).access, Access::read_only);
+  EXPECT_EQ(command<RunCommand>({"run", "--propose", "go"}).access, Access::propose);
   EXPECT_FALSE(parse({"run", "--ro", "--rw", "go"}));
   EXPECT_FALSE(parse({"run", "--payload", "{}", "go"})) << "a payload of what?";
   EXPECT_FALSE(parse({"run", "-w", "dir"})) << "neither a prompt nor a type";
@@ -159,6 +160,11 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<DefinitionApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file,
             "a.toml");
   EXPECT_EQ(command<DefinitionRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
+  EXPECT_FALSE(command<ApprovalsCommand>({"approvals"}).all);
+  auto const decision =
+      command<ApprovalsDecideCommand>({"approvals", "reject", "apr-1", "apr-2", "--comment", "no"});
+  EXPECT_EQ(decision.approvals, (std::vector<std::string>{"apr-1", "apr-2"}));
+  EXPECT_EQ(decision.comment, "no");
   EXPECT_EQ(command<DefinitionsCommand>({"agents"}).kind, Definition::agent);
   EXPECT_EQ(command<DefinitionShowCommand>({"agents", "show", "dev"}).kind, Definition::agent);
   EXPECT_EQ(command<DefinitionApplyCommand>({"agents", "apply", "-f", "a.toml"}).file, "a.toml");
@@ -271,9 +277,9 @@ TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
   for (char const* const name :
-       {"up",   "serve",  "run",    "ps",       "attach",     "logs",        "events",
-        "diff", "cancel", "send",   "sessions", "workspaces", "task-types",  "agents",
-        "land", "down",   "doctor", "backup",   "restore",    "model serve", "version"}) {
+       {"up",     "serve",  "run",       "ps",         "attach",      "logs",   "events",    "diff",
+        "cancel", "send",   "sessions",  "workspaces", "task-types",  "agents", "approvals", "land",
+        "down",   "backup", "workloads", "restore",    "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))

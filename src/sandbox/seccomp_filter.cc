@@ -16,29 +16,11 @@
 #include <memory>
 
 #include "os/fd.h"
+#include "sandbox/denied_calls.h"
 
 namespace drover::sandbox {
 
 namespace {
-
-// Names that libseccomp or this architecture does not know are not callable by it either.
-constexpr char const* kDenied[] = {
-    // other processes and their memory
-    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "process_madvise", "kcmp",
-    // namespaces and mounts
-    "unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "move_mount",
-    "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "swapon", "swapoff",
-    "quotactl", "quotactl_fd", "sethostname", "setdomainname",
-    // large kernel surfaces with a history
-    "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd", "bpf",
-    "perf_event_open", "keyctl", "add_key", "request_key", "fanotify_init", "memfd_secret",
-    "lookup_dcookie", "open_by_handle_at", "name_to_handle_at", "move_pages", "migrate_pages",
-    "vmsplice",
-    // the machine
-    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
-    "create_module", "query_module", "get_kernel_syms", "reboot", "settimeofday", "clock_settime",
-    "clock_adjtime", "adjtimex", "stime", "acct", "syslog", "vhangup", "iopl", "ioperm",
-    "modify_ldt", "nfsservctl", "_sysctl", "sysfs", "uselib", "ustat", "vm86", "vm86old"};
 
 // Newer than libseccomp 2.5.4; the same number on every architecture since 5.1.
 constexpr int kDeniedNumbers[] = {
@@ -75,16 +57,13 @@ void deny_named(scmp_filter_ctx filter, int& failed) {
 
 void deny_namespaces(scmp_filter_ctx filter, int& failed) {
   note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
-  for (std::uint64_t const flag :
-       {std::uint64_t{CLONE_NEWNS}, std::uint64_t{CLONE_NEWCGROUP}, std::uint64_t{CLONE_NEWUTS},
-        std::uint64_t{CLONE_NEWIPC}, std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWPID},
-        std::uint64_t{CLONE_NEWNET}})
+  for (std::uint64_t const flag : kNamespaceFlags)
     note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                                   scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag}));
 }
 
 void deny_terminal_injection(scmp_filter_ctx filter, int& failed) {
-  for (std::uint64_t const command : {0x5412ULL /* TIOCSTI */, 0x541CULL /* TIOCLINUX */})
+  for (std::uint64_t const command : kTerminalInjection)
     note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                                   scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kLow32, command}));
 }

@@ -377,7 +377,7 @@ Task<Status> Supervisor::record_committing(Outcome outcome) {
 Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
   auto const started = parts_.clock.boot_now();
   for (workspace::CheckedOut const& checkout : checkouts_) {
-    if (checkout.mode != contract::WorkspaceMode::rw) continue;
+    if (!contract::writes(checkout.mode)) continue;
     workspace::TurnChange change;
     change.checkout = checkout;
     change.session = session_.id.str();

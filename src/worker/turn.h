@@ -40,7 +40,9 @@ struct Turn {
   contract::AgentSpec agent;
   gateway::ReadyModel model;
   gateway::Budget budget;
-  std::string prompt;  // with the session's note before it
+  std::int64_t calls = 0;       // of its model, also those that were cut
+  std::int64_t calls_open = 0;  // of these
+  std::string prompt;           // with the session's note before it
   BootTime claimed_at;
   std::chrono::steady_clock::time_point heard_at;  // when the unit last said something
 

@@ -76,11 +76,11 @@ void UnitHost::on_runtime_event(runtime::RuntimeEvent const& event) {
     if (unit->turn != nullptr) {
       unit->turn->unit_gone = true;
       unit->turn->out_of_memory = event.stop_reason == runtime::StopReason::oom;
-      unit->turn->over_disk = event.stop_reason == runtime::StopReason::over_disk;
+      unit->turn->over_disk = !event.over_disk.empty();
       unit->turn->unit_end =
           fmt::format("the unit ended with status {}{}", event.exit_code.value_or(-1),
                       unit->turn->out_of_memory ? " because its memory limit was reached" : "");
-      if (unit->turn->over_disk) unit->turn->unit_end = event.detail;
+      if (unit->turn->over_disk) unit->turn->unit_end = event.over_disk;
       unit->turn->changed.notify();
     }
     idle_changed_.notify();
@@ -95,7 +95,7 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   places.unit_program = parts_.options.unit_program;
   places.socket_folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit.name);
   places.session_folder = fmt::format("{}/{}", session_root(parts_.options), session.id);
-  bool const writes = checkouts.front().mode == contract::WorkspaceMode::rw;
+  bool const writes = contract::writes(checkouts.front().mode);
   auto const folders =
       co_await parts_.pool.run([places, writes, root = session_root(parts_.options)]() -> Status {
         DROVER_TRY(os::make_folders(places.socket_folder, 0755));
@@ -269,11 +269,6 @@ Task<Status> UnitHost::serve_model(std::string unit, net::HttpRequest request,
     if (one->name == unit && !one->is_ours()) turn = one->turn;
   if (turn == nullptr || turn->over || turn->fenced)
     co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
-  // Nothing but this counts the calls of a program that is not ours.
-  auto const calls_max = turn->run.limits.max_turns.value_or(parts_.options.turns_max);
-  if (turn->run.turns >= calls_max)
-    co_return fail(ErrorCode::forbidden, "the run {} has had its {} model calls", turn->run.id,
-                   calls_max);
   turn->heard_at = steady_clock::now();
   auto const served = co_await parts_.control.serve_model(turn, std::move(request), reply);
   turn->heard_at = steady_clock::now();

@@ -31,7 +31,7 @@ std::string place_of(std::vector<workspace::CheckedOut> const& checkouts, std::s
 
 void mount_checkout(workspace::CheckedOut const& checkout, std::string const& place,
                     std::size_t index, sandbox::SandboxSpec& spec) {
-  MountMode const mode = checkout.mode == WorkspaceMode::rw ? MountMode::rw : MountMode::ro;
+  MountMode const mode = contract::writes(checkout.mode) ? MountMode::rw : MountMode::ro;
   spec.mounts.push_back({checkout.path, place, mode, Ownership::owner_is_agent});
   if (!checkout.linked) {
     if (mode == MountMode::rw)
@@ -59,7 +59,7 @@ sandbox::Limits limits_of(contract::Limits const& asked) {
 }
 
 bool writable(std::vector<workspace::CheckedOut> const& checkouts) {
-  return checkouts.front().mode == WorkspaceMode::rw;
+  return contract::writes(checkouts.front().mode);
 }
 
 std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> const& checkouts) {
@@ -68,7 +68,7 @@ std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> co
     contract::Mount mount;
     mount.slug = checkouts[i].id;
     mount.path = place_of(checkouts, i);
-    mount.write = checkouts[i].mode == WorkspaceMode::rw;
+    mount.write = contract::writes(checkouts[i].mode);
     mount.primary = i == 0;
     mounts.push_back(std::move(mount));
   }
@@ -84,7 +84,7 @@ std::string system_prompt(contract::AgentSpec const& agent,
       "subject of that commit.";
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     prompt += fmt::format("\nWorkspace {} is at {}, {}.", checkouts[i].id, place_of(checkouts, i),
-                          checkouts[i].mode == WorkspaceMode::rw ? "writable" : "read-only");
+                          contract::writes(checkouts[i].mode) ? "writable" : "read-only");
   if (!agent.prompt.empty()) prompt += "\n\n" + agent.prompt;
   return prompt;
 }
@@ -108,6 +108,8 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   runtime::WorkloadSpec workload;
   workload.id = identity.workload;
   workload.profile = "unit";
+  workload.backend = agent.backend;
+  workload.image = agent.image;
   workload.owned_folders = {places.socket_folder};
   sandbox::SandboxSpec& spec = workload.sandbox;
   spec.argv = {std::string{kProgram}};

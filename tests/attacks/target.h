@@ -58,7 +58,8 @@ class Target {
  public:
   virtual ~Target() = default;
   [[nodiscard]] virtual std::string name() const = 0;
-  // Why a limit ("memory", "pids", "cpu", "inodes") cannot hold on this machine; empty where it can.
+  // Why a limit ("memory", "pids", "cpu", "inodes") cannot hold on this machine; empty where it
+  // can.
   [[nodiscard]] virtual std::string why_not(std::string_view limit) const = 0;
   [[nodiscard]] virtual Seen run(Attack const& attack) = 0;
   [[nodiscard]] virtual std::unique_ptr<Running> start(Attack const& attack) = 0;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kServerSettings = R"(Settings, from the environment:
   DROVER_STATE_DIR         the state folder
-  ANTHROPIC_API_KEY        the provider's key
+  ANTHROPIC_API_KEY, OPENAI_API_KEY  the providers' keys; others in gateway.toml
   DROVER_DISK_RESERVE_MB   room kept for the end of runs on a full disk (16; 0: none)
   DROVER_KEEP_EVENTS_DAYS  how long events of runs are kept (30; 0: for ever)
   DROVER_KEEP_EVENTS_MAX   and how many of one run (100000; 0: all)
