@@ -103,7 +103,8 @@ Task<Status> DefinitionRoutes<Spec>::put(Call call, net::HttpReply& reply) {
 
 template <class Spec>
 Task<Status> DefinitionRoutes<Spec>::remove(Call call, net::HttpReply& reply) {
-  auto const removed = co_await definitions_.remove(call.path.at(std::string{Names<Spec>::kOne}));
+  std::string name = call.path.at(std::string{Names<Spec>::kOne});
+  auto const removed = co_await definitions_.remove(std::move(name));
   if (!removed) co_return removed;
   net::Headers none;
   co_return co_await reply.send(204, std::move(none), "");

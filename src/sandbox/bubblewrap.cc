@@ -52,7 +52,7 @@ void add_system(Arguments& to, SandboxSpec const& spec, std::vector<HostEntry> c
       to.add({"--symlink", entry.link, entry.path});
   to.add({"--proc", "/proc", "--perms", "0755", "--dir", "/dev"});
   for (std::string const name : {"null", "zero", "full", "random", "urandom"})
-    to.add({"--dev-bind", "/dev/" + name, "/dev/" + name, "--remount-ro", "/dev/" + name});
+    to.add({"--dev-bind", "/dev/" + name, "/dev/" + name});
   to.add({"--symlink", "/proc/self/fd", "/dev/fd", "--symlink", "/proc/self/fd/0", "/dev/stdin",
           "--symlink", "/proc/self/fd/1", "/dev/stdout", "--symlink", "/proc/self/fd/2",
           "/dev/stderr"});

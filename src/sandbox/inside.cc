@@ -128,16 +128,17 @@ Result<Inside> parse_inside(std::string_view text) {
   return inside;
 }
 
-std::string fault_of_mounts(Inside const& inside, FileBound files) {
+std::string fault_of_mounts(Inside const& inside, MadeBy maker) {
   for (auto const& mount : inside.mounts) {
     std::string const name = printable(mount.target, 200);
     if (!mount.nosuid) return fmt::format("{} is not nosuid", name);
     if (!mount.nodev && !mount.target.starts_with("/dev/"))
       return fmt::format("{} is not nodev", name);
-    bool const counted = mount.files != 0 || files == FileBound::cannot_be;
+    bool const counted = mount.files != 0 || maker == MadeBy::bubblewrap;
     if (mount.kind == "tmpfs" && !mount.read_only && (mount.size_bytes == 0 || !counted))
       return fmt::format("{} has no bound", name);
-    if (!mount.read_only && mount.kind != "tmpfs" && mount.kind != "proc")
+    bool const device = maker == MadeBy::bubblewrap && mount.target.starts_with("/dev/");
+    if (!mount.read_only && mount.kind != "tmpfs" && mount.kind != "proc" && !device)
       return fmt::format("{} is writable", name);
   }
   auto const root = std::ranges::find(inside.mounts, "/", &InsideMount::target);

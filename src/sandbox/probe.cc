@@ -141,7 +141,7 @@ std::vector<Layer> inside_layers(Launcher& launcher) {
       enforced("namespaces",
                fmt::format("own user, mount, pid, ipc, uts, cgroup and network namespaces, by {}",
                            by_drover ? "drover itself" : "bubblewrap")),
-      seen("mounts", fault_of_mounts(*inside, by_drover ? FileBound::there : FileBound::cannot_be),
+      seen("mounts", fault_of_mounts(*inside, by_drover ? MadeBy::drover : MadeBy::bubblewrap),
            fmt::format("a root made from nothing, read-only; {} mounts, all nosuid",
                        inside->mounts.size())),
       seen("network", fault_of_network(*inside), "no interface but its own loopback"),
