@@ -222,6 +222,8 @@ TurnOutcome Loop::after_failure(Turn const& turn, model::Failure const& failure)
       return outcome(turn, DoneReason::interrupted, "the turn was interrupted");
     case model::Verdict::budget_exhausted:
       return outcome(turn, DoneReason::budget_exhausted, failure.text());
+    case model::Verdict::turns_exhausted:
+      return outcome(turn, DoneReason::max_turns, failure.message);
     case model::Verdict::prompt_too_long:
       return outcome(turn, DoneReason::prompt_too_long, failure.text());
     case model::Verdict::fenced:

@@ -6,8 +6,11 @@
 #include <tuple>
 #include <vector>
 
+#include "api/approval_routes.h"
 #include "api/auth.h"
+#include "api/definition_routes.h"
 #include "api/event_routes.h"
+#include "api/gateway_routes.h"
 #include "api/queue_routes.h"
 #include "api/route_table.h"
 #include "api/router.h"
@@ -15,9 +18,9 @@
 #include "api/schedule_routes.h"
 #include "api/server_routes.h"
 #include "api/session_routes.h"
-#include "api/task_type_routes.h"
 #include "api/unit_routes.h"
 #include "api/worker_routes.h"
+#include "api/workload_routes.h"
 #include "api/workspace_routes.h"
 
 namespace drover::api {
@@ -28,8 +31,12 @@ struct ApiParts {
   worker::Dispatcher& dispatcher;
   worker::Workforce& workforce;
   worker::TaskRegistry& task_types;
+  worker::AgentRegistry& agents;
   worker::LimitBook& limits;
+  worker::Proposals& proposals;
   schedule::Schedules& schedules;
+  runtime::WorkloadKernel& workloads;
+  gateway::UpstreamBook& upstreams;
 };
 
 class Api {
@@ -52,8 +59,9 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, QueueRoutes,
-                             ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes, ServerRoutes>;
+  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                             ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
+                             UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -14,11 +14,20 @@ namespace drover::api {
 
 RouteTable<UnitRoutes> UnitRoutes::table() {
   using Self = UnitRoutes;
-  static constexpr std::array<RouteEntry<Self>, 2> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 5> kTable = {{
       {{"GET", "/api/v1/sessions/{session}/environment", "getSessionEnvironment"},
        Access::token,
        &Self::get_environment},
       {{"POST", "/api/v1/units/{unit}/v1/messages", "callModelOfUnit"},
+       Access::unit_token,
+       &Self::call_model},
+      {{"POST", "/api/v1/units/{unit}/v1/messages/count_tokens", "countTokensOfUnit"},
+       Access::unit_token,
+       &Self::call_model},
+      {{"POST", "/api/v1/units/{unit}/v1/responses", "callResponsesModelOfUnit"},
+       Access::unit_token,
+       &Self::call_model},
+      {{"POST", "/api/v1/units/{unit}/v1/chat/completions", "callChatModelOfUnit"},
        Access::unit_token,
        &Self::call_model},
   }};
@@ -51,6 +60,8 @@ Task<Status> UnitRoutes::call_model(Call call, net::HttpReply& reply) {
   auto const known =
       worker::check_unit_token(call.request, services_.tokens, services_.clock.now(), unit);
   if (!known) co_return known;
+  // The path as the unit API has it.
+  call.request.path.erase(0, std::string_view{"/api/v1/units/"}.size() + unit.size());
   co_return co_await workforce_.serve_model(std::move(unit), std::move(call.request), reply);
 }
 

@@ -362,6 +362,13 @@ Task<Status> WorkerRoutes::call_model(Call call, net::HttpReply& reply) {
   auto const epoch = epoch_of(call.request);
   if (!epoch) co_return std::unexpected(epoch.error());
   worker::ClaimName claim{.run = *std::move(run), .epoch = *epoch};
+  // The path that the unit has called.
+  std::string path = query_text(call.request, "path");
+  if (path.empty()) path = model::path_of(model::WireFormat::messages);
+  if (!gateway::is_model_path(path))
+    co_return fail(ErrorCode::invalid_argument, "path: '{}' is no call of a model",
+                   printable(path, 80));
+  call.request.path = std::move(path);
   co_return co_await joined_.serve_model(*std::move(id), std::move(claim), std::move(call.request),
                                          reply);
 }

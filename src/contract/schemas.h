@@ -20,9 +20,10 @@ enum class Contract : std::uint8_t {
   identity,
   task,
   queue,
-  pool
+  pool,
+  agent
 };
-inline constexpr std::size_t kContractCount = 9;
+inline constexpr std::size_t kContractCount = 10;
 
 struct EmbeddedSchema {
   std::string_view name;  // "unit.v1"

@@ -6,9 +6,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/json.hpp>
 
-#include "base/json.h"
+#include "model/wire_format.h"
 #include "os/async_event.h"
 
 namespace drover::gateway {
@@ -17,26 +16,46 @@ Task<Status> MeteredReply::head(int status, net::Headers headers) {
   status_ = status;
   auto const* const type = headers.find("content-type");
   bool const events = type != nullptr && type->starts_with("text/event-stream");
-  meter_.emplace(events ? UsageMeter::Format::sse : UsageMeter::Format::json);
+  meter_.emplace(format_, events ? UsageMeter::Shape::stream : UsageMeter::Shape::whole);
+  if (!events) usage_filter_.reset();
   co_return co_await reply_->begin_stream(status, std::move(headers));
 }
 
 Task<Status> MeteredReply::bytes(std::string bytes) {
   if (meter_) meter_->feed(bytes);
+  if (key_filter_) bytes = key_filter_->feed(std::move(bytes));
+  if (usage_filter_) bytes = usage_filter_->feed(bytes);
+  co_return co_await write(std::move(bytes));
+}
+
+Task<Status> MeteredReply::write(std::string bytes) {
+  if (bytes.empty()) co_return Status{};
   auto shared = std::make_shared<std::string const>(std::move(bytes));
   co_return co_await reply_->write(std::move(shared));
 }
 
 Task<Status> MeteredReply::end() {
   if (meter_) meter_->finish();
+  std::string left;
+  if (key_filter_) left = key_filter_->finish();
+  if (usage_filter_) left = usage_filter_->feed(left) + usage_filter_->finish();
+  auto const sent = co_await write(std::move(left));
+  if (!sent) co_return sent;
   co_return co_await reply_->end();
 }
 
-Task<Status> MeteredReply::error(int status, std::string type, std::string message) {
+Task<Status> MeteredReply::error(int status, std::string type, std::string message,
+                                 std::optional<Millis> retry_after) {
   status_ = status;
-  json::object const body{{"type", "error"}, {"error", {{"type", type}, {"message", message}}}};
   net::Headers headers{{"content-type", "application/json"}};
-  co_return co_await reply_->send(status, std::move(headers), json::serialize(body));
+  if (retry_after) {
+    headers.add("retry-after", std::to_string((retry_after->count() + 999) / 1000));
+    headers.add("retry-after-ms", std::to_string(retry_after->count()));
+  }
+  // Clients of both vendors retry by the status alone unless they are told otherwise.
+  if (status == 402 || status == 403) headers.add("x-should-retry", "false");
+  std::string body = model::error_body(format_, type, message);
+  co_return co_await reply_->send(status, std::move(headers), std::move(body));
 }
 
 namespace {

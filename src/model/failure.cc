@@ -19,17 +19,24 @@ struct TypeStatus {
   int status;
 };
 constexpr std::array kTypeStatuses = {
+    TypeStatus{"context_length_exceeded", 400},
     TypeStatus{"invalid_request_error", 400},
     TypeStatus{"authentication_error", 401},
     TypeStatus{"billing_error", 402},
     TypeStatus{"budget_exhausted", 402},
+    TypeStatus{"max_turns", 403},
     TypeStatus{"permission_error", 403},
     TypeStatus{"not_found_error", 404},
     TypeStatus{"conflict", 409},
     TypeStatus{"request_too_large", 413},
+    TypeStatus{"insufficient_quota", 429},
     TypeStatus{"rate_limit_error", 429},
+    TypeStatus{"rate_limit_exceeded", 429},
     TypeStatus{"api_error", 500},
+    TypeStatus{"server_error", 500},
     TypeStatus{"timeout_error", 504},
+    TypeStatus{"server_is_overloaded", 503},
+    TypeStatus{"slow_down", 503},
     TypeStatus{"overloaded_error", 529},
 };
 
@@ -83,6 +90,7 @@ Verdict classify(Failure const& failure) {
       break;
   }
   if (failure.type == "budget_exhausted") return Verdict::budget_exhausted;
+  if (failure.type == "max_turns") return Verdict::turns_exhausted;
   if (failure.status == 413 || (failure.status == 400 && says_prompt_too_long(failure)))
     return Verdict::prompt_too_long;
   if (failure.status == 409) return Verdict::fenced;

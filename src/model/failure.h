@@ -33,6 +33,7 @@ enum class Verdict : std::uint8_t {
   retry,             // the same request may succeed later
   fatal,             // it will not
   budget_exhausted,  // the money or token limit refuses it
+  turns_exhausted,   // the run has had its model calls
   prompt_too_long,   // the history does not fit the model's window
   fenced,            // a newer attempt has taken over; stop without another word
   interrupted,

@@ -68,15 +68,20 @@ Usage& Usage::operator+=(Usage const& other) {
 }
 
 void read_usage(json::object const& from, Usage& usage) {
-  usage.input = integer_or(from, "input_tokens", usage.input);
-  usage.output = integer_or(from, "output_tokens", usage.output);
-  usage.cache_read = integer_or(from, "cache_read_input_tokens", usage.cache_read);
+  // An upstream's counters are not trusted: sums of these still fit.
+  static constexpr std::int64_t kTokensMax = 1'000'000'000'000;
+  auto const count = [](json::object const& object, std::string_view key, std::int64_t usual) {
+    return std::clamp<std::int64_t>(integer_or(object, key, usual), 0, kTokensMax);
+  };
+  usage.input = count(from, "input_tokens", usage.input);
+  usage.output = count(from, "output_tokens", usage.output);
+  usage.cache_read = count(from, "cache_read_input_tokens", usage.cache_read);
   std::int64_t const written =
-      integer_or(from, "cache_creation_input_tokens", usage.cache_write_5m + usage.cache_write_1h);
+      count(from, "cache_creation_input_tokens", usage.cache_write_5m + usage.cache_write_1h);
   auto const* const split = from.if_contains("cache_creation");
   if (split != nullptr && split->is_object())
     usage.cache_write_1h =
-        integer_or(split->get_object(), "ephemeral_1h_input_tokens", usage.cache_write_1h);
+        count(split->get_object(), "ephemeral_1h_input_tokens", usage.cache_write_1h);
   usage.cache_write_5m = std::max<std::int64_t>(written - usage.cache_write_1h, 0);
 }
 

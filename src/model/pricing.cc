@@ -1,7 +1,11 @@
 #include "model/pricing.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
+
+#include <boost/json.hpp>
 
 namespace drover::model {
 
@@ -25,7 +29,21 @@ constexpr std::array kRows = {
     Row{"claude-3-5-haiku", {800, 4000, 80, 1000, 1600}},
     Row{"claude-3-opus", {15000, 75000, 1500, 18750, 30000}},
     Row{"claude-3-haiku", {250, 1250, 30, 300, 500}},
+    // Nothing is asked there for writing to the cache beyond the input itself.
+    Row{"gpt-5", {1250, 10000, 125, 1250, 1250}},
+    Row{"gpt-5-mini", {250, 2000, 25, 250, 250}},
+    Row{"gpt-5-nano", {50, 400, 5, 50, 50}},
+    Row{"gpt-4.1", {2000, 8000, 500, 2000, 2000}},
+    Row{"gpt-4.1-mini", {400, 1600, 100, 400, 400}},
+    Row{"gpt-4.1-nano", {100, 400, 25, 100, 100}},
+    Row{"gpt-4o", {2500, 10000, 1250, 2500, 2500}},
+    Row{"gpt-4o-mini", {150, 600, 75, 150, 150}},
+    Row{"o3", {2000, 8000, 500, 2000, 2000}},
+    Row{"o4-mini", {1100, 4400, 275, 1100, 1100}},
 };
+
+// A million million dollars: sums of several still fit.
+constexpr std::int64_t kCostMax = 1'000'000'000'000'000'000;
 
 constexpr double kUsdPerMillionMax = 1'000'000.0;
 
@@ -43,8 +61,8 @@ Result<std::optional<std::int64_t>> nanodollars(JsonObject const& object, std::s
 }  // namespace
 
 std::optional<Price> find_price(std::string_view model) {
-  constexpr std::string_view kProvider = "anthropic/";
-  if (model.starts_with(kProvider)) model.remove_prefix(kProvider.size());
+  for (std::string_view const provider : {"anthropic/", "openai/"})
+    if (model.starts_with(provider)) model.remove_prefix(provider.size());
   Row const* best = nullptr;
   for (Row const& row : kRows) {
     if (!model.starts_with(row.prefix)) continue;
@@ -54,12 +72,52 @@ std::optional<Price> find_price(std::string_view model) {
   return best->price;
 }
 
+Result<PriceTable> PriceTable::parse(json::value const& value) {
+  auto const root = JsonObject::of(value);
+  if (!root) return std::unexpected(root.error());
+  for (auto const& member : root->raw())
+    if (member.key() != "date" && member.key() != "models")
+      return fail(ErrorCode::invalid_argument,
+                  "{}: there is no such member; known are date, models",
+                  root->pointer_to(member.key()));
+  PriceTable table;
+  if (root->find("models") == nullptr) return table;
+  auto const models = root->object("models");
+  if (!models) return std::unexpected(models.error());
+  if (models->raw().size() > kRowsMax)
+    return fail(ErrorCode::invalid_argument, "/models: at most {}", kRowsMax);
+  for (auto const& member : models->raw()) {
+    auto const row = models->object(member.key());
+    if (!row) return std::unexpected(row.error());
+    auto const price = parse_price(*row);
+    if (!price) return std::unexpected(price.error());
+    table.rows_.emplace(std::string{member.key()}, *price);
+  }
+  return table;
+}
+
+std::optional<Price> PriceTable::find(std::string_view model) const {
+  Price const* best = nullptr;
+  std::size_t longest = 0;
+  for (auto const& [prefix, price] : rows_) {
+    if (!model.starts_with(prefix) || (best != nullptr && prefix.size() < longest)) continue;
+    best = &price;
+    longest = prefix.size();
+  }
+  return best == nullptr ? find_price(model) : std::optional{*best};
+}
+
 std::int64_t cost_microdollars(Price const& price, Usage const& usage) {
-  std::int64_t const nano = usage.input * price.input + usage.output * price.output +
-                            usage.cache_read * price.cache_read +
-                            usage.cache_write_5m * price.cache_write_5m +
-                            usage.cache_write_1h * price.cache_write_1h;
-  return (nano + 999) / 1000;
+  __extension__ using Wide = __int128;
+  Wide nano = 0;
+  for (auto const& [tokens, each] : {std::pair{usage.input, price.input},
+                                     {usage.output, price.output},
+                                     {usage.cache_read, price.cache_read},
+                                     {usage.cache_write_5m, price.cache_write_5m},
+                                     {usage.cache_write_1h, price.cache_write_1h}})
+    nano += static_cast<Wide>(std::max<std::int64_t>(tokens, 0)) * each;
+  Wide const micro = (nano + 999) / 1000;
+  return static_cast<std::int64_t>(std::min<Wide>(micro, kCostMax));
 }
 
 Result<Price> parse_price(JsonObject const& object) {

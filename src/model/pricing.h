@@ -2,7 +2,9 @@
 // What tokens cost. Pure; safe from any thread. The built-in table is a dated snapshot of public
 // list prices: whoever is billed otherwise passes a Price of their own.
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -11,7 +13,8 @@
 
 namespace drover::model {
 
-// The day on which the built-in table was last compared with the public list.
+// The day on which the built-in table was last compared with the public list. OpenAI's rows are
+// older, of 2025-08-07.
 inline constexpr std::string_view kPriceTableDate = "2026-04-27";
 
 // Nano-dollars per token, which is US dollars per million tokens times 1000.
@@ -24,11 +27,27 @@ struct Price {
   friend bool operator==(Price const&, Price const&) = default;
 };
 
-// The longest model-name prefix in the table, after a leading "anthropic/". nullopt for an unknown
-// model: its cost is unknown, not zero.
+// The longest model-name prefix in the table, after a leading "anthropic/" or "openai/". nullopt
+// for an unknown model: its cost is unknown, not zero.
 [[nodiscard]] std::optional<Price> find_price(std::string_view model);
 
-// Micro-dollars, rounded up, so that a budget is never passed by rounding.
+// The built-in table under one's own rows.
+class PriceTable {
+ public:
+  static constexpr std::size_t kRowsMax = 4096;
+
+  // {"date":"2026-11-01","models":{"<prefix>":{"input":3,"output":15,…}}}; the date is of the
+  // reader's own keeping. The error names the JSON pointer.
+  [[nodiscard]] static Result<PriceTable> parse(json::value const& value);
+  // The longest prefix among one's own rows; else find_price().
+  [[nodiscard]] std::optional<Price> find(std::string_view model) const;
+
+ private:
+  std::map<std::string, Price, std::less<>> rows_;
+};
+
+// Micro-dollars, rounded up, so that a budget is never passed by rounding. Counters below zero are
+// zero, and no cost is above a million million dollars: an upstream's word is not trusted.
 [[nodiscard]] std::int64_t cost_microdollars(Price const& price, Usage const& usage);
 
 // {"input":3,"output":15,"cache_read":0.3,"cache_write_5m":3.75,"cache_write_1h":6}, in US dollars

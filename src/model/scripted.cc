@@ -9,87 +9,12 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "model/scripted_view.h"
+#include "model/scripted_wire.h"
 
 namespace drover::model {
 
 namespace {
-
-// What of a request the script looks at.
-struct RequestView {
-  std::string model;
-  std::string system;
-  std::string last_user_text;
-  struct Result {
-    std::string text;
-    bool is_error = false;
-  };
-  std::vector<Result> results;  // since the last assistant message
-  std::vector<std::string> tools;
-  std::int64_t assistant_messages = 0;
-  bool stream = false;
-};
-
-// A string, or the joined text of an array of content blocks.
-std::string text_of(json::value const* content) {
-  if (content == nullptr) return {};
-  if (content->is_string()) return std::string{content->get_string()};
-  if (!content->is_array()) return {};
-  std::string out;
-  for (json::value const& block : content->get_array()) {
-    if (!block.is_object() || string_or(block.get_object(), "type", "") != "text") continue;
-    if (!out.empty()) out += '\n';
-    out += string_or(block.get_object(), "text", "");
-  }
-  return out;
-}
-
-void add_results(json::value const* content, RequestView& view) {
-  if (content == nullptr || !content->is_array()) return;
-  for (json::value const& value : content->get_array()) {
-    if (!value.is_object()) continue;
-    json::object const& block = value.get_object();
-    if (string_or(block, "type", "") != "tool_result") continue;
-    auto const* const is_error = block.if_contains("is_error");
-    view.results.push_back({text_of(block.if_contains("content")),
-                            is_error != nullptr && is_error->is_bool() && is_error->get_bool()});
-  }
-}
-
-void read_messages(json::array const& messages, RequestView& view) {
-  for (json::value const& value : messages) {
-    if (!value.is_object()) continue;
-    json::object const& message = value.get_object();
-    std::string_view const role = string_or(message, "role", "");
-    auto const* const content = message.if_contains("content");
-    if (role == "assistant") {
-      ++view.assistant_messages;
-      view.results.clear();
-    } else if (role == "user") {
-      add_results(content, view);
-      std::string text = text_of(content);
-      if (!text.empty()) view.last_user_text = std::move(text);
-    }
-  }
-}
-
-std::optional<RequestView> view_of(json::value const& request) {
-  if (!request.is_object()) return {};
-  json::object const& body = request.get_object();
-  auto const* const messages = body.if_contains("messages");
-  if (messages == nullptr || !messages->is_array()) return {};
-  RequestView view;
-  view.model = string_or(body, "model", "");
-  view.system = text_of(body.if_contains("system"));
-  auto const* const stream = body.if_contains("stream");
-  view.stream = stream != nullptr && stream->is_bool() && stream->get_bool();
-  auto const* const tools = body.if_contains("tools");
-  if (tools != nullptr && tools->is_array()) {
-    for (json::value const& tool : tools->get_array())
-      if (tool.is_object()) view.tools.emplace_back(string_or(tool.get_object(), "name", ""));
-  }
-  read_messages(messages->get_array(), view);
-  return view;
-}
 
 constexpr std::size_t kShownBytesMax = 300;
 
@@ -111,9 +36,10 @@ std::string broken_result(ScriptedResult const& expected, RequestView const& vie
     if (result.text.find(part) != std::string::npos)
       return fmt::format("expected {} to lack \"{}\", found \"{}\"", what, printable(part, 200),
                          printable(result.text, kShownBytesMax));
-  if (expected.is_error && *expected.is_error != result.is_error)
+  if (expected.is_error && result.is_error && *expected.is_error != *result.is_error)
     return fmt::format("expected {} to have is_error {}, found {} (\"{}\")", what,
-                       *expected.is_error, result.is_error, printable(result.text, kShownBytesMax));
+                       *expected.is_error, *result.is_error,
+                       printable(result.text, kShownBytesMax));
   return {};
 }
 
@@ -181,16 +107,6 @@ struct Template {
   }
 };
 
-struct Answer {
-  std::string id;
-  std::string model;
-  std::vector<std::string> thinking;
-  std::vector<std::string> text;
-  std::vector<ToolCall> calls;
-  std::string stop_reason;
-  Usage usage;
-};
-
 std::vector<std::string> pieces_of(std::vector<std::string> const& pieces, std::size_t bytes,
                                    Template const& values) {
   std::vector<std::string> out;
@@ -209,9 +125,9 @@ std::vector<std::string> pieces_of(std::vector<std::string> const& pieces, std::
   return out;
 }
 
-Answer make_answer(ScriptedTurn const& turn, RequestView const& view, Template const& values,
-                   std::size_t body_bytes) {
-  Answer answer;
+ScriptedAnswer make_answer(ScriptedTurn const& turn, RequestView const& view,
+                           Template const& values, std::size_t body_bytes) {
+  ScriptedAnswer answer;
   answer.id = fmt::format("msg_scripted_{:06}", values.turn);
   answer.model = view.model;
   answer.thinking = pieces_of(turn.thinking, turn.delta_bytes, values);
@@ -241,116 +157,6 @@ Answer make_answer(ScriptedTurn const& turn, RequestView const& view, Template c
   estimate.output = static_cast<std::int64_t>((output_bytes + kBytesPerToken - 1) / kBytesPerToken);
   answer.usage = turn.usage.value_or(estimate);
   return answer;
-}
-
-json::object usage_object(Usage const& usage) {
-  return {{"input_tokens", usage.input},
-          {"cache_creation_input_tokens", usage.cache_write_5m + usage.cache_write_1h},
-          {"cache_read_input_tokens", usage.cache_read},
-          {"cache_creation",
-           {{"ephemeral_5m_input_tokens", usage.cache_write_5m},
-            {"ephemeral_1h_input_tokens", usage.cache_write_1h}}},
-          {"output_tokens", usage.output}};
-}
-
-constexpr std::string_view kSignature = "c2NyaXB0ZWQ=";
-
-// One server-sent event, and whether it shows something new and so comes at the script's pace.
-struct Event {
-  std::string bytes;
-  bool paced = false;
-};
-
-class EventWriter {
- public:
-  void add(std::string_view type, json::object data, bool paced = false) {
-    data["type"] = json::string_view{type};
-    events_.push_back({fmt::format("event: {}\ndata: {}\n\n", type, json::serialize(data)), paced});
-  }
-  void block(json::object start, std::span<json::object const> deltas) {
-    add("content_block_start", {{"index", index_}, {"content_block", std::move(start)}});
-    for (json::object const& delta : deltas)
-      add("content_block_delta", {{"index", index_}, {"delta", delta}}, true);
-    add("content_block_stop", {{"index", index_}});
-    ++index_;
-  }
-  std::vector<Event> take() { return std::move(events_); }
-
- private:
-  std::vector<Event> events_;
-  std::int64_t index_ = 0;
-};
-
-void write_content(Answer const& answer, EventWriter& writer) {
-  if (!answer.thinking.empty()) {
-    std::vector<json::object> deltas;
-    for (std::string const& piece : answer.thinking)
-      deltas.push_back({{"type", "thinking_delta"}, {"thinking", piece}});
-    deltas.push_back({{"type", "signature_delta"}, {"signature", json::string_view{kSignature}}});
-    writer.block({{"type", "thinking"}, {"thinking", ""}, {"signature", ""}}, deltas);
-  }
-  if (!answer.text.empty()) {
-    std::vector<json::object> deltas;
-    for (std::string const& piece : answer.text)
-      deltas.push_back({{"type", "text_delta"}, {"text", piece}});
-    writer.block({{"type", "text"}, {"text", ""}}, deltas);
-  }
-  for (ToolCall const& call : answer.calls) {
-    // In two halves, as the real API sends arguments in pieces.
-    std::string const input = json::serialize(call.input);
-    std::size_t const half = utf8_prefix(input, input.size() / 2).size();
-    std::vector<json::object> const deltas{
-        {{"type", "input_json_delta"}, {"partial_json", json::string_view{input}.substr(0, half)}},
-        {{"type", "input_json_delta"}, {"partial_json", json::string_view{input}.substr(half)}}};
-    writer.block(
-        {{"type", "tool_use"}, {"id", call.id}, {"name", call.name}, {"input", json::object{}}},
-        deltas);
-  }
-}
-
-std::vector<Event> stream_events(Answer const& answer) {
-  EventWriter writer;
-  Usage at_start = answer.usage;
-  at_start.output = 1;
-  json::object message{{"id", answer.id},          {"type", "message"},
-                       {"role", "assistant"},      {"model", answer.model},
-                       {"content", json::array{}}, {"stop_reason", nullptr},
-                       {"stop_sequence", nullptr}, {"usage", usage_object(at_start)}};
-  writer.add("message_start", {{"message", std::move(message)}});
-  write_content(answer, writer);
-  writer.add("message_delta",
-             {{"delta", {{"stop_reason", answer.stop_reason}, {"stop_sequence", nullptr}}},
-              {"usage", {{"output_tokens", answer.usage.output}}}});
-  writer.add("message_stop", {});
-  return writer.take();
-}
-
-std::string joined(std::vector<std::string> const& pieces) {
-  std::string out;
-  for (std::string const& piece : pieces)
-    out += piece;
-  return out;
-}
-
-std::string message_body(Answer const& answer) {
-  json::array content;
-  if (!answer.thinking.empty())
-    content.push_back({{"type", "thinking"},
-                       {"thinking", joined(answer.thinking)},
-                       {"signature", json::string_view{kSignature}}});
-  if (!answer.text.empty()) content.push_back({{"type", "text"}, {"text", joined(answer.text)}});
-  for (ToolCall const& call : answer.calls)
-    content.push_back(
-        {{"type", "tool_use"}, {"id", call.id}, {"name", call.name}, {"input", call.input}});
-  json::object const message{{"id", answer.id},
-                             {"type", "message"},
-                             {"role", "assistant"},
-                             {"model", answer.model},
-                             {"content", std::move(content)},
-                             {"stop_reason", answer.stop_reason},
-                             {"stop_sequence", nullptr},
-                             {"usage", usage_object(answer.usage)}};
-  return json::serialize(message);
 }
 
 // Puts steps together; bytes without a wait between them become one step.
@@ -389,22 +195,14 @@ class PlanWriter {
   Plan plan_;
 };
 
-std::string error_body(std::string_view type, std::string_view message) {
-  json::object const body{
-      {"type", "error"},
-      {"error", {{"type", json::string_view{type}}, {"message", json::string_view{message}}}},
-      {"request_id", "req_scripted"}};
-  return json::serialize(body);
-}
-
-Plan refuse(std::string_view message) {
+Plan refuse(WireFormat format, std::string_view message) {
   PlanWriter writer;
   writer.head(400, "application/json");
-  writer.bytes(error_body("invalid_request_error", message));
+  writer.bytes(error_body(format, "invalid_request_error", message));
   return writer.take();
 }
 
-Plan status_fault(ScriptedFault const& fault) {
+Plan status_fault(ScriptedFault const& fault, WireFormat format) {
   PlanWriter writer;
   std::vector<std::pair<std::string, std::string>> headers;
   if (fault.retry_after_s)
@@ -412,11 +210,11 @@ Plan status_fault(ScriptedFault const& fault) {
   if (fault.retry_after_ms)
     headers.emplace_back("retry-after-ms", std::to_string(*fault.retry_after_ms));
   writer.head(fault.status, "application/json", std::move(headers));
-  writer.bytes(error_body(fault.type, fault.message));
+  writer.bytes(error_body(format, fault.type, fault.message));
   return writer.take();
 }
 
-void write_events(std::vector<Event> const& events, std::size_t count, Millis pace,
+void write_events(std::vector<ScriptedEvent> const& events, std::size_t count, Millis pace,
                   PlanWriter& writer) {
   for (std::size_t i = 0; i < std::min(count, events.size()); ++i) {
     if (events[i].paced) writer.wait(pace);
@@ -424,22 +222,22 @@ void write_events(std::vector<Event> const& events, std::size_t count, Millis pa
   }
 }
 
-void write_fault_end(ScriptedFault const& fault, PlanWriter& writer) {
+void write_fault_end(ScriptedFault const& fault, WireFormat format, PlanWriter& writer) {
   switch (fault.kind) {
     case ScriptedFault::Kind::hang:
       return writer.end(PlanStep::Kind::hang);
     case ScriptedFault::Kind::malformed:
-      return writer.bytes("event: content_block_delta\ndata: {\"type\":\"content_block_de\n\n");
+      return writer.bytes(broken_event(format));
     case ScriptedFault::Kind::stream_error:
-      return writer.bytes(
-          fmt::format("event: error\ndata: {}\n\n", error_body(fault.type, fault.message)));
+      return writer.bytes(error_event(format, fault.type, fault.message));
     case ScriptedFault::Kind::cut:
     case ScriptedFault::Kind::status:
       return writer.end(PlanStep::Kind::cut);
   }
 }
 
-Plan stream_plan(ScriptedTurn const& turn, Answer const& answer, ScriptedFault const* fault) {
+Plan stream_plan(ScriptedTurn const& turn, ScriptedAnswer const& answer, ScriptedFault const* fault,
+                 WireFormat format, ChatUsage chat_usage) {
   PlanWriter writer;
   writer.wait(turn.delay);
   if (fault != nullptr && fault->kind == ScriptedFault::Kind::hang && !fault->after_events) {
@@ -447,26 +245,27 @@ Plan stream_plan(ScriptedTurn const& turn, Answer const& answer, ScriptedFault c
     return writer.take();
   }
   writer.head(200, "text/event-stream; charset=utf-8", {{"cache-control", "no-cache"}});
-  std::vector<Event> const events = stream_events(answer);
+  std::vector<ScriptedEvent> const events = scripted_events(answer, format, chat_usage);
   std::size_t const count = fault == nullptr ? events.size() : fault->after_events.value_or(1);
   write_events(events, count, turn.delta_delay, writer);
-  if (fault != nullptr) write_fault_end(*fault, writer);
+  if (fault != nullptr) write_fault_end(*fault, format, writer);
   return writer.take();
 }
 
-Plan whole_plan(ScriptedTurn const& turn, Answer const& answer, ScriptedFault const* fault) {
+Plan whole_plan(ScriptedTurn const& turn, ScriptedAnswer const& answer, ScriptedFault const* fault,
+                WireFormat format) {
   PlanWriter writer;
   writer.wait(turn.delay);
   if (fault != nullptr && fault->kind == ScriptedFault::Kind::stream_error) {
     ScriptedFault as_status = *fault;
     as_status.status = 529;
-    return status_fault(as_status);
+    return status_fault(as_status, format);
   }
   if (fault != nullptr && fault->kind == ScriptedFault::Kind::hang) {
     writer.end(PlanStep::Kind::hang);
     return writer.take();
   }
-  std::string const body = message_body(answer);
+  std::string const body = scripted_body(answer, format);
   writer.head(200, "application/json");
   writer.bytes(fault == nullptr ? body : body.substr(0, body.size() / 2));
   if (fault != nullptr && fault->kind == ScriptedFault::Kind::cut) writer.end(PlanStep::Kind::cut);
@@ -510,7 +309,7 @@ std::optional<ScriptedModel::Place> ScriptedModel::find(std::int64_t turn) const
 }
 
 Plan ScriptedModel::answer(std::string_view request_body, std::string_view session,
-                           ScriptedAttempts& attempts) const {
+                           ScriptedAttempts& attempts, WireFormat format) const {
   // Not parse_json(): a long history is the hot path of the benchmarks, and a repeated key in it
   // decides nothing here.
   boost::system::error_code error;
@@ -520,29 +319,33 @@ Plan ScriptedModel::answer(std::string_view request_body, std::string_view sessi
   json::value const request = json::parse(request_body, error, &memory, options);
   if (error)
     return refuse(
-        fmt::format("scripted model: the request is not valid JSON: {}", error.message()));
-  return answer(request, request_body.size(), session, attempts);
+        format, fmt::format("scripted model: the request is not valid JSON: {}", error.message()));
+  return answer(request, request_body.size(), session, attempts, format);
 }
 
 Plan ScriptedModel::answer(json::value const& request, std::size_t body_bytes,
-                           std::string_view session, ScriptedAttempts& attempts) const {
-  auto const view = view_of(request);
-  if (!view) return refuse("scripted model: /messages: expected an array of messages");
-  auto const place = find(view->assistant_messages);
+                           std::string_view session, ScriptedAttempts& attempts,
+                           WireFormat format) const {
+  auto const view = view_of(request, format);
+  if (!view)
+    return refuse(format, fmt::format("scripted model: /{}: expected the conversation",
+                                      format == WireFormat::responses ? "input" : "messages"));
+  auto const place = find(view->answers);
   if (!place)
-    return refuse(fmt::format(
-        "scripted model: the script \"{}\" has {} turns, and this request asks for turn {} (it "
-        "holds {} assistant messages); add turns, or set after_last",
-        printable(name_), ends_.back(), view->assistant_messages + 1, view->assistant_messages));
+    return refuse(
+        format,
+        fmt::format(
+            "scripted model: the script \"{}\" has {} turns, and this request asks for turn {} (it "
+            "holds {} answers of the model); add turns, or set after_last",
+            printable(name_), ends_.back(), view->answers + 1, view->answers));
   ScriptedTurn const& turn = *place->turn;
   if (std::string const broken = broken_expectation(turn.expect, *view); !broken.empty())
-    return refuse(fmt::format("scripted model: /turns/{}/expect: {}", turn.index, broken));
+    return refuse(format, fmt::format("scripted model: /turns/{}/expect: {}", turn.index, broken));
   ScriptedFault const* fault = nullptr;
   if (!turn.faults.empty())
-    fault = pick_fault(turn,
-                       attempts.next(session, static_cast<std::size_t>(view->assistant_messages)));
+    fault = pick_fault(turn, attempts.next(session, static_cast<std::size_t>(view->answers)));
   if (fault != nullptr && fault->kind == ScriptedFault::Kind::status) {
-    Plan plan = status_fault(*fault);
+    Plan plan = status_fault(*fault, format);
     if (turn.delay.count() == 0) return plan;
     PlanStep wait;
     wait.kind = PlanStep::Kind::wait;
@@ -550,9 +353,11 @@ Plan ScriptedModel::answer(json::value const& request, std::size_t body_bytes,
     plan.insert(plan.begin(), std::move(wait));
     return plan;
   }
-  Template const values{view->assistant_messages, place->iteration};
-  Answer const answer = make_answer(turn, *view, values, body_bytes);
-  return view->stream ? stream_plan(turn, answer, fault) : whole_plan(turn, answer, fault);
+  Template const values{view->answers, place->iteration};
+  ScriptedAnswer const answer = make_answer(turn, *view, values, body_bytes);
+  if (!view->stream) return whole_plan(turn, answer, fault, format);
+  return stream_plan(turn, answer, fault, format,
+                     view->wants_usage ? ChatUsage::in_stream : ChatUsage::left_out);
 }
 
 std::string ScriptedModel::model_list() const {

@@ -1,6 +1,6 @@
 #pragma once
-// The scripted model: answers Messages requests from a JSON file, in the wire format of the real
-// API and with its faults, so that agents can be tested without a key, a network or chance.
+// The scripted model: answers requests from a JSON file, in the wire formats of the real APIs and
+// with their faults, so that agents can be tested without a key, a network or chance.
 // docs/scripted-model.md is the format. Pure: the caller waits, sends and cuts as the Plan says.
 // ScriptedModel is immutable after parse() and safe from any thread; ScriptedAttempts is not.
 #include <cstddef>
@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "model/messages.h"
 #include "model/pricing.h"
+#include "model/wire_format.h"
 
 namespace drover::model {
 
@@ -110,15 +111,17 @@ class ScriptedModel {
   // The error starts with the JSON pointer of what does not fit, and says what was expected.
   [[nodiscard]] static Result<ScriptedModel> parse(std::string_view text);
 
-  // Answers one request. The turn is the number of assistant messages in it, so that a resumed
+  // Answers one request. The turn is the number of the model's answers in it, so that a resumed
   // session, a retried request and a further message all find their place without any state here;
   // `session` only separates the counts of faults. A request that breaks an expectation, or that
   // asks for a turn beyond the script, gets status 400 with a sentence that says so.
   [[nodiscard]] Plan answer(std::string_view request_body, std::string_view session,
-                            ScriptedAttempts& attempts) const;
+                            ScriptedAttempts& attempts,
+                            WireFormat format = WireFormat::messages) const;
   // The same for a request that is parsed already; `body_bytes` is for the token estimate.
   [[nodiscard]] Plan answer(json::value const& request, std::size_t body_bytes,
-                            std::string_view session, ScriptedAttempts& attempts) const;
+                            std::string_view session, ScriptedAttempts& attempts,
+                            WireFormat format = WireFormat::messages) const;
 
   [[nodiscard]] std::string const& name() const { return name_; }
   [[nodiscard]] std::vector<std::string> const& models() const { return models_; }

@@ -88,7 +88,7 @@ class CurlTransfer {
 
   [[nodiscard]] Status start();
   Task<Status> wait_head();
-  Task<Result<std::optional<std::string>>> read();
+  Task<Result<std::optional<std::string>>> read(std::optional<Millis> within);
   void abort(Error error);
   void ended(CURLcode code);
 
@@ -323,8 +323,8 @@ std::string CurlTransfer::take_pending() {
   return bytes;
 }
 
-Task<Result<std::optional<std::string>>> CurlTransfer::read() {
-  Millis const limit = curl_.request().timeouts.idle;
+Task<Result<std::optional<std::string>>> CurlTransfer::read(std::optional<Millis> within) {
+  Millis const limit = within.value_or(curl_.request().timeouts.idle);
   Time const deadline = deadline_after(limit);
   while (pending_.empty()) {
     if (error_) co_return std::unexpected(*error_);
@@ -351,9 +351,9 @@ HttpHead const& ResponseStream::head() const {
   return transfer_->head();
 }
 
-Task<Result<std::optional<std::string>>> ResponseStream::read() {
+Task<Result<std::optional<std::string>>> ResponseStream::read(std::optional<Millis> within) {
   auto const transfer = transfer_;
-  co_return co_await transfer->read();
+  co_return co_await transfer->read(within);
 }
 
 HttpClient::HttpClient(asio::io_context& io) : loop_(std::make_shared<detail::CurlLoop>(io)) {}

@@ -33,8 +33,9 @@ class ResponseStream {
 
   [[nodiscard]] HttpHead const& head() const;
   // The next piece, never empty; nullopt at the end. A slow reader slows the sender down.
-  // One read at a time; the stream outlives it.
-  Task<Result<std::optional<std::string>>> read();
+  // Waits for `within`, or as long as the request's `idle` says. One read at a time; the stream
+  // outlives it.
+  Task<Result<std::optional<std::string>>> read(std::optional<Millis> within = std::nullopt);
 
  private:
   friend class HttpClient;

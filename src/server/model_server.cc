@@ -8,6 +8,7 @@
 
 #include "gateway/metered_reply.h"
 #include "model/scripted.h"
+#include "model/wire_format.h"
 #include "net/http_server.h"
 #include "os/files.h"
 #include "server/loop_run.h"
@@ -31,14 +32,18 @@ class ModelServer {
       co_await reply.send(200, std::move(none), "");
     } else if (request.method == "GET" && request.path == "/v1/models") {
       co_await reply.send(200, std::move(headers), script_.model_list());
-    } else if (request.method == "POST" && request.path == "/v1/messages") {
-      gateway::MeteredReply metered{reply};
+    } else if (auto const format = model::format_of_path(request.path);
+               request.method == "POST" && format) {
+      gateway::MeteredReply metered{reply, *format};
       auto const* const session = request.header("x-claude-code-session-id");
       model::Plan plan = script_.answer(
-          request.body, session == nullptr ? std::string_view{} : *session, attempts_);
+          request.body, session == nullptr ? std::string_view{} : *session, attempts_, *format);
       co_await gateway::play_plan(std::move(plan), metered, kSilenceMax);
     } else {
-      Error error{ErrorCode::not_found, "the scripted model serves POST /v1/messages", {}};
+      Error error{
+          ErrorCode::not_found,
+          "the scripted model serves POST /v1/messages, /v1/responses and /v1/chat/completions",
+          {}};
       co_await reply.send(404, std::move(headers), net::error_body(error));
     }
   }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -13,6 +14,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 
 #include "api/api.h"
@@ -26,10 +30,12 @@
 #include "broker/schema.h"
 #include "contract/invocation.h"
 #include "contract/task_type.h"
+#include "gateway/upstream_book.h"
 #include "git/repository.h"
 #include "os/files.h"
 #include "os/task_group.h"
-#include "runtime/process_backend.h"
+#include "runtime/runtime.h"
+#include "runtime/workload_kernel.h"
 #include "schedule/scheduler.h"
 #include "schedule/schedules.h"
 #include "schedule/schema.h"
@@ -94,7 +100,9 @@ Status write_place(std::string const& path, std::string const& text) {
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
-                           worker::TaskRegistry::migrations(), worker::LimitBook::migrations()})
+                           worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
+                           worker::approval_migrations(), worker::LimitBook::migrations(),
+                           runtime::workload_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -120,12 +128,14 @@ class Server {
   void make_reserve();
   Status open_store();
   Status connect_broker();
+  Status make_workloads();
   Status make_worker();
   void make_scheduler();
   Status listen();
   Task<Status> take_up();
   Status announce();
   Task<void> stop();
+  Task<void> reload_on_hangup();
   Task<Result<std::optional<std::string>>> unit_stream(std::string stream);
 
   ServeOptions const options_;
@@ -135,6 +145,7 @@ class Server {
   git::Library const git_{git::LibraryOptions{home_folder()}};
   boost::asio::io_context io_{1};
   StopSignals signals_{io_};
+  boost::asio::signal_set hangup_{io_, SIGHUP};
   os::TaskGroup background_{io_.get_executor(), "server"};
   std::optional<os::FileLock> lock_;
   os::BlockingPool pool_;
@@ -154,15 +165,19 @@ class Server {
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
   std::unique_ptr<worker::TaskRegistry> task_types_;
+  std::unique_ptr<worker::AgentRegistry> agents_;
   std::unique_ptr<gateway::TokenKey> tokens_;
+  std::unique_ptr<gateway::UpstreamBook> upstreams_;
   std::unique_ptr<gateway::ModelProxy> models_;
-  std::unique_ptr<runtime::ProcessBackend> runtime_;
+  std::unique_ptr<runtime::Runtime> runtime_;
+  std::unique_ptr<runtime::WorkloadKernel> workloads_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
   std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
   std::unique_ptr<worker::Workforce> workforce_;
+  std::unique_ptr<worker::Proposals> proposals_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
@@ -234,11 +249,13 @@ Status Server::open_store() {
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
+  agents_ = std::make_unique<worker::AgentRegistry>(*writer_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   DROVER_TRY(pools_.load(options_.state_folder));
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
     DROVER_TRY(limits_->load(reader, options_.state_folder));
+    DROVER_TRY(agents_->load(reader, options_.state_folder + "/agents"));
     return task_types_->load(reader, options_.state_folder + "/task-types");
   });
 }
@@ -303,30 +320,50 @@ Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream)
   co_return contract::output_topic(worker::UnitHost::unit_name(found->session));
 }
 
+// Before the runtime clears up: what it is to keep is adopted here.
+Status Server::make_workloads() {
+  auto find_folder = [this](WorkspaceId const& id) -> Result<std::string> {
+    auto const workspace = workspaces_->find(id);
+    if (!workspace) return std::unexpected(workspace.error());
+    return workspace->path;
+  };
+  workloads_ = std::make_unique<runtime::WorkloadKernel>(runtime::KernelParts{
+      io_, clock_, random_, *writer_, *readers_, *runtime_, std::move(find_folder),
+      settings_.schedule_reach, settings_.workloads_of_owner});
+  return readers_->run_blocking(
+      [this](store::Database& reader) { return workloads_->load(reader, options_.state_folder); });
+}
+
 Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
   tokens_ = std::make_unique<gateway::TokenKey>(*std::move(key));
-  bool const has_key = !settings_.upstream.anthropic_key.empty();
-  models_ =
-      std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, std::move(settings_.upstream));
+  upstreams_ = std::make_unique<gateway::UpstreamBook>(options_.state_folder,
+                                                       std::move(settings_.upstreams), pool_);
+  auto upstreams = upstreams_->load();
+  if (!upstreams) return std::unexpected(upstreams.error());
+  models_ = std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, *std::move(upstreams));
 
-  auto machine = make_machine(io_.get_executor(), pool_, clock_, options_.state_folder);
+  auto machine =
+      make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
   if (!machine) return std::unexpected(machine.error());
   runtime_ = std::move(machine->runtime);
+  DROVER_TRY(make_workloads());
+  // Units of a server that died are ended, and their runs are resumed from the session's files.
+  if (auto const recovered = runtime_->recover(); !recovered)
+    log::error("orphans-not-reaped", {{"reason", recovered.error().text()}});
   for (std::string const& warning : machine->warnings)
     warnings_.push_back(json::string{warning});
   worker::WorkerOptions options;
   options.state_folder = options_.state_folder;
   options.unit_program = machine->unit_program;
-  if (has_key) options.default_model = "anthropic/claude-sonnet-4-5";
   options.third_party_runners = settings_.third_party_runners;
   options.third_party = settings_.third_party;
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
   services_ = std::make_unique<worker::Services>(worker::Services{
       io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
-      *workspaces_, *task_types_, *models_, *tokens_, *runtime_, std::move(options)});
+      *workspaces_, *task_types_, *agents_, *models_, *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
@@ -350,6 +387,7 @@ Status Server::make_worker() {
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
+  proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {
     return workforce_->release_from(std::move(session), std::move(before));
   });
@@ -370,8 +408,9 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(
-      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *limits_, *schedules_});
+  api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
+                                                  *task_types_, *agents_, *limits_, *proposals_,
+                                                  *schedules_, *workloads_, *upstreams_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -423,6 +462,8 @@ Status Server::announce() {
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
   background_.spawn(watchdog_->run(), "watchdog");
+  workloads_->start();
+  background_.spawn(reload_on_hangup(), "hangup");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
                           {"warnings", warnings_},
@@ -436,7 +477,19 @@ Status Server::announce() {
   return {};
 }
 
+// The gateway's files; all else is read at the start.
+Task<void> Server::reload_on_hangup() {
+  for (;;) {
+    boost::system::error_code error;
+    co_await hangup_.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    if (error) co_return;
+    auto const loaded = co_await upstreams_->reload(*models_);
+    if (!loaded) log::error("gateway-not-loaded", {{"reason", loaded.error().text()}});
+  }
+}
+
 Task<void> Server::stop() {
+  hangup_.cancel();
   co_await scheduler_->stop();
   queue_->stop();
   if (redis_) redis_->close_claims();
@@ -447,6 +500,7 @@ Task<void> Server::stop() {
   retention_->stop();
   watchdog_->stop();
   co_await http_->stop();
+  co_await workloads_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
 }

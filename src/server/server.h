@@ -30,8 +30,8 @@ struct ServeOptions {
 };
 
 // Serves until SIGTERM or SIGINT. Returns the exit code; says on stderr why it could not start.
-// Reads ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and DROVER_BROKER from the environment, and removes
-// them from it.
+// Reads the providers' keys and addresses and DROVER_BROKER from the environment, and removes them
+// from it. SIGHUP reads the gateway's files anew.
 [[nodiscard]] int serve(ServeOptions const& options);
 
 struct JoinOptions {
@@ -65,7 +65,7 @@ struct ModelServeOptions {
   std::uint16_t port = 0;
 };
 
-// Serves a scripted model as the Anthropic Messages API, for programs under test.
+// Serves a scripted model in the wire formats of Anthropic and OpenAI, for programs under test.
 [[nodiscard]] int serve_model(ModelServeOptions const& options);
 
 }  // namespace drover::server

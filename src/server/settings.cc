@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/secret.h"
 #include "base/text.h"
@@ -27,6 +28,8 @@ constexpr std::int64_t kReserveMebibytesMax = 1 << 20;
 constexpr std::int64_t kKeepEventsDays = 30;
 constexpr std::int64_t kKeepEventsDaysMax = 36'500;
 constexpr std::int64_t kKeepEventsMax = 100'000;
+constexpr std::int64_t kWorkloadsOfOwner = 32;
+constexpr std::int64_t kWorkloadsMost = 256;  // as many as a backend takes
 constexpr std::int64_t kKeepEventsMaxMax = 1'000'000'000;
 
 // The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
@@ -40,16 +43,18 @@ Secret take_from_environment(char const* name) {
   return secret;
 }
 
-gateway::UpstreamOptions upstream_from_environment() {
-  gateway::UpstreamOptions options;
-  options.anthropic_key = take_from_environment("ANTHROPIC_API_KEY");
-  Secret const url = take_from_environment("ANTHROPIC_BASE_URL");
-  if (!url.empty()) options.anthropic_url = url.reveal();
-  while (options.anthropic_url.ends_with('/'))
-    options.anthropic_url.pop_back();
+gateway::UpstreamDefaults upstreams_from_environment() {
+  gateway::UpstreamDefaults defaults;
+  for (auto const& [name, url] : {std::pair{"ANTHROPIC_BASE_URL", &defaults.anthropic_url},
+                                  {"OPENAI_BASE_URL", &defaults.openai_url}}) {
+    Secret const given = take_from_environment(name);
+    if (!given.empty()) *url = given.reveal();
+    while (url->ends_with('/'))
+      url->pop_back();
+  }
   char const* const ca_file = std::getenv("SSL_CERT_FILE");
-  if (ca_file != nullptr) options.ca_file = ca_file;
-  return options;
+  if (ca_file != nullptr) defaults.ca_file = ca_file;
+  return defaults;
 }
 
 // Scheduled requests go to the internet at large; who wants them inside says so.
@@ -104,11 +109,35 @@ Result<worker::ThirdPartyLimits> third_party_limits() {
   return limits;
 }
 
+// The first of these that is set.
+std::string first_of(std::initializer_list<char const*> names, std::string_view usual) {
+  for (char const* const name : names)
+    if (char const* const value = std::getenv(name); value != nullptr && *value != '\0')
+      return value;
+  return std::string{usual};
+}
+
+Result<BackendSettings> backend_settings() {
+  BackendSettings settings;
+  settings.backend = first_of({"DROVER_BACKEND", "RUNTIME_BACKEND"}, kProcessBackend);
+  if (settings.backend != kProcessBackend && settings.backend != kDockerBackend)
+    return fail(ErrorCode::invalid_argument, "DROVER_BACKEND is process or docker, not '{}'",
+                printable(settings.backend, 40));
+  auto const host = first_of({"DROVER_DOCKER_HOST", "DOCKER_HOST"}, runtime::kDockerHostUsual);
+  auto engine = runtime::parse_engine_address(host, first_of({"DOCKER_CERT_PATH"}, ""));
+  if (!engine) return std::unexpected(engine.error());
+  settings.docker.engine = *std::move(engine);
+  settings.docker.image = first_of({"DROVER_DOCKER_IMAGE"}, "");
+  settings.docker.oci_runtime = first_of({"DROVER_DOCKER_RUNTIME"}, "");
+  settings.docker.cgroup_parent = first_of({"DROVER_DOCKER_CGROUP_PARENT"}, "");
+  return settings;
+}
+
 }  // namespace
 
 Result<Settings> settings_from_environment() {
   Settings settings;
-  settings.upstream = upstream_from_environment();
+  settings.upstreams = upstreams_from_environment();
   settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
   auto runners = third_party_runners();
@@ -117,6 +146,12 @@ Result<Settings> settings_from_environment() {
   auto const limits = third_party_limits();
   if (!limits) return std::unexpected(limits.error());
   settings.third_party = *limits;
+  auto backends = backend_settings();
+  if (!backends) return std::unexpected(backends.error());
+  settings.backends = *std::move(backends);
+  auto const workloads = setting("DROVER_WORKLOADS_PER_OWNER", kWorkloadsOfOwner, kWorkloadsMost);
+  if (!workloads) return std::unexpected(workloads.error());
+  settings.workloads_of_owner = static_cast<std::size_t>(*workloads);
   char const* const labels = std::getenv("DROVER_WORKER_LABELS");
   auto worker_labels = broker::parse_labels(labels == nullptr ? "" : labels);
   if (!worker_labels)

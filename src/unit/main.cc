@@ -15,6 +15,7 @@
 namespace {
 
 constexpr char const* kTokenVariable = "DROVER_AGENT_IDENTITY_TOKEN";
+constexpr char const* kTokenVariableToo = "VEXA_AGENT_IDENTITY_TOKEN";  // the contract's own name
 
 int usage(int status) {
   std::fputs(
@@ -48,6 +49,7 @@ drover::Secret take_token() {
   char const* const value = ::getenv(kTokenVariable);
   drover::Secret token{value == nullptr ? "" : value};
   ::unsetenv(kTokenVariable);
+  ::unsetenv(kTokenVariableToo);
   return token;
 }
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "broker/dispatch_queue.h"
 #include "broker/stream.h"
+#include "contract/agent.h"
 #include "gateway/model_proxy.h"
 #include "net/http_server.h"
 #include "os/blocking_pool.h"
@@ -37,6 +38,7 @@ struct Assignment {
   SessionRecord session;
   std::map<WorkspaceId, std::string> folders;  // of the session's workspaces that are known
   Result<gateway::ReadyModel> model;           // or why it cannot be called
+  Result<contract::AgentSpec> agent;           // as it is now, or that it is gone
   bool served_last = false;                    // the session's last turn was this worker's
   bool interactive = false;                    // somebody waits for its answer
 };

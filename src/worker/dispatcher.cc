@@ -24,7 +24,6 @@ namespace drover::worker {
 namespace {
 
 constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20U;
-constexpr char const* kAgent = "default";  // the only one that this server has
 constexpr std::string_view kAskTool = "AskUserQuestion";
 constexpr std::array<std::string_view, 7> kTools = {"Read", "Write", "Edit",  "Bash",
                                                     "Glob", "Grep",  kAskTool};
@@ -58,11 +57,30 @@ Status check_supported(contract::Invocation const& invocation, WorkerOptions con
   if (!std::holds_alternative<contract::Entrypoint>(invocation.start))
     return fail_next(ErrorCode::unsupported, "/start/session: a run needs a first turn",
                      "give start.entrypoint, or send a message to the session");
-  for (auto const& tool : invocation.tools.value_or(std::vector<std::string>{}))
+  return {};
+}
+
+Status check_tools(std::vector<std::string> const& tools) {
+  for (std::string const& tool : tools)
     if (std::ranges::find(kTools, tool) == kTools.end())
       return fail(ErrorCode::invalid_argument, "/tools: there is no tool '{}'; known are {}",
                   printable(tool, 60), fmt::join(kTools, ", "));
   return {};
+}
+
+// What the contract lets an agent ask for and this server cannot give it yet.
+Status check_agent(contract::AgentSpec const& agent) {
+  std::string_view lacks;
+  if (!agent.egress.empty()) lacks = "connections to other hosts (egress)";
+  if (!agent.mcp.empty()) lacks = "MCP servers";
+  if (!agent.fallback_models.empty()) lacks = "fallback models";
+  if (agent.warm > 0) lacks = "units ahead of need (warm)";
+  if (agent.resident) lacks = "a container of its own (resident)";
+  if (lacks.empty()) return {};
+  return fail_next(ErrorCode::unsupported,
+                   fmt::format("/agent: the agent {} asks for {}, which this server cannot give",
+                               agent.name, lacks),
+                   "leave that out of the agent, or name another");
 }
 
 // A session's conversation is its runner's.
@@ -88,35 +106,51 @@ Status check_limits(contract::Limits const& limits, SessionRecord const& session
       "limit its container, and leave these limits out");
 }
 
-// The invocation's, else its type's.
-Result<AgentId> agent_of(contract::Invocation const& invocation, contract::TaskType const& type) {
-  std::string const name =
-      invocation.agent ? invocation.agent->str() : type.defaults.agent.value_or(kAgent);
-  if (name == kAgent) return AgentId::trusted(name);
-  std::string const by =
-      invocation.agent ? "" : fmt::format(", which the task type {} names", type.name);
-  return fail_next(ErrorCode::not_found, fmt::format("/agent: there is no agent {}{}", name, by),
-                   fmt::format("the agent of this server is named {}", kAgent));
+// The session's; of a new one the invocation's, else its type's.
+Result<std::string> agent_name(contract::Invocation const& invocation,
+                               contract::TaskType const& type, SessionRecord const& session) {
+  if (session.agent.empty())
+    return invocation.agent ? invocation.agent->str()
+                            : type.defaults.agent.value_or(std::string{contract::kDefaultAgent});
+  if (!invocation.agent || *invocation.agent == session.agent) return session.agent.str();
+  return fail_next(ErrorCode::conflict,
+                   fmt::format("/agent: the session {} is of the agent {}, not {}", session.id,
+                               session.agent, *invocation.agent),
+                   "name the session's agent, or start a new session");
+}
+
+Error named_by_type(Error error, contract::TaskType const& type) {
+  error.message += fmt::format(", which the task type {} names", type.name);
+  return error;
+}
+
+Status check_agent_runner(contract::AgentSpec const& agent, std::string_view runner) {
+  if (!agent.runner || contract::canonical_runner(*agent.runner) == runner) return {};
+  return fail_next(ErrorCode::conflict,
+                   fmt::format("/runner: the agent {} has the runner {}, not {}", agent.name,
+                               *agent.runner, runner),
+                   "name the agent's runner, or another agent");
 }
 
 Status check_grants(std::vector<contract::WorkspaceGrant> const& grants) {
   int worktrees = 0;
   for (std::size_t i = 0; i < grants.size(); ++i) {
-    if (grants[i].mode == contract::WorkspaceMode::propose)
-      return fail_next(ErrorCode::unsupported,
-                       fmt::format("/workspaces/{}/mode: propose is not supported", i),
-                       "use ro, or rw with checkout worktree");
+    if (grants[i].mode == contract::WorkspaceMode::propose &&
+        grants[i].checkout == contract::Checkout::allow_dirty)
+      return fail(ErrorCode::invalid_argument,
+                  "/workspaces/{}/checkout: what is proposed is worked on in a worktree", i);
     for (std::size_t other = 0; other < i; ++other)
       if (grants[other].id == grants[i].id)
         return fail(ErrorCode::invalid_argument,
                     "/workspaces/{}: the workspace {} is granted twice", i, grants[i].id);
     if (grants[i].checkout != contract::Checkout::worktree) continue;
-    if (grants[i].mode != contract::WorkspaceMode::rw)
+    if (!contract::writes(grants[i].mode))
       return fail(ErrorCode::invalid_argument,
-                  "/workspaces/{}/checkout: a worktree is for a workspace that is granted rw", i);
+                  "/workspaces/{}/checkout: a worktree is for a workspace that may be written", i);
     if (++worktrees > 1)
-      return fail(ErrorCode::invalid_argument,
-                  "/workspaces/{}/checkout: a session has one worktree at most", i);
+      return fail_next(ErrorCode::invalid_argument,
+                       fmt::format("/workspaces/{}: a session has one worktree at most", i),
+                       "grant the others ro, and let them be changed in sessions of their own");
   }
   return {};
 }
@@ -234,14 +268,23 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
   }
   auto type = task_type(invocation.task_type.value_or(plan.session.task_type));
   if (!type) co_return std::unexpected(type.error());
-  auto const agent = agent_of(invocation, *type);
-  if (!agent) co_return std::unexpected(agent.error());
+  auto const name = agent_name(invocation, *type, plan.session);
+  if (!name) co_return std::unexpected(name.error());
+  auto const agent = find_agent(*name);
+  if (!agent)
+    co_return std::unexpected(invocation.agent || plan.session.agent.str() == *name
+                                  ? agent.error()
+                                  : named_by_type(agent.error(), *type));
   auto workspaces =
       contract::granted(invocation.workspaces,
                         type->defaults.mode.value_or(contract::default_mode(invocation.trigger)));
+  for (contract::WorkspaceGrant& grant : workspaces)
+    if (grant.mode == contract::WorkspaceMode::propose &&
+        grant.checkout == contract::Checkout::in_place)
+      grant.checkout = contract::Checkout::worktree;
   auto const can_be_granted = check_grants(workspaces);
   if (!can_be_granted) co_return std::unexpected(can_be_granted.error());
-  auto terms = terms_of(*type, invocation, services_.clock.now());
+  auto terms = terms_of(*type, *agent, invocation, services_.clock.now());
   if (!terms) co_return std::unexpected(terms.error());
   plan.terms = *std::move(terms);
   if (plan.new_session) {
@@ -251,11 +294,15 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     session.launcher = invocation.identity.launcher.text();
     session.tenant = invocation.tenant.value_or("");
     session.task_type = type->name;
-    session.agent = *agent;
+    session.agent = AgentId::trusted(agent->name);
     session.runner = contract::canonical_runner(invocation.runner);
+    auto const same = check_agent_runner(*agent, session.runner);
+    if (!same) co_return std::unexpected(same.error());
     session.workspaces = std::move(workspaces);
-    session.tools = invocation.tools.value_or(
-        type->defaults.tools.value_or(usual_tools(invocation.identity.launcher)));
+    session.tools = invocation.tools.value_or(type->defaults.tools.value_or(
+        agent->tools.value_or(usual_tools(invocation.identity.launcher))));
+    auto const known_tools = check_tools(session.tools);
+    if (!known_tools) co_return std::unexpected(known_tools.error());
     session.created_at = services_.clock.now();
     for (contract::WorkspaceGrant const& grant : session.workspaces) {
       if (grant.checkout != contract::Checkout::worktree) continue;
@@ -264,8 +311,8 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
     }
   }
   plan.model = invocation.model.value_or(plan.session.model);
-  if (plan.model.empty()) plan.model = type->defaults.model.value_or("");
-  if (plan.model.empty()) plan.model = services_.options.default_model;
+  if (plan.model.empty()) plan.model = type->defaults.model.value_or(agent->model.value_or(""));
+  if (plan.model.empty()) plan.model = services_.models.upstreams()->config.default_model;
   co_return plan;
 }
 
@@ -276,10 +323,26 @@ Task<Result<SessionRecord>> Dispatcher::find(SessionId session) {
 
 Result<contract::TaskType> Dispatcher::task_type(std::string_view name) const {
   auto found = services_.task_types.find(name);
-  if (found) return std::move(found->type);
+  if (found) return std::move(found->spec);
   Error error = found.error();
   error.message = "/task_type: " + error.message;
   return std::unexpected(std::move(error));
+}
+
+Result<contract::AgentSpec> Dispatcher::find_agent(std::string_view name) const {
+  auto found = services_.agents.find(name);
+  if (!found) {
+    Error error = found.error();
+    error.message = "/agent: " + error.message;
+    return std::unexpected(std::move(error));
+  }
+  if (found->spec.enabled) {
+    DROVER_TRY(check_agent(found->spec));
+    return std::move(found->spec);
+  }
+  return fail_next(ErrorCode::conflict,
+                   fmt::format("/agent: the agent {} is disabled, and takes no new work", name),
+                   "enable it, or name another");
 }
 
 Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Message message) {
@@ -295,8 +358,10 @@ Task<Result<Dispatched>> Dispatcher::message(SessionId session, contract::Messag
   if (*replay) co_return std::move(**replay);
   auto type = task_type(plan.session.task_type);
   if (!type) co_return std::unexpected(type.error());
+  auto const agent = find_agent(plan.session.agent.str());
+  if (!agent) co_return std::unexpected(agent.error());
   plan.model = message.model.value_or(plan.session.model);
-  plan.terms = terms_of(*type, std::move(message), services_.clock.now());
+  plan.terms = terms_of(*type, *agent, std::move(message), services_.clock.now());
   co_return co_await accept(std::move(plan));
 }
 
@@ -313,6 +378,14 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
                         "give --model anthropic/<name> or --model scripted:<file>");
   auto const model = co_await services_.models.prepare(plan.model);
   if (!model) co_return std::unexpected(model.error());
+  bool const native = plan.session.runner == kNativeRunner;
+  if (native && !services_.models.speaks(*model, model::WireFormat::messages))
+    co_return fail_next(
+        ErrorCode::invalid_argument,
+        fmt::format("the runner native speaks the Anthropic Messages API, and the upstream {} of "
+                    "the model {} does not",
+                    model->route.upstream, plan.model),
+        "choose a runner that speaks the upstream's API, or an upstream of kind anthropic");
   if (plan.terms.limits.max_budget_usd && !model->price)
     co_return fail_next(
         ErrorCode::invalid_argument,

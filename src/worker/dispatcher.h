@@ -49,6 +49,8 @@ class Dispatcher {
  private:
   struct Plan;
   [[nodiscard]] Result<contract::TaskType> task_type(std::string_view name) const;
+  // One that takes new work.
+  [[nodiscard]] Result<contract::AgentSpec> find_agent(std::string_view name) const;
   Task<Result<SessionRecord>> find(SessionId session);
   Task<Result<Plan>> plan_of(contract::Invocation invocation);
   Task<Result<NewRun>> prepare(Plan plan);

@@ -162,6 +162,7 @@ void JoinedWorkers::hold(Assignment const& assignment, Millis lease) {
   held->turn = std::make_shared<Turn>(services_.io.get_executor(), assignment.claim, assignment.run,
                                       assignment.model ? *assignment.model : gateway::ReadyModel{},
                                       budget_of(assignment.run.limits));
+  if (assignment.agent) held->turn->agent = *assignment.agent;
   held_.insert_or_assign(assignment.run.id, std::move(held));
   if (sessions_changed_) sessions_changed_();
 }

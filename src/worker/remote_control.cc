@@ -453,14 +453,15 @@ Task<Status> RemoteControl::serve_model(TurnPtr turn, net::HttpRequest request,
                                         net::HttpReply& reply) {
   json::object nothing;
   Call call{.method = "POST",
-            .path = fmt::format("/runs/{}/messages?epoch={}", turn->run.id, turn->run.epoch),
+            .path = fmt::format("/runs/{}/messages?epoch={}&path={}", turn->run.id, turn->run.epoch,
+                                net::percent_encode(request.path)),
             .body = std::move(nothing),
             .answer = kModelAnswer};
   net::ClientRequest forward = request_of(call);
   forward.body = std::move(request.body);
   forward.timeouts = {
       .connect = kStepAnswer, .head = kModelAnswer, .idle = kModelAnswer, .total = Millis{0}};
-  for (std::string_view const name : {"anthropic-version", "anthropic-beta"}) {
+  for (std::string_view const name : {"anthropic-version", "anthropic-beta", "openai-beta"}) {
     auto const* const value = request.header(name);
     if (value != nullptr) forward.headers.add(std::string{name}, *value);
   }
@@ -475,8 +476,8 @@ Task<Status> RemoteControl::serve_model(TurnPtr turn, net::HttpRequest request,
     co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
   }
   net::Headers headers;
-  for (std::string_view const name :
-       {"content-type", "retry-after", "retry-after-ms", "request-id", "x-should-retry"}) {
+  for (std::string_view const name : {"content-type", "retry-after", "retry-after-ms", "request-id",
+                                      "x-request-id", "x-should-retry"}) {
     auto const* const value = answer.head().headers.find(name);
     if (value != nullptr) headers.add(std::string{name}, *value);
   }

@@ -107,6 +107,7 @@ TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
   ASSERT_TRUE(run);
   run->state = RunState::queued;
   run->reason = RunReason::interrupted;
+  run->attempts = 0;  // it had not begun
   ASSERT_TRUE(write([&](store::Transaction& transaction) {
     return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {},
                         std::nullopt, Millis{0});
@@ -117,6 +118,27 @@ TEST_F(RunJournal, ARunThatWasPutBackCanStillBeCancelled) {
   ASSERT_TRUE(cancelled) << cancelled.error().text();
   EXPECT_EQ(*cancelled, broker::CancelOutcome::removed);
   EXPECT_EQ(find()->state, RunState::cancelled);
+}
+
+// Its changes are in the tree, and only a worker can take them back.
+TEST_F(RunJournal, ARunThatWasTriedIsCancelledByTheNextWorkerAtOnce) {
+  auto const claimed = claim();
+  auto run = find();
+  ASSERT_TRUE(run);
+  run->state = RunState::queued;
+  run->reason = RunReason::lost;
+  ASSERT_TRUE(write([&](store::Transaction& transaction) {
+    return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {},
+                        broker::Failure{"lost", std::chrono::hours{1}, 0}, Millis{0});
+  }));
+  auto const cancelled = write([&](store::Transaction& transaction) {
+    return cancel_run(transaction, *streams, *queue, id, clock.now());
+  });
+  ASSERT_TRUE(cancelled) << cancelled.error().text();
+  EXPECT_EQ(*cancelled, broker::CancelOutcome::claimed);
+  EXPECT_EQ(find()->state, RunState::queued);
+  EXPECT_EQ(claim().entry.run, id) << "its delay is over";
+  EXPECT_TRUE(find()->cancel_requested);
 }
 
 // The server died while a call was under way: it is billed, and nobody will know for how much.
@@ -192,6 +214,7 @@ TEST_F(RunJournal, ARunStaysReadableWhenTheClockIsSetBack) {
   EXPECT_EQ(run->phases.queue_ms, 0);
   run->state = RunState::queued;
   run->reason = RunReason::interrupted;
+  run->attempts = 0;
   ASSERT_TRUE(write([&](store::Transaction& transaction) {
     return put_back_run(transaction, *streams, *queue, claimed, *run, RunState::claimed, {},
                         std::nullopt, Millis{0});

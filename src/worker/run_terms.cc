@@ -19,23 +19,25 @@ static_assert(static_cast<int>(contract::TaskBackoff::list) ==
 static_assert(contract::kConcurrencyKeysMax == broker::kKeysMax);
 static_assert(contract::kDefaultPool == broker::kDefaultPool);
 
-// What the invocation leaves out, its task type says.
-contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type) {
+// What the invocation leaves out, its task type says, and what that leaves out its agent.
+contract::Limits with_defaults(contract::Limits limits, contract::TaskType const& type,
+                               contract::AgentSpec const& agent) {
   contract::Limits const& usual = type.defaults.limits;
+  contract::Limits const& own = agent.limits;
   auto const fill = [](auto& limit, auto const&... others) {
     ((limit = limit ? limit : others), ...);
   };
-  fill(limits.queue_s, type.timeouts.queue_s, usual.queue_s);
-  fill(limits.timeout_s, type.timeouts.run_s, usual.timeout_s);
-  fill(limits.step_s, type.timeouts.step_s, usual.step_s);
-  fill(limits.max_turns, usual.max_turns);
-  fill(limits.max_budget_usd, usual.max_budget_usd);
-  fill(limits.idle_s, usual.idle_s);
-  fill(limits.wait_s, usual.wait_s);
-  fill(limits.cpu, usual.cpu);
-  fill(limits.memory_mb, usual.memory_mb);
-  fill(limits.pids, usual.pids);
-  fill(limits.disk_mb, usual.disk_mb);
+  fill(limits.queue_s, type.timeouts.queue_s, usual.queue_s, own.queue_s);
+  fill(limits.timeout_s, type.timeouts.run_s, usual.timeout_s, own.timeout_s);
+  fill(limits.step_s, type.timeouts.step_s, usual.step_s, own.step_s);
+  fill(limits.max_turns, usual.max_turns, own.max_turns);
+  fill(limits.max_budget_usd, usual.max_budget_usd, own.max_budget_usd);
+  fill(limits.idle_s, usual.idle_s, own.idle_s);
+  fill(limits.wait_s, usual.wait_s, own.wait_s);
+  fill(limits.cpu, usual.cpu, own.cpu);
+  fill(limits.memory_mb, usual.memory_mb, own.memory_mb);
+  fill(limits.pids, usual.pids, own.pids);
+  fill(limits.disk_mb, usual.disk_mb, own.disk_mb);
   return limits;
 }
 
@@ -50,11 +52,14 @@ broker::RetryPolicy retry_policy_of(contract::TaskRetry const& retry) {
   return policy;
 }
 
-broker::QueueEntry entry_of(contract::TaskType const& type, WallTime now) {
+broker::QueueEntry entry_of(contract::TaskType const& type, contract::AgentSpec const& agent,
+                            WallTime now) {
   broker::QueueEntry entry;
   entry.task_type = type.name;
   entry.pool = type.pool;
   entry.labels = type.labels;
+  // Where both name one, the worker has to have the type's.
+  entry.labels.insert(agent.labels.begin(), agent.labels.end());
   entry.priority = broker::priority_of(static_cast<broker::PriorityLevel>(type.priority));
   entry.retry = retry_policy_of(type.retry);
   entry.enqueued_at = now;
@@ -81,24 +86,25 @@ void ask(broker::QueueEntry& entry, contract::Invocation const& invocation, Wall
 
 }  // namespace
 
-Result<RunTerms> terms_of(contract::TaskType const& type, contract::Invocation const& invocation,
-                          WallTime now) {
+Result<RunTerms> terms_of(contract::TaskType const& type, contract::AgentSpec const& agent,
+                          contract::Invocation const& invocation, WallTime now) {
   json::value const* const payload = invocation.payload ? &*invocation.payload : nullptr;
   DROVER_TRY(contract::check_payload(type, payload));
   RunTerms terms;
   std::string const own = std::get<contract::Entrypoint>(invocation.start).prompt();
   terms.prompt = contract::task_prompt(type, own, payload);
-  terms.limits = with_defaults(invocation.limits, type);
-  terms.entry = entry_of(type, now);
+  terms.limits = with_defaults(invocation.limits, type, agent);
+  terms.entry = entry_of(type, agent, now);
   ask(terms.entry, invocation, now);
   return terms;
 }
 
-RunTerms terms_of(contract::TaskType const& type, contract::Message message, WallTime now) {
+RunTerms terms_of(contract::TaskType const& type, contract::AgentSpec const& agent,
+                  contract::Message message, WallTime now) {
   RunTerms terms;
   terms.prompt = std::move(message.prompt);
-  terms.limits = with_defaults(message.limits, type);
-  terms.entry = entry_of(type, now);
+  terms.limits = with_defaults(message.limits, type, agent);
+  terms.entry = entry_of(type, agent, now);
   return terms;
 }
 

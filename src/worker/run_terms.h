@@ -1,10 +1,11 @@
 #pragma once
 // What a run is told, what limits it has and what it asks of the queue: its invocation's words,
-// else its task type's. Pure.
+// else its task type's, else its agent's. Pure.
 #include <string>
 
 #include "base/time.h"
 #include "broker/dispatch_queue.h"
+#include "contract/agent.h"
 #include "contract/invocation.h"
 #include "contract/task_type.h"
 
@@ -20,8 +21,9 @@ struct RunTerms {
 // The invocation starts a turn. invalid_argument, beginning with /payload, when its payload does
 // not fit the type.
 [[nodiscard]] Result<RunTerms> terms_of(contract::TaskType const& type,
+                                        contract::AgentSpec const& agent,
                                         contract::Invocation const& invocation, WallTime now);
-[[nodiscard]] RunTerms terms_of(contract::TaskType const& type, contract::Message message,
-                                WallTime now);
+[[nodiscard]] RunTerms terms_of(contract::TaskType const& type, contract::AgentSpec const& agent,
+                                contract::Message message, WallTime now);
 
 }  // namespace drover::worker

@@ -30,8 +30,23 @@ contract::TaskType const kType = type_of(
         "timeouts": {"queue_s": 60, "run_s": 600}, "retry": {"attempts_max": 7},
         "defaults": {"limits": {"max_turns": 5, "timeout_s": 1, "wait_s": 30}}})");
 
+contract::AgentSpec agent_of(std::string_view text) {
+  return contract::parse_agent(text).value();
+}
+contract::AgentSpec const kAgent = agent_of(R"({"name": "default"})");
+
+TEST(RunTerms, WhatTheTypeLeavesOutItsAgentSays) {
+  auto const agent = agent_of(
+      R"({"name": "a", "limits": {"max_turns": 50, "memory_mb": 256}, "labels": {"zone": "eu"}})");
+  auto const terms = terms_of(kType, agent, invocation_of(""), kNow).value();
+  EXPECT_EQ(terms.limits.max_turns, 5);
+  EXPECT_EQ(terms.limits.memory_mb, 256);
+  EXPECT_EQ(terms.entry.labels.at("zone"), "eu");
+}
+
 TEST(RunTerms, WhatTheInvocationLeavesOutItsTypeSays) {
-  auto const terms = terms_of(kType, invocation_of(R"(, "payload": {"n": 1})"), kNow).value();
+  auto const terms =
+      terms_of(kType, kAgent, invocation_of(R"(, "payload": {"n": 1})"), kNow).value();
   EXPECT_TRUE(terms.prompt.starts_with("Be brief.\n\nGo.\n\n")) << terms.prompt;
   EXPECT_TRUE(terms.prompt.contains(R"({"n":1})")) << terms.prompt;
   EXPECT_EQ(terms.limits.queue_s, 60);
@@ -47,7 +62,7 @@ TEST(RunTerms, WhatTheInvocationLeavesOutItsTypeSays) {
 
 TEST(RunTerms, WhatTheInvocationSaysStandsBeforeItsType) {
   auto const terms =
-      terms_of(kType,
+      terms_of(kType, kAgent,
                invocation_of(
                    R"(, "limits": {"timeout_s": 9}, "priority": 0, "tenant": "team-a",
                       "fifo_group": "g", "concurrency_key": "one",
@@ -75,7 +90,7 @@ TEST(RunTerms, TheQueueTakesWhatTheContractLetsThrough) {
   for (int i = 0; i < 8; ++i)
     keys += (keys.empty() ? "" : ",") + std::string{R"({"key": "k)"} + std::to_string(i) +
             R"(", "max": 1000000})";
-  auto terms = terms_of(type_of(R"({"name": "t"})"),
+  auto terms = terms_of(type_of(R"({"name": "t"})"), kAgent,
                         invocation_of(R"(, "tenant": ")" + longest + R"(", "fifo_group": ")" +
                                       longest + R"(", "concurrency": [)" + keys +
                                       R"(], "dedup": {"key": ")" + longest +
@@ -93,7 +108,7 @@ TEST(RunTerms, TheQueueTakesWhatTheContractLetsThrough) {
 }
 
 TEST(RunTerms, APayloadThatDoesNotFitHasItsPlace) {
-  auto const refused = terms_of(kType, invocation_of(R"(, "payload": {"n": "one"})"), kNow);
+  auto const refused = terms_of(kType, kAgent, invocation_of(R"(, "payload": {"n": "one"})"), kNow);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().message.starts_with("/payload/n:")) << refused.error().message;
 }

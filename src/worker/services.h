@@ -18,7 +18,7 @@
 #include "store/disk_reserve.h"
 #include "store/reader.h"
 #include "store/writer.h"
-#include "worker/task_registry.h"
+#include "worker/definitions.h"
 #include "workspace/registry.h"
 
 namespace drover::worker {
@@ -31,11 +31,10 @@ struct ThirdPartyLimits {
 };
 
 struct WorkerOptions {
-  std::string state_folder;   // absolute
-  std::string unit_program;   // absolute path of drover-unit
-  std::string default_model;  // of runs that name none; empty: there is none
-  std::size_t slots = 8;      // runs at once
-  Millis idle{60'000};        // how long a unit stays warm after a turn
+  std::string state_folder;  // absolute
+  std::string unit_program;  // absolute path of drover-unit
+  std::size_t slots = 8;     // runs at once
+  Millis idle{60'000};       // how long a unit stays warm after a turn
   Millis run_timeout{30 * 60'000};
   std::int64_t turns_max = 200;   // model calls of a run that names no limit
   Millis interrupt_grace{2'000};  // for a unit to end its turn in order before it is killed
@@ -67,6 +66,7 @@ struct Services {
   broker::DispatchQueue& queue;
   workspace::Registry& workspaces;
   TaskRegistry const& task_types;
+  AgentRegistry const& agents;
   gateway::ModelProxy& models;
   gateway::TokenKey const& tokens;
   runtime::Runtime& runtime;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -18,6 +20,36 @@ namespace {
 constexpr Millis kRoomLook{250};
 // Far more sessions than can have a warm unit.
 constexpr std::size_t kServedMax = 100'000;
+
+Result<contract::AgentSpec> find_agent(AgentRegistry const& agents, RunRecord const& run) {
+  auto found = agents.find(run.agent.str());
+  if (!found) return std::unexpected(found.error());
+  return std::move(found->spec);
+}
+
+// A program that only ever breaks its calls off is stopped too.
+constexpr std::int64_t kCutCallsMore = 20;
+
+// The limit holds here for every runner, whether or not it counts by itself. An attempt that was
+// lost may have lost the answer to its last call with it.
+Status may_call(Turn const& turn, WorkerOptions const& options) {
+  std::int64_t const most = turn.run.limits.max_turns.value_or(options.turns_max) +
+                            std::max<std::int64_t>(turn.run.attempts - 1, 0);
+  if (turn.run.turns + turn.calls_open < most && turn.calls < 2 * most + kCutCallsMore) return {};
+  return fail(ErrorCode::forbidden, "the run {} has had its {} model calls", turn.run.id,
+              turn.run.limits.max_turns.value_or(options.turns_max));
+}
+
+struct OpenCall {
+  explicit OpenCall(Turn* of) : turn(of) {
+    ++turn->calls;
+    ++turn->calls_open;
+  }
+  ~OpenCall() { --turn->calls_open; }
+  OpenCall(OpenCall const&) = delete;
+  OpenCall& operator=(OpenCall const&) = delete;
+  Turn* turn;
+};
 
 Error turn_is_over() {
   return {ErrorCode::conflict, "this unit has no turn: another attempt has taken over", ""};
@@ -61,6 +93,7 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
   std::string name = loaded->run.model;
   auto model = co_await services_.models.prepare(std::move(name));
   auto const type = services_.task_types.find(claim.entry.task_type);
+  auto agent = find_agent(services_.agents, loaded->run);
   SessionId const session = loaded->session.id;
   WorkerId const before = std::exchange(served_[session], claim.worker);
   bool const served_last = before == claim.worker;
@@ -71,8 +104,9 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
                        .session = std::move(loaded->session),
                        .folders = std::move(folders),
                        .model = std::move(model),
+                       .agent = std::move(agent),
                        .served_last = served_last,
-                       .interactive = type && type->type.interactive};
+                       .interactive = type && type->spec.interactive};
 }
 
 Task<Result<std::vector<RunId>>> StoreControl::renew(std::vector<broker::Claim> claims,
@@ -137,11 +171,21 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
   while (!services_.reserve.held() && !gone && !turn->over && !turn->fenced)
     co_await services_.reserve.wait_change(std::chrono::steady_clock::now() + kRoomLook);
   if (gone || turn->over || turn->fenced) co_return std::unexpected(turn_is_over());
+  std::optional<OpenCall> open;
+  if (model::format_of_path(request.path)) {
+    auto const allowed = may_call(*turn, services_.options);
+    if (!allowed)
+      co_return co_await gateway::ModelProxy::refuse(request, reply, 403, "max_turns",
+                                                     allowed.error().message);
+    open.emplace(turn.get());
+  }
   std::string session = turn->run.session.str();
   gateway::ModelProxy::OnReserved on_reserved = [this, turn] { return reserve_spend(turn); };
   gateway::CallReport const report =
       co_await services_.models.serve(std::move(request), reply, turn->model, turn->budget,
                                       std::move(session), std::move(on_reserved));
+  // From here on it counts as one that was made.
+  open.reset();
   turn->run.phases.model_ms += report.duration.count();
   bool const spent = report.cost_microdollars != 0 || report.usage != model::Usage{};
   bool const was_reserved = turn->run.reserved_microdollars != turn->budget.reserved();
@@ -151,7 +195,8 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
   turn->run.reserved_microdollars = turn->budget.reserved();
   std::vector<broker::EventDraft> events;
   if (spent) {
-    turn->run.turns += 1;
+    // A call that was cut is made again, and counts then.
+    if (!report.estimated) turn->run.turns += 1;
     events.push_back(draft(
         contract::EventType::usage,
         contract::usage_draft(head_of(turn->run), usage_of(report.usage, report.cost_microdollars),

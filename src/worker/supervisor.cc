@@ -46,6 +46,8 @@ std::string_view limit_of(RunReason reason) {
       return "max_budget_usd";
     case RunReason::oom:
       return "memory_mb";
+    case RunReason::over_disk:
+      return "disk_mb";
     case RunReason::no_progress:
       return "step_s";
     case RunReason::queue_timeout:
@@ -73,6 +75,7 @@ Supervisor::Supervisor(WorkerParts const& parts, UnitHost& units, Assignment ass
       session_(std::move(assignment.session)),
       folders_(std::move(assignment.folders)),
       model_(std::move(assignment.model)),
+      agent_(std::move(assignment.agent)),
       served_last_(assignment.served_last),
       resumed_(run_.attempts > 1),
       usage_before_(run_.usage) {}
@@ -118,8 +121,24 @@ Task<void> Supervisor::work() {
     co_return;
   }
   TurnEnd end = end_of(TurnEnd::Kind::cancelled, "cancelled before it started");
-  if (!run_.cancel_requested) end = co_await drive();
+  if (!run_.cancel_requested) {
+    end = co_await drive();
+  } else if (resumed_) {
+    co_await take_back();
+  }
   co_await conclude(decide(end, claim_.entry.failed + 1, claim_.entry.retry.attempts_max));
+}
+
+// The tree as an earlier attempt left it; what is in it is set aside at the end.
+Task<void> Supervisor::take_back() {
+  auto const here = co_await check_folders();
+  if (!here) co_return;
+  auto checkouts = co_await check_out();
+  if (checkouts) {
+    checkouts_ = *std::move(checkouts);
+  } else {
+    log::warn("changes-left", {{"run", run_.id}, {"reason", checkouts.error().text()}});
+  }
 }
 
 Task<Result<std::vector<workspace::CheckedOut>>> Supervisor::check_out() {
@@ -161,6 +180,7 @@ Task<Status> Supervisor::check_folders() {
 Task<TurnEnd> Supervisor::drive() {
   auto const claimed_at = parts_.clock.boot_now();
   if (!model_) co_return end_of(TurnEnd::Kind::start_failed, model_.error().text());
+  if (!agent_) co_return end_of(TurnEnd::Kind::start_failed, agent_.error().text());
   auto const here = co_await check_folders();
   if (!here) co_return end_of(TurnEnd::Kind::misplaced, here.error().text());
   auto checkouts = co_await check_out();
@@ -169,6 +189,7 @@ Task<TurnEnd> Supervisor::drive() {
 
   turn_ = std::make_shared<Turn>(parts_.io.get_executor(), claim_, run_, *model_,
                                  budget_of(run_.limits));
+  turn_->agent = *agent_;
   turn_->claimed_at = claimed_at;
   turn_->prompt = session_.note.empty() ? run_.prompt : session_.note + "\n\n" + run_.prompt;
   if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
@@ -231,8 +252,9 @@ Task<TurnEnd> Supervisor::wait_for_end() {
     if (turn_->unit_gone && turn_->not_started)
       co_return end_of(TurnEnd::Kind::start_failed, turn_->unit_end);
     if (turn_->unit_gone) {
-      auto const kind =
-          turn_->out_of_memory ? TurnEnd::Kind::out_of_memory : TurnEnd::Kind::unit_lost;
+      auto const kind = turn_->out_of_memory ? TurnEnd::Kind::out_of_memory
+                        : turn_->over_disk   ? TurnEnd::Kind::over_disk
+                                             : TurnEnd::Kind::unit_lost;
       co_return end_of(kind, turn_->unit_end);
     }
     if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
@@ -355,7 +377,7 @@ Task<Status> Supervisor::record_committing(Outcome outcome) {
 Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
   auto const started = parts_.clock.boot_now();
   for (workspace::CheckedOut const& checkout : checkouts_) {
-    if (checkout.mode != contract::WorkspaceMode::rw) continue;
+    if (!contract::writes(checkout.mode)) continue;
     workspace::TurnChange change;
     change.checkout = checkout;
     change.session = session_.id.str();

@@ -40,6 +40,7 @@ class Supervisor {
   Task<TurnEnd> drive();
   Task<Status> check_folders();
   Task<Result<std::vector<workspace::CheckedOut>>> check_out();
+  Task<void> take_back();
   Task<bool> disk_is_full();
   Task<TurnEnd> no_start(Error error);
   Task<TurnEnd> wait_for_end();
@@ -61,6 +62,7 @@ class Supervisor {
   SessionRecord session_;
   std::map<WorkspaceId, std::string> folders_;
   Result<gateway::ReadyModel> model_;
+  Result<contract::AgentSpec> agent_;
   bool served_last_;
   bool resumed_;  // an earlier attempt had reached a unit
   int starts_left_ = 3;

@@ -21,7 +21,7 @@ Result<std::vector<contract::Mount>> mounts_of(Services const& services,
     mount.slug = grant.id;
     mount.path =
         grant.checkout == contract::Checkout::worktree ? session.worktree : workspace->path;
-    mount.write = grant.mode == contract::WorkspaceMode::rw;
+    mount.write = contract::writes(grant.mode);
     mount.primary = mounts.empty();
     mounts.push_back(std::move(mount));
   }
@@ -58,6 +58,9 @@ Result<ThirdPartyAccess> third_party_access(Services const& services,
   access.environment.emplace_back("ANTHROPIC_BASE_URL",
                                   fmt::format("{}/api/v1/units/{}", server_url, facts.unit));
   access.environment.emplace_back("ANTHROPIC_AUTH_TOKEN", facts.token.reveal());
+  access.environment.emplace_back("OPENAI_BASE_URL",
+                                  fmt::format("{}/api/v1/units/{}/v1", server_url, facts.unit));
+  access.environment.emplace_back("OPENAI_API_KEY", facts.token.reveal());
   return access;
 }
 

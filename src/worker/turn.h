@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "broker/dispatch_queue.h"
+#include "contract/agent.h"
 #include "gateway/budget.h"
 #include "gateway/model_proxy.h"
 #include "os/async_event.h"
@@ -36,9 +37,12 @@ struct Turn {
 
   broker::Claim claim;
   RunRecord run;  // as last written
+  contract::AgentSpec agent;
   gateway::ReadyModel model;
   gateway::Budget budget;
-  std::string prompt;  // with the session's note before it
+  std::int64_t calls = 0;       // of its model, also those that were cut
+  std::int64_t calls_open = 0;  // of these
+  std::string prompt;           // with the session's note before it
   BootTime claimed_at;
   std::chrono::steady_clock::time_point heard_at;  // when the unit last said something
 
@@ -47,6 +51,7 @@ struct Turn {
   std::optional<contract::UnitResult> done;
   bool unit_gone = false;
   bool out_of_memory = false;
+  bool over_disk = false;
   bool not_started = false;  // it is gone without ever having had the message
   std::string unit_end;      // how the unit ended, in a sentence
   bool cancel = false;

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/model_list.h"
+#include "gateway/model_proxy.h"
 #include "worker/turn_events.h"
 #include "worker/unit_token.h"
 
@@ -18,6 +20,7 @@ namespace drover::worker {
 namespace {
 
 constexpr std::size_t kModelRequestBytesMax = std::size_t{32} << 20U;
+constexpr std::string_view kModelsPath = "/v1/models";
 constexpr std::int64_t kInboxWaitMaxMs = 60'000;
 
 net::Headers json_headers() {
@@ -101,7 +104,10 @@ Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply)
   if (what == "GET /v1/unit") co_return co_await reply.send(200, json_headers(), description_);
   if (what == "GET /v1/inbox") co_return co_await inbox(std::move(request), reply);
   if (what == "POST /v1/events") co_return co_await events(std::move(request), reply);
-  if (what == "POST /v1/messages") co_return co_await messages(std::move(request), reply);
+  if (request.method == "POST" && gateway::is_model_path(request.path))
+    co_return co_await call_model(std::move(request), reply);
+  if (request.method == "GET" && request.path.starts_with(kModelsPath))
+    co_return co_await models(std::move(request), reply);
   co_return fail(ErrorCode::not_found, "the unit API has no {}", printable(what));
 }
 
@@ -165,7 +171,19 @@ Task<Status> UnitChannel::events(net::HttpRequest request, net::HttpReply& reply
   co_return co_await reply.send(200, json_headers(), fmt::format(R"({{"accepted":{}}})", count));
 }
 
-Task<Status> UnitChannel::messages(net::HttpRequest request, net::HttpReply& reply) {
+// Some programs ask what there is before they ask for anything.
+Task<Status> UnitChannel::models(net::HttpRequest request, net::HttpReply& reply) {
+  if (turn_ == nullptr || turn_->fenced)
+    co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+  std::string const& model = turn_->model.route.model;
+  if (request.path == kModelsPath)
+    co_return co_await reply.send(200, json_headers(), gateway::model_list(model));
+  if (request.path == fmt::format("{}/{}", kModelsPath, model))
+    co_return co_await reply.send(200, json_headers(), gateway::model_entry(model));
+  co_return fail(ErrorCode::not_found, "this run uses the model {} and no other", model);
+}
+
+Task<Status> UnitChannel::call_model(net::HttpRequest request, net::HttpReply& reply) {
   TurnPtr turn = turn_;
   if (turn == nullptr || turn->fenced)
     co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");

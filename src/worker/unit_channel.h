@@ -36,7 +36,8 @@ class UnitChannel final : public UnitLine {
   Task<Status> route(net::HttpRequest request, net::HttpReply& reply);
   Task<Status> inbox(net::HttpRequest request, net::HttpReply& reply);
   Task<Status> events(net::HttpRequest request, net::HttpReply& reply);
-  Task<Status> messages(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> models(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> call_model(net::HttpRequest request, net::HttpReply& reply);
   [[nodiscard]] json::object message() const;
 
   WorkerParts const& parts_;

@@ -68,11 +68,17 @@ TEST(UnitEnvironment, IsThatOfOurOwnUnitsToo) {
   checkout.mode = contract::WorkspaceMode::rw;
   UnitIdentity identity{"agent-dev-chat-ses-1", WorkloadId::trusted("wl"), Secret{"t"},
                         Millis{60'000}};
-  auto const spec = unit_spec(session(), {checkout}, {}, identity, {"/unit", "/socket", "/files"});
+  contract::AgentSpec agent;
+  agent.env = {{"TEAM", "blue"}, {"HOME", "/elsewhere"}, {"DROVER_UNIT_ID", "another"}};
+  auto const spec =
+      unit_spec(session(), {checkout}, agent, {}, identity, {"/unit", "/socket", "/files"});
   std::map<std::string, std::string> have;
   for (std::string const& line : spec.sandbox.env)
     have.emplace(line.substr(0, line.find('=')), line.substr(line.find('=') + 1));
-  EXPECT_EQ(have.size(), 25U);
+  EXPECT_EQ(have.size(), 26U);
+  EXPECT_EQ(have.at("TEAM"), "blue");
+  EXPECT_EQ(have.at("HOME"), "/home/agent") << "what makes a unit is not the agent's to change";
+  EXPECT_NE(have.at("DROVER_UNIT_ID"), "another");
   EXPECT_EQ(have.at("VEXA_UNIT_ID"), have.at("DROVER_UNIT_ID"));
   EXPECT_NE(have.at("VEXA_MOUNTS").find("\"/workspace\""), std::string::npos)
       << have.at("VEXA_MOUNTS");

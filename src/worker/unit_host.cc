@@ -39,7 +39,9 @@ struct UnitHost::Unit {
   std::unique_ptr<UnitLine> line;
   UnitChannel* channel = nullptr;  // the line of a unit of ours
   TurnPtr turn;
-  contract::Limits limits;  // those that the sandbox was made with
+  // What the sandbox was made with.
+  contract::Limits limits;
+  contract::AgentSpec agent;
   WallTime token_expires;
   bool frozen = false;
   bool gone = false;
@@ -74,9 +76,11 @@ void UnitHost::on_runtime_event(runtime::RuntimeEvent const& event) {
     if (unit->turn != nullptr) {
       unit->turn->unit_gone = true;
       unit->turn->out_of_memory = event.stop_reason == runtime::StopReason::oom;
+      unit->turn->over_disk = !event.over_disk.empty();
       unit->turn->unit_end =
           fmt::format("the unit ended with status {}{}", event.exit_code.value_or(-1),
                       unit->turn->out_of_memory ? " because its memory limit was reached" : "");
+      if (unit->turn->over_disk) unit->turn->unit_end = event.over_disk;
       unit->turn->changed.notify();
     }
     idle_changed_.notify();
@@ -91,7 +95,7 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   places.unit_program = parts_.options.unit_program;
   places.socket_folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit.name);
   places.session_folder = fmt::format("{}/{}", session_root(parts_.options), session.id);
-  bool const writes = checkouts.front().mode == contract::WorkspaceMode::rw;
+  bool const writes = contract::writes(checkouts.front().mode);
   auto const folders =
       co_await parts_.pool.run([places, writes, root = session_root(parts_.options)]() -> Status {
         DROVER_TRY(os::make_folders(places.socket_folder, 0755));
@@ -107,7 +111,8 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   unit.token_expires = claims.expires_at;
   UnitIdentity identity{unit.name, unit.workload, parts_.tokens.sign(claims),
                         parts_.options.idle + kOwnIdleMore};
-  runtime::WorkloadSpec spec = unit_spec(session, checkouts, unit.limits, identity, places);
+  runtime::WorkloadSpec spec =
+      unit_spec(session, checkouts, unit.agent, unit.limits, identity, places);
   auto const started = co_await parts_.runtime.start(std::move(spec));
   if (!started) co_return std::unexpected(started.error());
   for (std::string const& limit : started->unenforced)
@@ -123,10 +128,11 @@ Result<std::unique_ptr<UnitHost::Unit>> UnitHost::make_unit(
       std::make_unique<Unit>(name, WorkloadId::trusted(workload_name(name, parts_.options)));
   unit->turn = turn;
   unit->limits = turn->run.limits;
+  unit->agent = turn->agent;
   if (session.runner == kNativeRunner) {
     auto channel = std::make_unique<UnitChannel>(
         parts_, name,
-        unit_description(session, checkouts, name, turn->model.route.model,
+        unit_description(session, checkouts, turn->agent, name, turn->model.route.model,
                          parts_.options.idle + kOwnIdleMore));
     unit->channel = channel.get();
     unit->line = std::move(channel);
@@ -151,7 +157,7 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
     bool const lasts = unit.token_expires > parts_.clock.now() + parts_.options.run_timeout;
     bool const same = unit.limits.memory_mb == turn->run.limits.memory_mb &&
                       unit.limits.cpu == turn->run.limits.cpu &&
-                      unit.limits.pids == turn->run.limits.pids;
+                      unit.limits.pids == turn->run.limits.pids && unit.agent == turn->agent;
     if (!unit.gone && (!unit.is_ours() || (lasts && same))) {
       unit.resting = false;
       unit.turn = turn;
@@ -263,11 +269,6 @@ Task<Status> UnitHost::serve_model(std::string unit, net::HttpRequest request,
     if (one->name == unit && !one->is_ours()) turn = one->turn;
   if (turn == nullptr || turn->over || turn->fenced)
     co_return fail(ErrorCode::conflict, "the unit {} has no turn now", unit);
-  // Nothing but this counts the calls of a program that is not ours.
-  auto const calls_max = turn->run.limits.max_turns.value_or(parts_.options.turns_max);
-  if (turn->run.turns >= calls_max)
-    co_return fail(ErrorCode::forbidden, "the run {} has had its {} model calls", turn->run.id,
-                   calls_max);
   turn->heard_at = steady_clock::now();
   auto const served = co_await parts_.control.serve_model(turn, std::move(request), reply);
   turn->heard_at = steady_clock::now();

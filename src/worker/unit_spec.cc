@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -30,7 +31,7 @@ std::string place_of(std::vector<workspace::CheckedOut> const& checkouts, std::s
 
 void mount_checkout(workspace::CheckedOut const& checkout, std::string const& place,
                     std::size_t index, sandbox::SandboxSpec& spec) {
-  MountMode const mode = checkout.mode == WorkspaceMode::rw ? MountMode::rw : MountMode::ro;
+  MountMode const mode = contract::writes(checkout.mode) ? MountMode::rw : MountMode::ro;
   spec.mounts.push_back({checkout.path, place, mode, Ownership::owner_is_agent});
   if (!checkout.linked) {
     if (mode == MountMode::rw)
@@ -51,13 +52,14 @@ sandbox::Limits limits_of(contract::Limits const& asked) {
   if (asked.memory_mb)
     limits.memory_mb = Limit{static_cast<std::uint64_t>(*asked.memory_mb), LimitOrigin::asked};
   if (asked.pids) limits.pids = Limit{static_cast<std::uint64_t>(*asked.pids), LimitOrigin::asked};
+  if (asked.disk_mb) limits.disk_mb = static_cast<std::uint64_t>(*asked.disk_mb);
   if (asked.cpu)
     limits.cpu_milli = Limit{static_cast<std::uint64_t>(*asked.cpu * 1000), LimitOrigin::asked};
   return limits;
 }
 
 bool writable(std::vector<workspace::CheckedOut> const& checkouts) {
-  return checkouts.front().mode == WorkspaceMode::rw;
+  return contract::writes(checkouts.front().mode);
 }
 
 std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> const& checkouts) {
@@ -66,14 +68,15 @@ std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> co
     contract::Mount mount;
     mount.slug = checkouts[i].id;
     mount.path = place_of(checkouts, i);
-    mount.write = checkouts[i].mode == WorkspaceMode::rw;
+    mount.write = contract::writes(checkouts[i].mode);
     mount.primary = i == 0;
     mounts.push_back(std::move(mount));
   }
   return mounts;
 }
 
-std::string system_prompt(std::vector<workspace::CheckedOut> const& checkouts) {
+std::string system_prompt(contract::AgentSpec const& agent,
+                          std::vector<workspace::CheckedOut> const& checkouts) {
   std::string prompt =
       "You are an agent that works in a sandbox without network access. Your working directory is "
       "/workspace. What you change there is committed to git when your turn ends; do not commit "
@@ -81,19 +84,32 @@ std::string system_prompt(std::vector<workspace::CheckedOut> const& checkouts) {
       "subject of that commit.";
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     prompt += fmt::format("\nWorkspace {} is at {}, {}.", checkouts[i].id, place_of(checkouts, i),
-                          checkouts[i].mode == WorkspaceMode::rw ? "writable" : "read-only");
+                          contract::writes(checkouts[i].mode) ? "writable" : "read-only");
+  if (!agent.prompt.empty()) prompt += "\n\n" + agent.prompt;
   return prompt;
+}
+
+// The agent's own variables stand behind those that make a unit what it is.
+void add_environment(contract::AgentSpec const& agent, std::vector<std::string>& env) {
+  for (auto const& [name, value] : agent.env) {
+    std::string const start = name + "=";
+    bool const taken =
+        std::ranges::any_of(env, [&](std::string const& line) { return line.starts_with(start); });
+    if (!taken) env.push_back(start + value);
+  }
 }
 
 }  // namespace
 
 runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                 std::vector<workspace::CheckedOut> const& checkouts,
-                                contract::Limits const& limits, UnitIdentity const& identity,
-                                UnitPlaces const& places) {
+                                contract::AgentSpec const& agent, contract::Limits const& limits,
+                                UnitIdentity const& identity, UnitPlaces const& places) {
   runtime::WorkloadSpec workload;
   workload.id = identity.workload;
   workload.profile = "unit";
+  workload.backend = agent.backend;
+  workload.image = agent.image;
   workload.owned_folders = {places.socket_folder};
   sandbox::SandboxSpec& spec = workload.sandbox;
   spec.argv = {std::string{kProgram}};
@@ -118,12 +134,16 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   facts.mounts = mounts_inside(checkouts);
   for (auto const& [name, value] : unit_environment(session, facts))
     spec.env.push_back(fmt::format("{}={}", name, value));
+  add_environment(agent, spec.env);
+  spec.rootfs = agent.rootfs;
+  spec.extra_ro_paths = agent.read_only_paths;
   return workload;
 }
 
 json::object unit_description(SessionRecord const& session,
                               std::vector<workspace::CheckedOut> const& checkouts,
-                              std::string const& unit, std::string const& model, Millis idle) {
+                              contract::AgentSpec const& agent, std::string const& unit,
+                              std::string const& model, Millis idle) {
   json::array workspaces;
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     workspaces.push_back(json::object{{"id", json::string{checkouts[i].id.str()}},
@@ -137,7 +157,7 @@ json::object unit_description(SessionRecord const& session,
           {"runner", "native"},
           {"cwd", "/workspace"},
           {"session_dir", writable(checkouts) ? std::string_view{"/workspace/.claude"} : kSession},
-          {"system", json::string{system_prompt(checkouts)}},
+          {"system", json::string{system_prompt(agent, checkouts)}},
           {"model", json::string{model}},
           {"tools", std::move(tools)},
           {"idle_s", idle.count() / 1000},

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/secret.h"
+#include "contract/agent.h"
 #include "contract/invocation.h"
 #include "runtime/runtime.h"
 #include "worker/records.h"
@@ -29,6 +30,7 @@ struct UnitIdentity {
 // The primary workspace is /workspace, the others /workspaces/<id>; `.git` is never writable.
 [[nodiscard]] runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                               std::vector<workspace::CheckedOut> const& checkouts,
+                                              contract::AgentSpec const& agent,
                                               contract::Limits const& limits,
                                               UnitIdentity const& identity,
                                               UnitPlaces const& places);
@@ -36,6 +38,7 @@ struct UnitIdentity {
 // The answer to GET /v1/unit.
 [[nodiscard]] json::object unit_description(SessionRecord const& session,
                                             std::vector<workspace::CheckedOut> const& checkouts,
+                                            contract::AgentSpec const& agent,
                                             std::string const& unit, std::string const& model,
                                             Millis idle);
 

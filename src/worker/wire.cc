@@ -161,6 +161,17 @@ Result<gateway::ReadyModel> parse_model(Members members) {
   return model;
 }
 
+json::value print_agent(Result<contract::AgentSpec> const& agent) {
+  if (agent) return contract::to_json(*agent);
+  return json::object{{"error", text(agent.error().text())}};
+}
+
+Result<contract::AgentSpec> parse_agent(Members members, json::value const& whole) {
+  std::string const error = members.string("error");
+  if (!error.empty()) return fail(ErrorCode::not_found, "{}", error);
+  return contract::parse_agent(whole);
+}
+
 json::object print_session(SessionRecord const& session) {
   json::array tools;
   for (std::string const& tool : session.tools)
@@ -350,13 +361,10 @@ json::object print(Assignment const& assignment) {
   for (auto const& [workspace, folder] : assignment.folders)
     folders[workspace.str()] = text(folder);
   broker::QueueEntry const& entry = assignment.claim.entry;
-  return {{"run", print_run(assignment.run)},
-          {"session", print_session(assignment.session)},
-          {"folders", std::move(folders)},
-          {"model", print_model(assignment.model)},
-          {"served_last", assignment.served_last},
-          {"interactive", assignment.interactive},
-          {"failed", entry.failed},
+  return {{"run", print_run(assignment.run)},        {"session", print_session(assignment.session)},
+          {"folders", std::move(folders)},           {"model", print_model(assignment.model)},
+          {"agent", print_agent(assignment.agent)},  {"served_last", assignment.served_last},
+          {"interactive", assignment.interactive},   {"failed", entry.failed},
           {"attempts_max", entry.retry.attempts_max}};
 }
 
@@ -377,6 +385,7 @@ Result<Assignment> parse_assignment(json::value const& value, WorkerId const& wo
       if (path != nullptr) folders.emplace(std::move(id), std::string{*path});
     }
   auto model = parse_model(members.object("model"));
+  auto agent = parse_agent(members.object("agent"), members.member("agent"));
   broker::Claim claim;
   claim.entry.run = run->id;
   claim.entry.failed = members.integer("failed");
@@ -392,6 +401,7 @@ Result<Assignment> parse_assignment(json::value const& value, WorkerId const& wo
                     .session = *std::move(session),
                     .folders = std::move(folders),
                     .model = std::move(model),
+                    .agent = std::move(agent),
                     .served_last = served_last,
                     .interactive = interactive};
 }

@@ -63,6 +63,9 @@ Assignment some_assignment() {
   claim.entry.failed = 1;
   claim.entry.retry.attempts_max = 4;
   claim.epoch = Epoch{3};
+  contract::AgentSpec agent;
+  agent.name = "default";
+  agent.egress = {"example.org"};
   gateway::ReadyModel model;
   model.route.model = "some";
   return Assignment{.claim = claim,
@@ -70,6 +73,7 @@ Assignment some_assignment() {
                     .session = session,
                     .folders = {{WorkspaceId::trusted("app"), "/src/app"}},
                     .model = model,
+                    .agent = agent,
                     .served_last = true,
                     .interactive = true};
 }
@@ -99,6 +103,7 @@ TEST(Wire, AnAssignmentArrivesAsItWasSent) {
   EXPECT_EQ(got->session.note, "a note");
   EXPECT_EQ(got->folders, sent.folders);
   EXPECT_EQ(got->model->route.model, "some");
+  EXPECT_EQ(*got->agent, *sent.agent);
   EXPECT_TRUE(got->served_last);
   EXPECT_TRUE(got->interactive);
 }
@@ -110,6 +115,15 @@ TEST(Wire, AModelThatCannotBeCalledArrivesWithItsReason) {
   ASSERT_TRUE(got) << got.error().text();
   ASSERT_FALSE(got->model);
   EXPECT_EQ(got->model.error().message, "no key");
+}
+
+TEST(Wire, AnAgentThatIsGoneArrivesWithItsReason) {
+  Assignment sent = some_assignment();
+  sent.agent = fail(ErrorCode::not_found, "there is no agent 'dev'");
+  auto const got = parse_assignment(over_the_wire(sent), WorkerId::trusted("me"));
+  ASSERT_TRUE(got) << got.error().text();
+  ASSERT_FALSE(got->agent);
+  EXPECT_EQ(got->agent.error().message, "there is no agent 'dev'");
 }
 
 WireStep some_step() {

@@ -102,5 +102,31 @@ TEST(Cancel, AQueuedRunNeverStarts) {
   (void)api.events(busy);
 }
 
+// It waits for its second attempt; what the first left in the tree is not the user's to clean up.
+TEST(Cancel, BetweenTwoAttemptsTheTreeIsGivenBack) {
+  World world;
+  auto const repository = world.repository("project");
+  world.serve();
+  Api api = world.api();
+  auto invocation =
+      World::invocation(api.add_workspace(repository.path()), world.model(kSleep), "go");
+  invocation["retry"] = {{"delay_s", 3600}, {"backoff", "fixed"}, {"jitter", "none"}};
+  auto const run = api.dispatch(invocation);
+  ASSERT_TRUE(eventually([&] { return repository.has("half.txt"); }));
+  auto const units = processes_below(world.server_pid());
+  ASSERT_FALSE(units.empty());
+  EXPECT_EQ(::kill(units.front().pid, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] { return text_of(api.run(run.run), "state") == "queued"; }));
+  ASSERT_TRUE(repository.has("half.txt"));
+
+  EXPECT_EQ(api.post("/api/v1/runs/" + run.run + "/cancel", {}).status, 202);
+  auto const events = api.events(run);
+  EXPECT_EQ(fault_of(events, run.run), "");
+  EXPECT_EQ(text_of(events.back().data, "state"), "cancelled");
+  EXPECT_EQ(text_of(events.back().data, "reason"), "cancelled_by_user");
+  EXPECT_EQ(repository.status(), "");
+  EXPECT_EQ(repository.git({"show", "refs/drover/rescue/" + run.run + ":half.txt"}), "begun");
+}
+
 }  // namespace
 }  // namespace drover::harness

@@ -144,7 +144,7 @@ TEST(TaskTypes, WhatATypeSaysOfModeAndAgentHolds) {
   invocation["task_type"] = "odd";
   auto const refused = api.post("/api/v1/runs", invocation);
   EXPECT_EQ(refused.status, 404);
-  EXPECT_TRUE(refused.text.contains("librarian, which the task type odd names")) << refused.text;
+  EXPECT_TRUE(refused.text.contains("librarian', which the task type odd names")) << refused.text;
   invocation["agent"] = "default";
   (void)api.events(api.dispatch(invocation));
 }

@@ -20,13 +20,15 @@ struct Raw {
   std::string server, prompt, session, model, agent, key, max_turns, budget, timeout, target, state,
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
-      broker, task_type, payload, priority, delay, tenant, dedup, token, mode, slots, lease, drain,
-      runner, runs_dir, entry, process_id, inputs, effect, value, error, reason, type;
-  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
+      broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots,
+      lease, drain, runner, comment, backend, callback, idle, lifetime, runs_dir, entry, process_id,
+      inputs, effect, value, error, reason, type;
+  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
-       assigned = false, pending = false, dry_run = false;
+       assigned = false, propose = false, all = false, profile = false, pending = false,
+       dry_run = false;
 };
 
 inline Format format_of(Raw const& raw) {
@@ -72,12 +74,16 @@ void add_reading(Grammar& grammar);
 // sessions, land, workspaces
 void add_sessions(Grammar& grammar);
 void add_task_types(Grammar& grammar);
+void add_agents(Grammar& grammar);
+void add_approvals(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
 // workflow …
 void add_workflow(Grammar& grammar);
-// up, down, serve, worker, backup, restore, model serve, version
+void add_workloads(Grammar& grammar);
+void add_gateway(Grammar& grammar);
+// up, down, serve, worker, doctor, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
 }  // namespace drover::cli

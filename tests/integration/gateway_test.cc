@@ -1,0 +1,202 @@
+// The gateway of a real server: its upstreams by configuration, read anew, and the wire formats
+// that a unit can speak.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include <boost/json.hpp>
+
+#include "harness/world.h"
+#include "net/blocking_http.h"
+#include "os/files.h"
+
+namespace drover::harness {
+namespace {
+
+constexpr std::string_view kPrefix = "scripted:";
+constexpr std::string_view kHello = R"([{"text": "hello"}, {"text": "again"}])";
+
+// `drover model serve` on a free port, in the place of a provider.
+class Provider {
+ public:
+  Provider(World const& world, std::string const& model)
+      : program_(world.start_drover({"model", "serve", model.substr(kPrefix.size())})) {
+    if (!program_->prints("\n")) throw std::runtime_error("the model is not served");
+    url_ = program_->printed();
+    url_.resize(url_.find('\n'));
+  }
+  [[nodiscard]] std::string const& url() const { return url_; }
+
+ private:
+  std::unique_ptr<Program> program_;
+  std::string url_;
+};
+
+void write(World const& world, std::string const& name, std::string const& text) {
+  if (!os::make_folders(world.state_folder(), 0700) ||
+      !os::write_file_atomic(world.state_folder() + "/" + name, text, 0600))
+    throw std::runtime_error("cannot write " + name);
+}
+
+std::string anthropic(std::string const& name, std::string const& url, std::string const& key) {
+  return "[upstreams." + name + "]\nkind = \"anthropic\"\nbase_url = \"" + url +
+         "\"\nkey = { file = \"" + key + "\" }\n";
+}
+
+TEST(Gateway, AnUpstreamOfTheFileServesAModelByANameOfOnesOwn) {
+  World world;
+  auto const repository = world.repository("project");
+  Provider const provider{world, world.model(kHello)};
+  write(world, "provider.key", "sk-secret-of-the-file\n");
+  write(world, "gateway.toml",
+        anthropic("work", provider.url(), world.state_folder() + "/provider.key") +
+            "[models.fast]\nupstream = \"work\"\nmodel = \"claude-house\"\n");
+  write(world, "prices.toml", "[models.\"claude-house\"]\ninput = 1000\noutput = 1000\n");
+  world.serve();
+  for (std::string const name : {"fast", "work/claude-house"}) {
+    auto const outcome = world.drover(
+        {"run", "--json", "-w", repository.path(), "--ro", "--model", name, "say hello"});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.text();
+    auto const last = outcome.lines().back();
+    EXPECT_EQ(text_of(last, "reply"), "hello") << name;
+    EXPECT_GT(last.at("usage").at("cost_usd").to_number<double>(), 0.0) << "by the user's price";
+  }
+  auto const shown = world.drover({"gateway", "--json"});
+  EXPECT_EQ(shown.exit_code, 0) << shown.text();
+  EXPECT_NE(shown.text().find("claude-house"), std::string::npos);
+  for (std::string const& text : {shown.text(), world.server_log()})
+    EXPECT_EQ(text.find("sk-secret"), std::string::npos) << "the key is nobody's to see";
+}
+
+TEST(Gateway, AReloadChangesTheUpstreamsAndABadFileChangesNothing) {
+  World world;
+  auto const repository = world.repository("project");
+  Provider const provider{world, world.model(kHello)};
+  write(world, "k", "sk-1");
+  world.serve();
+  Api api = world.api();
+  std::string const workspace = api.add_workspace(repository.path());
+  auto const invocation = World::invocation(workspace, "work/claude-house", "hello");
+  EXPECT_EQ(api.post("/api/v1/runs", invocation).status, 400) << "there is no such upstream";
+
+  write(world, "gateway.toml", anthropic("work", provider.url(), world.state_folder() + "/k"));
+  ASSERT_EQ(::kill(world.server_pid(), SIGHUP), 0);
+  // What the signal does has no answer; the command's reload is one more and has.
+  ASSERT_EQ(world.drover({"gateway", "reload"}).exit_code, 0);
+  auto const run = api.dispatch(invocation);
+  EXPECT_EQ(text_of(api.events(run).back().data, "state"), "succeeded");
+
+  write(world, "gateway.toml", "[upstreams.work]\nkind = \"telepathy\"\n");
+  auto const refused = api.post("/api/v1/gateway/reload", {});
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.error_text().find("/upstreams/work/kind"), std::string::npos)
+      << refused.error_text();
+  EXPECT_EQ(api.get("/api/v1/gateway").body.at("upstreams").as_array().size(), 1U);
+}
+
+// A run whose tool waits until it is let go, and its unit's socket and token as a program inside
+// would have them.
+class OpenRun {
+ public:
+  OpenRun(World& world, Repository repository, json::object limits = {})
+      : world_(world), repository_(std::move(repository)) {
+    auto const model = world.model(
+        R"([{"text": "one", "tool_calls": [{"name": "Bash", "input": {"command":
+             "while [ ! -e /workspace/go ]; do sleep 0.02; done"}}]}, {"text": "two"}])",
+        R"(, "after_last": "repeat_last")");
+    world.serve();
+    Api api = world.api();
+    json::object invocation =
+        World::invocation(api.add_workspace(repository_.path()), model, "hello");
+    if (!limits.empty()) invocation["limits"] = std::move(limits);
+    run_ = api.dispatch(invocation);
+    if (!api.await_event(run_, "tool-call")) throw std::runtime_error("the run has no tool call");
+    token_ = variable_of(world.units().front(), "DROVER_AGENT_IDENTITY_TOKEN");
+    for (auto const& entry : std::filesystem::directory_iterator(world.state_folder() + "/units"))
+      socket_ = entry.path().string() + "/unit.sock";
+  }
+
+  [[nodiscard]] net::HttpResponse call(std::string method, std::string const& target,
+                                       std::string body = "") {
+    return call_with(token_, std::move(method), target, std::move(body));
+  }
+  [[nodiscard]] net::HttpResponse call_with(std::string const& token, std::string method,
+                                            std::string const& target, std::string body = "") {
+    net::ClientRequest request;
+    request.method = std::move(method);
+    request.url = "http://unit" + target;
+    request.headers = {{"authorization", "Bearer " + token}, {"content-type", "application/json"}};
+    request.body = std::move(body);
+    request.unix_socket = socket_;
+    net::BlockingHttp http;
+    auto answer = http.request(request);
+    if (!answer) throw std::runtime_error(answer.error().text());
+    return *std::move(answer);
+  }
+  // The last event of the run.
+  [[nodiscard]] json::object end() {
+    repository_.write("go", "");
+    return world_.api().events(run_).back().data;
+  }
+  [[nodiscard]] std::string const& token() const { return token_; }
+
+ private:
+  static std::string variable_of(pid_t pid, std::string const& name) {
+    std::ifstream file{"/proc/" + std::to_string(pid) + "/environ"};
+    for (std::string line; std::getline(file, line, '\0');)
+      if (line.starts_with(name + "=")) return line.substr(name.size() + 1);
+    throw std::runtime_error(name + " is not there");
+  }
+
+  World& world_;
+  Repository repository_;
+  RunRef run_;
+  std::string token_;
+  std::string socket_;
+};
+
+TEST(Gateway, AUnitReachesItsModelInEveryFormat) {
+  World world;
+  OpenRun run{world, world.repository("project")};
+  auto const responses = run.call("POST", "/v1/responses", R"({"model":"scripted","input":"hi"})");
+  EXPECT_EQ(responses.status, 200) << responses.body;
+  EXPECT_TRUE(responses.body.contains("\"object\":\"response\"")) << responses.body;
+  auto const chat = run.call("POST", "/v1/chat/completions",
+                             R"({"model":"scripted","messages":[{"role":"user","content":"hi"}]})");
+  EXPECT_TRUE(chat.body.contains("\"chat.completion\"")) << chat.body;
+  auto const counted =
+      run.call("POST", "/v1/messages/count_tokens", R"({"model":"scripted","messages":[]})");
+  EXPECT_TRUE(counted.body.contains("\"input_tokens\":")) << counted.body;
+  EXPECT_TRUE(run.call("GET", "/v1/models").body.contains("\"scripted\""));
+  EXPECT_EQ(run.call("GET", "/v1/models/other").status, 404);
+  auto const other = run.call("POST", "/v1/responses", R"({"model":"other","input":"hi"})");
+  EXPECT_EQ(other.status, 403);
+  EXPECT_TRUE(json::parse(other.body).at("error").as_object().contains("code")) << other.body;
+  for (std::string const& target :
+       {"/v1/responses/../../x", "/v1/messages/%2e%2e/x", "http://169.254.169.254/latest"})
+    EXPECT_GE(run.call("POST", target, "{}").status, 400) << target;
+  auto const end = run.end();
+  EXPECT_EQ(text_of(end, "state"), "succeeded");
+  EXPECT_EQ(integer_or(end, "turns", 0), 4) << "two of the agent's, two of these";
+}
+
+// The limit is the run's, also of a program that does not count.
+TEST(Gateway, ARunHasItsModelCallsAndNoMore) {
+  World world;
+  OpenRun run{world, world.repository("project"), {{"max_turns", 3}}};
+  constexpr std::string_view kCall = R"({"model":"scripted","input":"hi"})";
+  EXPECT_EQ(run.call("POST", "/v1/responses", std::string{kCall}).status, 200);
+  EXPECT_EQ(run.call("POST", "/v1/responses", std::string{kCall}).status, 200);
+  auto const refused = run.call("POST", "/v1/responses", std::string{kCall});
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_TRUE(refused.body.contains("\"max_turns\"")) << refused.body;
+  auto const end = run.end();
+  EXPECT_EQ(text_of(end, "reason"), "max_turns");
+  EXPECT_EQ(integer_or(end, "turns", 0), 3);
+}
+
+}  // namespace
+}  // namespace drover::harness
