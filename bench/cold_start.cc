@@ -1,8 +1,12 @@
 // Each round starts everything once, so that a disturbance of the machine meets all alike.
+#include <algorithm>
+#include <exception>
 #include <map>
+#include <memory>
 
 #include "api_server.h"
 #include "benches.h"
+#include "docker/docker_daemon.h"
 #include "os/files.h"
 #include "peers.h"
 
@@ -40,6 +44,66 @@ Status measure_session(ApiServer& server, ApiServer::RunSpec const& spec, Starts
   return {};
 }
 
+// Null, with a note, where none can run.
+std::unique_ptr<test::DockerDaemon> start_engine() {
+  try {
+    return std::make_unique<test::DockerDaemon>();
+  } catch (std::exception const& error) {
+    note(
+        fmt::format("left out: drover-docker-cold, drover-docker-warm and docker-run; to have "
+                    "them: apt-get install docker.io busybox-static, as root ({})",
+                    error.what()));
+    return nullptr;
+  }
+}
+
+Result<ApiServer::RunSpec> make_project(ApiServer& server, Scratch const& scratch) {
+  DROVER_TRY(os::write_file_atomic(scratch.path("short.json"), kScript));
+  auto const workspace = server.add_workspace(scratch.path("project"));
+  if (!workspace) return std::unexpected(workspace.error());
+  ApiServer::RunSpec spec;
+  spec.workspace = *workspace;
+  spec.model = "scripted:" + scratch.path("short.json");
+  return spec;
+}
+
+// Units in containers beside what `docker run` itself takes, round by round.
+Status measure_docker(Report& report) {
+  auto const engine = start_engine();
+  if (engine == nullptr) return {};
+  auto const scratch = Scratch::create();
+  if (!scratch) return std::unexpected(scratch.error());
+  std::string const image{test::DockerDaemon::kImage};
+  auto const started =
+      ApiServer::start(*scratch, {"DROVER_BACKEND=docker", "DROVER_DOCKER_HOST=" + engine->host(),
+                                  "DROVER_DOCKER_IMAGE=" + image});
+  if (!started) return std::unexpected(started.error());
+  ApiServer& server = **started;
+  auto const spec = make_project(server, *scratch);
+  if (!spec) return std::unexpected(spec.error());
+  auto const peer = docker_peer(engine->host(), image, report);
+  std::map<std::string, UnitTrace> seen;
+  Starts starts;
+  Samples peer_starts;
+  for (int round = -kWarmUps; round < peer.repetitions; ++round) {
+    Starts warm_up;
+    DROVER_TRY(measure_session(server, *spec, round < 0 ? warm_up : starts, seen));
+    auto const took = first_output_ms(peer.argv);
+    if (!took) return std::unexpected(took.error());
+    if (round >= 0) peer_starts.add(*took);
+  }
+  DROVER_TRY(server.stop());
+  auto const listed = engine->cli({"ps", "--all", "--quiet"});
+  auto const left = listed.empty() ? 0 : std::ranges::count(listed, '\n') + 1;
+  report.add_quantiles("drover-docker-cold", "ms", starts.cold);
+  report.add("drover-docker-cold", "whole_run", "ms", starts.cold_to_end.median());
+  report.add("drover-docker-cold", "leftovers", "count", static_cast<double>(left));
+  report.add_quantiles("drover-docker-warm", "ms", starts.warm);
+  report.add("drover-docker-warm", "whole_run", "ms", starts.warm_to_end.median());
+  report.add_quantiles(peer.name, "ms", peer_starts);
+  return {};
+}
+
 }  // namespace
 
 Status run_cold_start(Report& report) {
@@ -50,18 +114,14 @@ Status run_cold_start(Report& report) {
   auto started = ApiServer::start(*scratch);
   if (!started) return std::unexpected(started.error());
   ApiServer& server = **started;
-  DROVER_TRY(os::write_file_atomic(scratch->path("short.json"), kScript));
-  auto const workspace = server.add_workspace(scratch->path("project"));
-  if (!workspace) return std::unexpected(workspace.error());
-  ApiServer::RunSpec spec;
-  spec.workspace = *workspace;
-  spec.model = "scripted:" + scratch->path("short.json");
+  auto const made = make_project(server, *scratch);
+  if (!made) return std::unexpected(made.error());
+  ApiServer::RunSpec const& spec = *made;
 
   auto const disk = disk_sync_ms(*scratch);
   if (!disk) return std::unexpected(disk.error());
   report.add("disk", "fdatasync_p50", "ms", *disk);
   auto const peers = start_peers(*folder + "/drover-unit", report);
-  note("left out: drover-docker-cold and drover-docker-warm; drover has no such backend yet");
   std::map<std::string, UnitTrace> seen;
   Starts starts;
   for (int i = 0; i < kWarmUps; ++i) {
@@ -90,7 +150,7 @@ Status run_cold_start(Report& report) {
   report.add("drover-warm", "whole_run", "ms", starts.warm_to_end.median());
   for (Peer const& peer : peers)
     report.add_quantiles(peer.name, "ms", peer_starts[peer.name]);
-  return {};
+  return measure_docker(report);
 }
 
 }  // namespace drover::bench

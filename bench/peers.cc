@@ -15,7 +15,6 @@ namespace {
 
 constexpr int kOutputWaitMs = 60'000;
 constexpr Millis kEndWait{60'000};
-constexpr char const* kImage = "busybox:latest";
 // A container takes most of a second.
 constexpr int kRepetitions = 30;
 constexpr int kContainerRepetitions = 20;
@@ -42,28 +41,20 @@ void add_bwrap(std::string const& unit_program, Report const& report, std::vecto
   peers.push_back(std::move(peer));
 }
 
-void add_docker(Report const& report, std::vector<Peer>& peers) {
-  auto const program = find_program("docker");
-  if (!program) return note("left out: docker-run; to have it: apt-get install docker.io");
-  if (!runs({*program, "info"}))
-    return note(
-        "left out: docker-run, because no engine answers; to have one: apt-get install docker.io "
-        "&& systemctl start docker");
-  if (!runs({*program, "image", "inspect", kImage}))
-    return note(std::string{"left out: docker-run; to have its image: docker pull "} + kImage);
-  peers.push_back({"docker-run",
-                   {*program, "run", "--rm", "--network=none", kImage, "echo", "started"},
-                   report.repetitions(kContainerRepetitions)});
-}
-
 }  // namespace
 
 std::vector<Peer> start_peers(std::string const& unit_program, Report const& report) {
   std::vector<Peer> peers;
   peers.push_back({"fork-exec", {unit_program, "--version"}, report.repetitions(kRepetitions)});
   add_bwrap(unit_program, report, peers);
-  add_docker(report, peers);
   return peers;
+}
+
+Peer docker_peer(std::string const& host, std::string const& image, Report const& report) {
+  return {
+      "docker-run",
+      {"docker", "--host", host, "run", "--rm", "--network=none", image, "/bin/echo", "started"},
+      report.repetitions(kContainerRepetitions)};
 }
 
 Result<double> first_output_ms(std::vector<std::string> const& argv) {

@@ -35,7 +35,7 @@ Api::Api(ApiParts const& parts)
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
                WorkloadRoutes{parts.services, parts.workloads},
-               GatewayRoutes{parts.services.models, parts.upstreams},
+               GatewayRoutes{parts.services, parts.upstreams, parts.tokens},
                ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }

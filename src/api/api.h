@@ -37,6 +37,7 @@ struct ApiParts {
   schedule::Schedules& schedules;
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
+  gateway::TokenKey& tokens;
 };
 
 class Api {

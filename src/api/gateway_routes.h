@@ -1,25 +1,34 @@
 #pragma once
-// The gateway: which upstreams it has, and that its files are read anew.
+// The gateway: which upstreams it has, that its files are read anew, what may be spent and what
+// was.
 //
 // On the event loop.
 #include "api/route_table.h"
-#include "gateway/model_proxy.h"
+#include "gateway/token.h"
 #include "gateway/upstream_book.h"
+#include "worker/services.h"
 
 namespace drover::api {
 
 class GatewayRoutes {
  public:
-  GatewayRoutes(gateway::ModelProxy& models, gateway::UpstreamBook& book)
-      : models_(models), book_(book) {}
+  GatewayRoutes(worker::Services const& services, gateway::UpstreamBook& book,
+                gateway::TokenKey& tokens)
+      : services_(services), book_(book), tokens_(tokens) {}
   [[nodiscard]] static RouteTable<GatewayRoutes> table();
 
  private:
   Task<Status> get_gateway(Call call, net::HttpReply& reply);
   Task<Status> reload(Call call, net::HttpReply& reply);
+  Task<Status> rotate_key(Call call, net::HttpReply& reply);
+  Task<Status> get_budgets(Call call, net::HttpReply& reply);
+  Task<Status> put_budgets(Call call, net::HttpReply& reply);
+  Task<Status> get_spend(Call call, net::HttpReply& reply);
 
-  gateway::ModelProxy& models_;
+  worker::Services const& services_;
   gateway::UpstreamBook& book_;
+  gateway::TokenKey& tokens_;
+  bool rotating_ = false;
 };
 
 }  // namespace drover::api

@@ -57,8 +57,9 @@ Task<Status> UnitRoutes::get_environment(Call call, net::HttpReply& reply) {
 
 Task<Status> UnitRoutes::call_model(Call call, net::HttpReply& reply) {
   std::string unit = call.path.at("unit");
+  worker::UnitAdmission const admission{unit, {}, gateway::TokenLife::checked};
   auto const known =
-      worker::check_unit_token(call.request, services_.tokens, services_.clock.now(), unit);
+      worker::check_unit_token(call.request, services_.tokens, services_.clock.now(), admission);
   if (!known) co_return known;
   // The path as the unit API has it.
   call.request.path.erase(0, std::string_view{"/api/v1/units/"}.size() + unit.size());

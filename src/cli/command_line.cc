@@ -45,6 +45,8 @@ Server
   worker       work on the runs of a server, here or on another machine
   doctor       say what this machine enforces around an agent
   gateway      show the upstreams of models; read them anew
+  budgets      show or set what models may cost
+  spend        show what models have cost
   backup       write all state into one archive, while the server works
   restore      put an archive in the place of the state
   model serve  serve a scripted model on loopback

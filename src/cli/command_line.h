@@ -215,9 +215,18 @@ struct QueueLimitsCommand {
   std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
   Format format = Format::text;
 };
-enum class GatewayAct : std::uint8_t { show, reload };
+enum class GatewayAct : std::uint8_t { show, reload, rotate_key };
 struct GatewayCommand {
   GatewayAct act = GatewayAct::show;
+  Format format = Format::text;
+};
+struct BudgetsCommand {
+  std::string file;  // TOML or JSON, by its name, "-": JSON from stdin; empty: only show them
+  Format format = Format::text;
+};
+struct SpendCommand {
+  std::string by = "day";  // words with commas
+  std::string since;       // a day; empty: from the first on
   Format format = Format::text;
 };
 enum class QueueChange : std::uint8_t { pause, resume };
@@ -317,7 +326,6 @@ struct DoctorCommand {
   DoctorShows shows = DoctorShows::layers;
   Format format = Format::text;
 };
-
 enum class WorkflowAct : std::uint8_t {
   create,
   assign,
@@ -361,17 +369,19 @@ struct SdkCommand {
   std::vector<std::string> words;
 };
 
-using Command = std::variant<
-    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
-    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
-    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
-    DefinitionShowCommand, DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
-    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
-    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand, GatewayCommand,
-    ModelServeCommand, BackupCommand, RestoreCommand, WorkflowCommand, SdkCommand>;
+using Command =
+    std::variant<HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand,
+                 DownCommand, RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand,
+                 EventsCommand, DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+                 SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand,
+                 WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
+                 DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
+                 ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
+                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+                 ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand,
+                 LandCommand, GatewayCommand, BudgetsCommand, SpendCommand, ModelServeCommand,
+                 BackupCommand, RestoreCommand, WorkflowCommand, SdkCommand>;
 
 struct CommandLine {
   Command command;

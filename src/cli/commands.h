@@ -48,6 +48,8 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, WorkloadActionCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, GatewayCommand const& command);
+[[nodiscard]] int execute(Context const& context, BudgetsCommand const& command);
+[[nodiscard]] int execute(Context const& context, SpendCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
 [[nodiscard]] int execute(Context const& context, DoctorCommand const& command);
 [[nodiscard]] int execute(Context const& context, BackupCommand const& command);

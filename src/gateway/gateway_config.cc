@@ -270,7 +270,7 @@ Result<std::string> parse_base_url(std::string_view url) {
 Result<GatewayConfig> parse_gateway_config(json::value const& value) {
   auto const root = JsonObject::of(value);
   if (!root) return std::unexpected(root.error());
-  DROVER_TRY(only(*root, {"default_model", "upstreams", "models"}));
+  DROVER_TRY(only(*root, {"default_model", "upstreams", "models", "budgets"}));
   GatewayConfig config;
   auto const upstreams = table_of(*root, "upstreams", kUpstreamsMax);
   if (!upstreams) return std::unexpected(upstreams.error());
@@ -300,6 +300,11 @@ Result<GatewayConfig> parse_gateway_config(json::value const& value) {
   auto model = root->optional_string("default_model");
   if (!model) return std::unexpected(model.error());
   config.default_model = std::move(*model).value_or("");
+  if (auto const* const budgets = root->find("budgets")) {
+    auto limits = parse_spend_limits(*budgets, "/budgets");
+    if (!limits) return std::unexpected(limits.error());
+    config.budgets = *std::move(limits);
+  }
   return config;
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "gateway/ledger.h"
 #include "model/wire_format.h"
 
 namespace drover::gateway {
@@ -58,6 +59,7 @@ struct GatewayConfig {
   std::map<std::string, Upstream, std::less<>> upstreams;
   std::map<std::string, ModelAlias, std::less<>> models;
   std::string default_model;  // of runs that name none; empty: there is none
+  std::vector<SpendLimit> budgets;
 };
 
 inline constexpr std::size_t kUpstreamsMax = 64;

@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -19,16 +24,46 @@ constexpr std::size_t kScriptBytesMax = std::size_t{16} << 20U;
 constexpr std::size_t kErrorBodyBytesMax = std::size_t{64} << 10U;
 constexpr std::int64_t kBytesPerTokenMin = 3;        // of a request, for the estimate
 constexpr std::int64_t kAnswerTokensUsual = 32'000;  // of a request that sets no limit
+// Longer is the unit's to wait, which can do something else meanwhile.
+constexpr Millis kLaneWaitMax{60'000};
 constexpr Millis kScriptSilenceMax{120'000};
 
-// What the call costs at the most: the whole request as fresh input, the answer at its limit.
-std::int64_t estimate(std::optional<model::Price> const& price, std::size_t request_bytes,
-                      RequestHead const& head) {
-  if (!price) return 0;
+// What the call comes to at the most, with whichever of the models answers: the whole request as
+// fresh input, the answer at its limit.
+Estimate estimate(std::vector<PricedRoute> const& candidates, std::size_t request_bytes,
+                  RequestHead const& head) {
   model::Usage usage;
   usage.input = static_cast<std::int64_t>(request_bytes) / kBytesPerTokenMin;
   usage.output = head.tokens_max.value_or(kAnswerTokensUsual) * head.choices;
-  return model::cost_microdollars(*price, usage);
+  Estimate out;
+  out.amount.tokens = tokens_of(usage);
+  for (PricedRoute const& candidate : candidates) {
+    if (candidate.price)
+      out.amount.microdollars =
+          std::max(out.amount.microdollars, model::cost_microdollars(*candidate.price, usage));
+    // A script without a price is free.
+    if (!candidate.price && !candidate.route.is_scripted()) out.priced = false;
+  }
+  return out;
+}
+
+// What the status of an answer says about its upstream.
+UpstreamOutcome outcome_of(int status, net::Headers const& headers, WallTime now) {
+  UpstreamOutcome outcome;
+  outcome.wait = asked_wait(headers, now);
+  if (status == 429 || status == 529 || (status == 503 && outcome.wait)) {
+    outcome.kind = UpstreamOutcome::Kind::limited;
+  } else if (status >= 500 || status == 408) {
+    outcome.kind = UpstreamOutcome::Kind::failed;
+  }
+  return outcome;
+}
+
+Task<void> pause_for(Millis wait) {
+  auto const executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer{executor};
+  timer.expires_after(wait);
+  co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
 model::WireFormat format_of(std::string_view path) {
@@ -49,8 +84,13 @@ bool is_model_path(std::string_view path) {
 }
 
 ModelProxy::ModelProxy(boost::asio::io_context& io, os::BlockingPool& pool, Clock const& clock,
-                       UpstreamSetPtr upstreams)
-    : pool_(pool), clock_(clock), upstreams_(std::move(upstreams)), client_(io) {}
+                       Random& random, UpstreamSetPtr upstreams)
+    : pool_(pool),
+      clock_(clock),
+      random_(random),
+      upstreams_(std::move(upstreams)),
+      lanes_(io.get_executor(), clock, random),
+      client_(io) {}
 
 Task<Result<ModelProxy::Script>> ModelProxy::load_script(std::string path) {
   struct Loaded {
@@ -80,25 +120,48 @@ Task<Result<ModelProxy::Script>> ModelProxy::load_script(std::string path) {
   co_return script;
 }
 
-Task<Result<ReadyModel>> ModelProxy::prepare(std::string name) {
+Task<Result<PricedRoute>> ModelProxy::priced(ModelRoute route) {
+  PricedRoute out{std::move(route), std::nullopt};
+  if (!out.route.is_scripted()) {
+    out.price = upstreams_->prices.find(out.route.model);
+    co_return out;
+  }
+  auto script = co_await load_script(out.route.script);
+  if (!script) {
+    Error error = script.error();
+    if (error.code == ErrorCode::not_found) error.code = ErrorCode::invalid_argument;
+    co_return std::unexpected(std::move(error));
+  }
+  out.price = script->model->price();
+  co_return out;
+}
+
+Task<Result<ReadyModel>> ModelProxy::prepare(std::string name, std::vector<std::string> fallbacks) {
   UpstreamSetPtr const upstreams = upstreams_;
   auto route = find_model(upstreams->config, name);
   if (!route) co_return std::unexpected(route.error());
-  ReadyModel ready{*std::move(route), std::nullopt};
-  if (ready.route.is_scripted()) {
-    auto script = co_await load_script(ready.route.script);
-    if (!script) {
-      Error error = script.error();
-      if (error.code == ErrorCode::not_found) error.code = ErrorCode::invalid_argument;
-      co_return std::unexpected(std::move(error));
-    }
-    ready.price = script->model->price();
-    co_return ready;
+  auto routes = find_fallbacks(upstreams->config, name, fallbacks);
+  if (!routes) co_return std::unexpected(routes.error());
+  auto first = co_await priced(*std::move(route));
+  if (!first) co_return std::unexpected(first.error());
+  ReadyModel ready{std::move(first->route), first->price, {}};
+  for (ModelRoute& one : *routes) {
+    auto fallback = co_await priced(std::move(one));
+    if (!fallback) co_return std::unexpected(fallback.error());
+    ready.fallbacks.push_back(*std::move(fallback));
   }
-  auto const fallbacks = find_fallbacks(upstreams->config, name);
-  if (!fallbacks) co_return std::unexpected(fallbacks.error());
-  ready.price = upstreams->prices.find(ready.route.model);
   co_return ready;
+}
+
+std::vector<PricedRoute> ModelProxy::candidates_of(ReadyModel const& model,
+                                                   model::WireFormat format) const {
+  std::vector<PricedRoute> candidates{{model.route, model.price}};
+  for (PricedRoute const& fallback : model.fallbacks) {
+    Upstream const* const upstream = upstreams_->find(fallback.route.upstream);
+    bool const speaks = fallback.route.is_scripted() || (upstream && upstream->speaks(format));
+    if (speaks) candidates.push_back(fallback);
+  }
+  return candidates;
 }
 
 bool ModelProxy::speaks(ReadyModel const& model, model::WireFormat format) const {
@@ -108,73 +171,103 @@ bool ModelProxy::speaks(ReadyModel const& model, model::WireFormat format) const
 }
 
 Task<CallReport> ModelProxy::serve(net::HttpRequest request, net::HttpReply& reply,
-                                   ReadyModel const& model, Budget& budget, std::string session,
-                                   OnReserved on_reserved) {
+                                   ReadyModel const& model, CallAccount& account,
+                                   std::string session) {
   auto const started = clock_.boot_now();
   CallReport report;
+  report.model = model.route.model;
   auto head = read_head(request);
-  MeteredReply answer{reply, format_of(request.path)};
+  MeteredReply metered{reply, format_of(request.path)};
   if (!head) {
-    co_await answer.error(400, "invalid_request_error", head.error().text());
+    co_await metered.error(400, "invalid_request_error", head.error().text());
     report.status = 400;
     co_return report;
   }
-  Call call{std::move(request), std::move(answer), *std::move(head), &model,
-            std::move(session), upstreams_};
+  if (head->model != model.route.model) {
+    std::string message = fmt::format("this run uses the model {}, not {}", model.route.model,
+                                      printable(head->model));
+    co_await metered.error(403, "permission_error", std::move(message));
+    report.status = 403;
+    co_return report;
+  }
+  std::vector<PricedRoute> candidates = candidates_of(model, metered.format());
+  Call call{std::move(request), std::move(metered), *std::move(head),      &model,
+            std::move(session), upstreams_,         std::move(candidates), 0};
   if (call.request.path == kCountTokensPath) {
     co_await count_tokens(call);
     report.status = call.reply.status();
     co_return report;
   }
-  std::int64_t const reserved = estimate(model.price, call.request.body.size(), call.head);
-  auto const allowed = budget.reserve(reserved);
+  Estimate const reserved = estimate(call.candidates, call.request.body.size(), call.head);
+  auto const allowed = co_await account.reserve(reserved);
   if (!allowed) {
-    co_await call.reply.error(402, "budget_exhausted", allowed.error().text());
-    report.status = 402;
+    bool const spent = allowed.error().code == ErrorCode::budget_exhausted;
+    co_await call.reply.error(http_status(allowed.error().code),
+                              spent ? "budget_exhausted" : "api_error", allowed.error().text());
+    report.status = call.reply.status();
     co_return report;
   }
   // Whatever ends the call, also its cancellation, the reservation is settled.
   struct Settlement {
-    Budget* budget;
-    MeteredReply const* reply;
-    std::optional<model::Price> price;
-    std::int64_t reserved;
+    CallAccount* account;
+    Call const* call;
+    Amount reserved;
     CallReport* report;
     bool settled = false;
     void settle() {
       settled = true;
-      report->status = reply->status();
-      report->usage = reply->usage();
-      report->estimated = !reply->usage_known();
-      report->cost_microdollars =
-          report->estimated ? reserved
-                            : (price ? model::cost_microdollars(*price, report->usage) : 0);
-      budget->settle(reserved, report->cost_microdollars);
-      budget->add(report->usage);
+      PricedRoute const& used = call->candidates[call->used];
+      report->status = call->reply.status();
+      report->model = used.route.model;
+      report->usage = call->reply.usage();
+      report->estimated = !call->reply.usage_known();
+      Amount actual = reserved;
+      if (!report->estimated) {
+        actual.microdollars = used.price ? model::cost_microdollars(*used.price, report->usage) : 0;
+        actual.tokens = tokens_of(report->usage);
+      }
+      report->cost_microdollars = actual.microdollars;
+      account->settle(report->usage, actual);
     }
     ~Settlement() {
       if (!settled) settle();
     }
   };
-  Settlement settlement{&budget, &call.reply, model.price, reserved, &report};
-  auto const noted = co_await on_reserved();
-  Status done;
-  if (!noted) {
-    done = co_await call.reply.error(http_status(noted.error().code), "api_error",
-                                     noted.error().text());
-  } else if (call.head.model != model.route.model) {
-    std::string message = fmt::format("this run uses the model {}, not {}", model.route.model,
-                                      printable(call.head.model));
-    done = co_await call.reply.error(403, "permission_error", std::move(message));
-  } else if (model.route.is_scripted()) {
-    done = co_await serve_scripted(call);
-  } else {
-    done = co_await serve_upstream(call);
-  }
+  Settlement settlement{&account, &call, reserved.amount, &report};
+  auto const done = co_await answer(call);
   if (!done) log::debug("model-call-cut", {{"reason", done.error().text()}});
   settlement.settle();
   report.duration = std::chrono::duration_cast<Millis>(clock_.boot_now() - started);
   co_return report;
+}
+
+// The first of the models that gives an answer. Nothing of the others was seen by then.
+Task<Status> ModelProxy::answer(Call& call) {
+  Failed last;
+  for (call.used = 0; call.used < call.candidates.size(); ++call.used) {
+    ModelRoute const& route = call.candidates[call.used].route;
+    if (route.is_scripted()) co_return co_await serve_scripted(call, route);
+    auto tried = co_await try_upstream(call, route);
+    if (tried) co_return *tried;
+    last = std::move(tried.error());
+    if (last.client_gone) co_return fail(ErrorCode::cancelled, "the unit has gone");
+    if (model::classify(last.failure) != model::Verdict::retry) break;
+    if (call.used + 1 < call.candidates.size())
+      log::warn("model-fallback", {{"model", route.model},
+                                   {"to", call.candidates[call.used + 1].route.model},
+                                   {"reason", last.failure.text()}});
+  }
+  call.used = std::min(call.used, call.candidates.size() - 1);
+  if (last.body.empty()) {
+    std::string type = last.failure.type.empty() ? "api_error" : last.failure.type;
+    co_return co_await call.reply.error(last.status, std::move(type), last.failure.message,
+                                        last.failure.retry_after);
+  }
+  auto const begun = co_await call.reply.head(last.status, std::move(last.headers));
+  if (!begun) co_return begun;
+  auto const sent = co_await call.reply.bytes(std::move(last.body));
+  if (!sent) co_return sent;
+  co_return co_await call.reply.end();
 }
 
 Task<Status> ModelProxy::refuse(net::HttpRequest const& request, net::HttpReply& reply, int status,
@@ -183,8 +276,8 @@ Task<Status> ModelProxy::refuse(net::HttpRequest const& request, net::HttpReply&
   co_return co_await answer.error(status, std::move(type), std::move(message));
 }
 
-Task<Status> ModelProxy::serve_scripted(Call& call) {
-  std::string path = call.model->route.script;
+Task<Status> ModelProxy::serve_scripted(Call& call, ModelRoute const& route) {
+  std::string path = route.script;
   auto script = co_await load_script(std::move(path));
   if (!script) {
     std::string message = script.error().text();
@@ -196,12 +289,7 @@ Task<Status> ModelProxy::serve_scripted(Call& call) {
 }
 
 Task<Status> ModelProxy::count_tokens(Call& call) {
-  if (call.head.model != call.model->route.model) {
-    std::string message = fmt::format("this run uses the model {}, not {}", call.model->route.model,
-                                      printable(call.head.model));
-    co_return co_await call.reply.error(403, "permission_error", std::move(message));
-  }
-  if (!call.model->route.is_scripted()) co_return co_await serve_upstream(call);
+  if (!call.model->route.is_scripted()) co_return co_await answer(call);
   // As the scripted model estimates its usage.
   net::Headers headers{{"content-type", "application/json"}};
   auto const begun = co_await call.reply.head(200, std::move(headers));
@@ -212,75 +300,174 @@ Task<Status> ModelProxy::count_tokens(Call& call) {
   co_return co_await call.reply.end();
 }
 
-Task<Status> ModelProxy::serve_upstream(Call& call) {
-  ModelRoute const& route = call.model->route;
+Task<ModelProxy::Tried> ModelProxy::try_upstream(Call& call, ModelRoute const& route) {
+  Failed failed;
+  failed.status = 404;
+  failed.failure.status = 404;
+  failed.failure.type = "not_found_error";
   Upstream const* const upstream = call.upstreams->find(route.upstream);
   if (upstream == nullptr) {
-    std::string message = fmt::format(
+    failed.failure.message = fmt::format(
         "the upstream {} of this run's model is not configured any more", route.upstream);
-    co_return co_await call.reply.error(404, "not_found_error", std::move(message));
+    co_return std::unexpected(std::move(failed));
   }
   if (!upstream->speaks(call.reply.format())) {
-    std::string message =
+    failed.failure.message =
         fmt::format("the model {} is served by the upstream {}, which does not speak {}",
                     route.model, upstream->name, model::to_string(call.reply.format()));
-    co_return co_await call.reply.error(404, "not_found_error", std::move(message));
+    co_return std::unexpected(std::move(failed));
   }
   Secret const key = call.upstreams->key_of(upstream->name);
+  for (int attempt = 1;; ++attempt) {
+    auto pass = co_await lanes_.enter(*upstream, key, kLaneWaitMax, call.reply.client());
+    if (!pass) co_return std::unexpected(refused_by(*upstream, pass.error()));
+    auto tried = co_await try_once(call, *upstream, route, *pass);
+    if (tried) co_return tried;
+    failed = std::move(tried.error());
+    pass->end(failed.outcome);
+    bool const again = model::classify(failed.failure) == model::Verdict::retry;
+    if (!again || attempt >= upstream->attempts_max) co_return std::unexpected(std::move(failed));
+    // What the upstream asked for is waited in its lane, with all others.
+    Millis const bound{500LL << std::min(attempt - 1, 4)};
+    Millis const wait{
+        static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(bound.count()) + 1))};
+    log::info(
+        "model-call-retried",
+        {{"upstream", upstream->name}, {"attempt", attempt}, {"reason", failed.failure.text()}});
+    co_await pause_for(wait);
+  }
+}
+
+ModelProxy::Failed ModelProxy::refused_by(Upstream const& upstream,
+                                          UpstreamLanes::Refusal const& refusal) {
+  Failed failed;
+  bool const down = refusal.kind == UpstreamLanes::Refusal::Kind::down;
+  failed.client_gone = refusal.kind == UpstreamLanes::Refusal::Kind::client_gone;
+  failed.status = down ? 503 : 429;
+  failed.failure.status = failed.status;
+  failed.failure.type = down ? "api_error" : "rate_limit_error";
+  failed.failure.retry_after = refusal.retry_after;
+  failed.failure.message =
+      down ? fmt::format("the upstream {} does not answer and is left alone for now", upstream.name)
+           : fmt::format("the upstream {} takes no more calls for now", upstream.name);
+  return failed;
+}
+
+// Nothing has reached the unit when it fails.
+Task<ModelProxy::Tried> ModelProxy::try_once(Call& call, Upstream const& upstream,
+                                             ModelRoute const& route, UpstreamLanes::Pass& pass) {
+  Secret const key = call.upstreams->key_of(upstream.name);
+  auto const unreachable = [&](Error const& error) {
+    bool const late = error.code == ErrorCode::timeout;
+    Failed failed;
+    failed.status = late ? 504 : 502;
+    failed.failure.kind = late ? model::Failure::Kind::timeout : model::Failure::Kind::connect;
+    failed.failure.status = failed.status;
+    failed.failure.type = late ? "timeout_error" : "api_error";
+    failed.failure.message = KeyFilter::clean(error.text(), key);
+    failed.outcome.kind = UpstreamOutcome::Kind::failed;
+    return std::unexpected(std::move(failed));
+  };
+  std::string body = upstream_body(call.request.body, call.head, route.model, call.reply.format());
+  net::ClientRequest request =
+      upstream_request(upstream, key, call.request.path, call.request.headers, std::move(body));
+  auto opened = co_await client_.open(std::move(request));
+  if (!opened) co_return unreachable(opened.error());
+  net::ResponseStream& stream = **opened;
+  int const status = stream.head().status;
+  if (status >= 300) {
+    auto failed = co_await read_failure(upstream, stream, key);
+    co_return std::unexpected(std::move(failed));
+  }
+  auto first = co_await stream.read(upstream.timeouts.first_token);
+  if (!first) co_return unreachable(first.error());
+  std::string bytes = std::move(*first).value_or("");
+  // An upstream that is overloaded may say so in a stream that began with 200.
+  auto const* const type = stream.head().headers.find("content-type");
+  if (type != nullptr && type->starts_with("text/event-stream")) {
+    UsageMeter beginning{call.reply.format(), UsageMeter::Shape::stream};
+    beginning.feed(bytes);
+    if (beginning.failure() && beginning.usage() == model::Usage{}) {
+      Failed failed;
+      failed.failure = *beginning.failure();
+      failed.status = failed.failure.status;
+      failed.failure.message = KeyFilter::clean(failed.failure.message, key);
+      failed.failure.type = KeyFilter::clean(failed.failure.type, key);
+      failed.outcome = outcome_of(failed.status, stream.head().headers, clock_.now());
+      co_return std::unexpected(std::move(failed));
+    }
+  }
   call.reply.guard(key);
   bool const chat = call.reply.format() == model::WireFormat::chat;
   if (chat && call.head.stream && !call.head.include_usage) call.reply.hide_usage();
-  std::string body =
-      upstream_body(std::move(call.request.body), call.head, route.model, call.reply.format());
-  net::ClientRequest request =
-      upstream_request(*upstream, key, call.request.path, call.request.headers, std::move(body));
-  auto opened = co_await client_.open(std::move(request));
-  if (!opened) {
-    bool const late = opened.error().code == ErrorCode::timeout;
-    std::string message = KeyFilter::clean(opened.error().text(), key);
-    co_return co_await call.reply.error(late ? 504 : 502, late ? "timeout_error" : "api_error",
-                                        std::move(message));
-  }
-  co_return co_await pass_on(call, *upstream, **opened);
+  co_return co_await pass_on(call, stream, std::move(bytes), pass);
 }
 
-Task<Status> ModelProxy::pass_on(Call& call, Upstream const& upstream,
-                                 net::ResponseStream& answer) {
-  int const status = answer.head().status;
-  if (status >= 300 && status < 400) {
-    std::string message =
-        fmt::format("the upstream {} answered with a redirect ({}), and those are not followed",
-                    upstream.name, status);
-    co_return co_await call.reply.error(502, "api_error", std::move(message));
+// An answer that is no success, whole and bounded: an error needs few words.
+Task<ModelProxy::Failed> ModelProxy::read_failure(Upstream const& upstream,
+                                                  net::ResponseStream& stream, Secret key) {
+  Failed failed;
+  failed.status = stream.head().status;
+  net::Headers const& headers = stream.head().headers;
+  failed.outcome = outcome_of(failed.status, headers, clock_.now());
+  // To a unit 409 says that another attempt has taken over.
+  if (failed.status < 400 || failed.status == 409) {
+    failed.failure.message = fmt::format("the upstream {} answered with {}, which is not passed on",
+                                         upstream.name, failed.status);
+    failed.failure.type = "api_error";
+    failed.status = 502;
+    // It would say the same again.
+    failed.failure.status = 400;
+    co_return failed;
   }
-  // To a unit this status says that another attempt has taken over.
-  if (status == 409) {
-    std::string message = fmt::format("the upstream {} answered with a conflict", upstream.name);
-    co_return co_await call.reply.error(502, "api_error", std::move(message));
+  while (failed.body.size() <= kErrorBodyBytesMax) {
+    auto piece = co_await stream.read();
+    if (!piece || !*piece) break;
+    failed.body += **piece;
   }
-  auto first = co_await answer.read(upstream.timeouts.first_token);
-  if (!first) {
-    bool const late = first.error().code == ErrorCode::timeout;
-    std::string message =
-        KeyFilter::clean(first.error().text(), call.upstreams->key_of(upstream.name));
-    co_return co_await call.reply.error(late ? 504 : 502, late ? "timeout_error" : "api_error",
-                                        std::move(message));
-  }
+  failed.body.resize(std::min(failed.body.size(), kErrorBodyBytesMax));
+  failed.body = KeyFilter::clean(std::move(failed.body), key);
+  failed.headers = headers_for_unit(headers, key);
+  auto const text = [&](std::string_view name) {
+    auto const* const value = failed.headers.find(name);
+    return value == nullptr ? std::string{} : *value;
+  };
+  failed.failure = model::failure_from_response(failed.status, failed.body, text("retry-after"),
+                                                text("retry-after-ms"));
+  co_return failed;
+}
+
+Task<Status> ModelProxy::pass_on(Call& call, net::ResponseStream& stream, std::string first,
+                                 UpstreamLanes::Pass& pass) {
+  UpstreamOutcome outcome;
+  outcome.wait = asked_wait(stream.head().headers, clock_.now());
+  std::string const upstream = call.candidates[call.used].route.upstream;
   auto const begun = co_await call.reply.head(
-      status, headers_for_unit(answer.head().headers, call.upstreams->key_of(upstream.name)));
+      stream.head().status,
+      headers_for_unit(stream.head().headers, call.upstreams->key_of(upstream)));
   if (!begun) co_return begun;
-  std::size_t passed = 0;
-  for (auto piece = std::move(first);;) {
-    // A cut answer is cut for the unit too, which sees it and asks again.
-    if (!piece) co_return std::unexpected(piece.error());
-    if (!*piece) co_return co_await call.reply.end();
-    passed += (*piece)->size();
-    auto const sent = co_await call.reply.bytes(std::move(**piece));
-    if (!sent) co_return sent;
-    // An error needs few words; more would be there to be carried off.
-    if (status >= 400 && passed > kErrorBodyBytesMax) co_return co_await call.reply.end();
-    piece = co_await answer.read();
+  std::optional<std::string> piece = std::move(first);
+  while (piece) {
+    if (!piece->empty()) {
+      auto const sent = co_await call.reply.bytes(std::move(*piece));
+      if (!sent) co_return sent;
+    }
+    auto next = co_await stream.read();
+    if (!next) {
+      // A cut answer is cut for the unit too, which sees it and asks again.
+      outcome.kind = UpstreamOutcome::Kind::failed;
+      pass.end(outcome);
+      co_return std::unexpected(next.error());
+    }
+    piece = std::move(*next);
   }
+  if (auto const failure = call.reply.failure()) {
+    outcome.kind = failure->status == 429 || failure->status == 529 ? UpstreamOutcome::Kind::limited
+                                                                    : UpstreamOutcome::Kind::failed;
+    log::warn("model-stream-failed", {{"upstream", upstream}, {"reason", failure->text()}});
+  }
+  pass.end(outcome);
+  co_return co_await call.reply.end();
 }
 
 }  // namespace drover::gateway

@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "gateway/budget.h"
 #include "net/test_server.h"
 
 namespace drover::gateway {
@@ -61,6 +62,23 @@ class FakeUpstream {
   net::TestServer server_;
 };
 
+// One account for all calls of a test.
+class TestAccount final : public CallAccount {
+ public:
+  explicit TestAccount(Budget& budget) : budget_(budget) {}
+  Task<Status> reserve(Estimate estimate) override {
+    reserved_ = estimate.amount.microdollars;
+    co_return budget_.reserve(reserved_);
+  }
+  void settle(model::Usage const&, Amount actual) override {
+    budget_.settle(reserved_, actual.microdollars);
+  }
+
+ private:
+  Budget& budget_;
+  std::int64_t reserved_ = 0;
+};
+
 class ModelProxyTest : public ::testing::Test {
  protected:
   ModelProxyTest()
@@ -75,9 +93,14 @@ class ModelProxyTest : public ::testing::Test {
                  KeyHeader::bearer);
     for (auto const& [name, one] : set->config.upstreams)
       set->keys[name] = Secret{std::string{kKey}};
+    set->config.models["tough"] = {
+        "anthropic", "claude-sonnet-4-5", {"anthropic/claude-haiku-4-5"}};
+    set->config.upstreams["patient"] =
+        upstream("patient", {model::WireFormat::chat}, "/v1", KeyHeader::bearer);
+    set->config.upstreams["patient"].attempts_max = 3;
     set_ = set;
     gateway_.loop().call([&] {
-      proxy_ = std::make_unique<ModelProxy>(gateway_.loop().io, pool_, clock_, set_);
+      proxy_ = std::make_unique<ModelProxy>(gateway_.loop().io, pool_, clock_, random_, set_);
       client_ = std::make_unique<net::HttpClient>(gateway_.loop().io);
     });
   }
@@ -102,9 +125,8 @@ class ModelProxyTest : public ::testing::Test {
   }
 
   Task<void> handle(net::HttpRequest request, net::HttpReply& reply) {
-    ModelProxy::OnReserved noted = []() -> Task<Status> { co_return Status{}; };
-    report_ = co_await proxy_->serve(std::move(request), reply, model_, budget_, "session",
-                                     std::move(noted));
+    TestAccount account{budget_};
+    report_ = co_await proxy_->serve(std::move(request), reply, model_, account, "session");
   }
 
   void use(std::string name) {
@@ -124,6 +146,7 @@ class ModelProxyTest : public ::testing::Test {
   }
 
   SystemClock clock_;
+  SeededRandom random_{1};
   os::BlockingPool pool_;
   FakeUpstream upstream_;
   UpstreamSetPtr set_;
@@ -280,6 +303,52 @@ TEST_F(ModelProxyTest, AConflictOfTheUpstreamIsNotThatOfAnAttempt) {
   use("openai/gpt-5");
   upstream_.answers({json_answer("{}", 409)});
   EXPECT_EQ(post(kChat, R"({"model":"gpt-5","messages":[]})").status, 502);
+}
+
+TEST_F(ModelProxyTest, ACallThatFailsForNowIsMadeAgainAndItsAnswerComesOnce) {
+  use("patient/m");
+  Answer busy = json_answer(R"({"error":{"type":"overloaded_error"}})", 529);
+  busy.headers.add("retry-after-ms", "1");
+  upstream_.answers(
+      {busy, stream_answer("data: {\"error\":{\"code\":\"server_error\",\"message\":\"m\"}}\n\n"),
+       json_answer(R"({"usage":{"prompt_tokens":1,"completion_tokens":1}})")});
+  auto const answered = post(kChat, R"({"model":"m","messages":[]})");
+  EXPECT_EQ(answered.status, 200);
+  EXPECT_EQ(answered.body, R"({"usage":{"prompt_tokens":1,"completion_tokens":1}})");
+  EXPECT_EQ(upstream_.requests().size(), 3U);
+  EXPECT_EQ(report_.usage.output, 1);
+}
+
+TEST_F(ModelProxyTest, WhatIsTheCallersFaultIsNotMadeAgain) {
+  use("patient/m");
+  upstream_.answers({json_answer(R"({"error":{"message":"no"}})", 400)});
+  EXPECT_EQ(post(kChat, R"({"model":"m","messages":[]})").body, R"({"error":{"message":"no"}})");
+  EXPECT_EQ(upstream_.requests().size(), 1U);
+}
+
+TEST_F(ModelProxyTest, AnotherModelAnswersWhereTheFirstCannot) {
+  use("tough");
+  upstream_.answers({json_answer("{}", 500),
+                     json_answer(R"({"usage":{"input_tokens":1000,"output_tokens":1000}})")});
+  auto const answered =
+      post("/v1/messages", R"({"model":"claude-sonnet-4-5","max_tokens":1000,"messages":[]})");
+  EXPECT_EQ(answered.status, 200);
+  auto const asked = upstream_.requests();
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_EQ(json::parse(asked[1].body).at("model"), "claude-haiku-4-5");
+  EXPECT_EQ(report_.model, "claude-haiku-4-5");
+  EXPECT_EQ(report_.cost_microdollars, 6000) << "at the price of the one that answered";
+}
+
+TEST_F(ModelProxyTest, AnUpstreamThatDoesNotAnswerIsLeftAlone) {
+  use("openai/gpt-5");
+  upstream_.answers({json_answer("{}", 500)});
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(post(kChat, R"({"model":"gpt-5","messages":[]})").status, 500);
+  auto const refused = post(kChat, R"({"model":"gpt-5","messages":[]})");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_NE(refused.headers.find("retry-after"), nullptr);
+  EXPECT_EQ(upstream_.requests().size(), 5U) << "nothing was sent";
 }
 
 TEST_F(ModelProxyTest, AReloadHoldsForTheNextCall) {

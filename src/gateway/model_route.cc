@@ -84,21 +84,20 @@ Result<ModelRoute> find_model(GatewayConfig const& config, std::string_view name
   return ModelRoute{owner->name, std::string{name}, {}};
 }
 
-Result<std::vector<ModelRoute>> find_fallbacks(GatewayConfig const& config, std::string_view name) {
-  std::vector<ModelRoute> routes;
+Result<std::vector<ModelRoute>> find_fallbacks(GatewayConfig const& config, std::string_view name,
+                                               std::vector<std::string> const& first) {
+  std::vector<std::string> names = first;
   auto const alias = config.models.find(name);
-  if (alias == config.models.end()) return routes;
-  auto const is_same = [](ModelRoute const& route, ModelRoute const& other) {
-    return route.upstream == other.upstream && route.model == other.model &&
-           route.script == other.script;
-  };
-  ModelRoute const first{alias->second.upstream, alias->second.model, {}};
-  for (std::string const& fallback : alias->second.fallbacks) {
+  if (alias != config.models.end())
+    names.insert(names.end(), alias->second.fallbacks.begin(), alias->second.fallbacks.end());
+  std::vector<ModelRoute> routes;
+  if (names.empty()) return routes;
+  auto const itself = find_model(config, name);
+  if (!itself) return std::unexpected(itself.error());
+  for (std::string const& fallback : names) {
     auto route = find_model(config, fallback);
     if (!route) return std::unexpected(route.error());
-    bool const known =
-        is_same(*route, first) ||
-        std::ranges::any_of(routes, [&](ModelRoute const& one) { return is_same(one, *route); });
+    bool const known = *route == *itself || std::ranges::find(routes, *route) != routes.end();
     if (!known) routes.push_back(*std::move(route));
   }
   return routes;

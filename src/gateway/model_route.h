@@ -15,14 +15,17 @@ struct ModelRoute {
   std::string script;    // scripted: absolute path of the script
 
   [[nodiscard]] bool is_scripted() const { return !script.empty(); }
+  friend bool operator==(ModelRoute const&, ModelRoute const&) = default;
 };
 
 // "scripted:<absolute file>", a name of [models], "<upstream>/<name>", or a name that one of the
 // upstreams has among its `models`: the longest that fits, then the first by the alphabet.
 [[nodiscard]] Result<ModelRoute> find_model(GatewayConfig const& config, std::string_view name);
-// The models to fall back to, in order, each once and never the first itself. Those that are not
+// The models to fall back to, those of `first` before those that [models] says, each once and never
+// the model itself. Those that are not
 // there are errors, so that a typing mistake is found before it is needed.
 [[nodiscard]] Result<std::vector<ModelRoute>> find_fallbacks(GatewayConfig const& config,
-                                                             std::string_view name);
+                                                             std::string_view name,
+                                                             std::vector<std::string> const& first);
 
 }  // namespace drover::gateway

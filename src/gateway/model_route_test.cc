@@ -57,11 +57,13 @@ TEST(ModelRoute, AScriptIsAnAbsoluteFile) {
 }
 
 TEST(ModelRoute, FallbacksAreEachAnotherModelAndThere) {
-  auto const fallbacks = find_fallbacks(kTwo, "fast");
+  auto const fallbacks = find_fallbacks(kTwo, "fast", {"claude-x"});
   ASSERT_TRUE(fallbacks);
-  ASSERT_EQ(fallbacks->size(), 1U) << "neither itself nor one twice";
-  EXPECT_EQ(fallbacks->front().upstream, "anthropic");
-  EXPECT_TRUE(find_fallbacks(kTwo, "claude-sonnet")->empty());
+  ASSERT_EQ(fallbacks->size(), 2U) << "neither itself nor one twice";
+  EXPECT_EQ(fallbacks->front().model, "claude-x");
+  EXPECT_EQ(fallbacks->back().model, "claude-haiku");
+  EXPECT_TRUE(find_fallbacks(kTwo, "claude-sonnet", {})->empty());
+  EXPECT_FALSE(find_fallbacks(kTwo, "claude-sonnet", {"nobody/x"})) << "found before it is needed";
 }
 
 TEST(ModelRoute, RefusesTheRestWithTheWayOn) {

@@ -4,8 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
+#include <filesystem>
+#include <functional>
 #include <span>
+#include <system_error>
+#include <utility>
 
 #include <boost/json.hpp>
 
@@ -22,6 +27,7 @@ namespace {
 constexpr std::size_t kSeedBytes = 32;
 constexpr std::size_t kSignatureBytes = 64;
 constexpr std::size_t kTokenBytesMax = 8192;
+constexpr std::size_t kKeyIdSize = 16;
 
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -60,6 +66,32 @@ bool from_base64url(std::string_view text, std::string& out) {
   return bits < 6 && (held & ((1U << bits) - 1)) == 0;
 }
 
+Secret new_seed(Random& random) {
+  std::string seed(kSeedBytes, '\0');
+  random.fill(std::as_writable_bytes(std::span{seed}));
+  return Secret{std::move(seed)};
+}
+
+// `<path>.<kid>`, the newest first.
+std::vector<std::string> old_key_files(std::string const& path) {
+  namespace fs = std::filesystem;
+  fs::path const whole{path};
+  std::string const prefix = whole.filename().string() + ".";
+  std::vector<std::pair<fs::file_time_type, std::string>> found;
+  std::error_code error;
+  for (fs::directory_iterator entry{whole.parent_path(), error}, end; !error && entry != end;
+       entry.increment(error)) {
+    std::string const name = entry->path().filename().string();
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + kKeyIdSize) continue;
+    found.emplace_back(entry->last_write_time(error), entry->path().string());
+  }
+  std::ranges::sort(found, std::greater{});
+  std::vector<std::string> paths;
+  for (auto& [time, file] : found)
+    paths.push_back(std::move(file));
+  return paths;
+}
+
 std::int64_t to_seconds(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
@@ -71,16 +103,22 @@ json::object print(TokenClaims const& claims) {
   json::array tools;
   for (std::string const& tool : claims.tools)
     tools.push_back(json::string{tool});
-  return {{"sub", claims.subject},
-          {"lch", claims.launcher},
-          {"aud", claims.audience},
-          {"unit", claims.unit},
-          {"session", claims.session},
-          {"ws", std::move(grants)},
-          {"tools", std::move(tools)},
-          {"jti", claims.token_id},
-          {"iat", to_seconds(claims.issued_at)},
-          {"exp", to_seconds(claims.expires_at)}};
+  json::object out{{"sub", claims.subject},
+                   {"lch", claims.launcher},
+                   {"aud", claims.audience},
+                   {"unit", claims.unit},
+                   {"session", claims.session},
+                   {"ws", std::move(grants)},
+                   {"tools", std::move(tools)},
+                   {"run", claims.run},
+                   {"epoch", claims.epoch},
+                   {"jti", claims.token_id},
+                   {"iat", to_seconds(claims.issued_at)},
+                   {"nbf", to_seconds(claims.not_before)},
+                   {"exp", to_seconds(claims.expires_at)}};
+  if (claims.budget_microdollars)
+    out["budget"] = static_cast<double>(*claims.budget_microdollars) / 1e6;
+  return out;
 }
 
 Result<TokenClaims> read(json::value const& value) {
@@ -103,18 +141,56 @@ Result<TokenClaims> read(json::value const& value) {
   if (!expires) return std::unexpected(expires.error());
   claims.issued_at = WallTime{std::chrono::seconds{*issued}};
   claims.expires_at = WallTime{std::chrono::seconds{*expires}};
+  // Tokens of before these claims are still about.
+  claims.not_before = WallTime{std::chrono::seconds{integer_or(object->raw(), "nbf", *issued)}};
+  claims.run = string_or(object->raw(), "run", "");
+  claims.epoch = integer_or(object->raw(), "epoch", 0);
+  auto const budget = object->optional_number("budget");
+  if (!budget) return std::unexpected(budget.error());
+  if (*budget && **budget >= 0.0 && **budget <= 1e9)
+    claims.budget_microdollars = std::llround(**budget * 1e6);
   return claims;
 }
 
 }  // namespace
 
 struct TokenKey::Pair {
-  explicit Pair(EVP_PKEY* made) : key(made) {}
+  Pair(EVP_PKEY* made, std::string key_id) : key(made), id(std::move(key_id)) {}
   ~Pair() { EVP_PKEY_free(key); }
   Pair(Pair const&) = delete;
   Pair& operator=(Pair const&) = delete;
   EVP_PKEY* key;
+  std::string id;
+
+  static Result<std::unique_ptr<Pair>> of(std::string const& seed, std::string const& path);
+  [[nodiscard]] Secret seed() const;
 };
+
+Result<std::unique_ptr<TokenKey::Pair>> TokenKey::Pair::of(std::string const& seed,
+                                                           std::string const& path) {
+  bool const zero = std::ranges::all_of(seed, [](char c) { return c == '\0'; });
+  if (seed.size() != kSeedBytes || zero)
+    return fail_next(ErrorCode::data_corrupt, path + " does not hold a signing key of 32 bytes",
+                     "remove it; the next start makes a new one and running units are ended");
+  EVP_PKEY* const key = EVP_PKEY_new_raw_private_key(
+      EVP_PKEY_ED25519, nullptr, reinterpret_cast<unsigned char const*>(seed.data()), kSeedBytes);
+  if (key == nullptr) return fail(ErrorCode::internal, "OpenSSL refuses the key in {}", path);
+  auto pair = std::make_unique<Pair>(key, std::string{});
+  std::array<unsigned char, 32> public_key{};
+  std::size_t size = public_key.size();
+  DROVER_CHECK(EVP_PKEY_get_raw_public_key(key, public_key.data(), &size) == 1);
+  pair->id =
+      sha256_hex({reinterpret_cast<char const*>(public_key.data()), size}).substr(0, kKeyIdSize);
+  return pair;
+}
+
+Secret TokenKey::Pair::seed() const {
+  std::string bytes(kSeedBytes, '\0');
+  std::size_t size = bytes.size();
+  DROVER_CHECK(EVP_PKEY_get_raw_private_key(key, reinterpret_cast<unsigned char*>(bytes.data()),
+                                            &size) == 1);
+  return Secret{std::move(bytes)};
+}
 
 std::string_view to_string(TokenFault fault) {
   switch (fault) {
@@ -132,8 +208,7 @@ std::string_view to_string(TokenFault fault) {
   return "malformed";
 }
 
-TokenKey::TokenKey(std::unique_ptr<Pair> pair, std::string key_id)
-    : pair_(std::move(pair)), key_id_(std::move(key_id)) {}
+TokenKey::TokenKey() = default;
 TokenKey::TokenKey(TokenKey&&) noexcept = default;
 TokenKey& TokenKey::operator=(TokenKey&&) noexcept = default;
 TokenKey::~TokenKey() = default;
@@ -145,24 +220,59 @@ Result<TokenKey> TokenKey::load_or_create(std::string const& path, Random& rando
     if (!stored) return std::unexpected(stored.error());
     seed = *std::move(stored);
   } else {
-    seed.resize(kSeedBytes);
-    random.fill(std::as_writable_bytes(std::span{seed}));
+    seed = new_seed(random).reveal();
     DROVER_TRY(os::write_file_atomic(path, seed, 0600));
   }
-  bool const zero = std::ranges::all_of(seed, [](char c) { return c == '\0'; });
-  if (seed.size() != kSeedBytes || zero)
-    return fail_next(ErrorCode::data_corrupt, path + " does not hold a signing key of 32 bytes",
-                     "remove it; the next start makes a new one and running units are ended");
-  EVP_PKEY* const key = EVP_PKEY_new_raw_private_key(
-      EVP_PKEY_ED25519, nullptr, reinterpret_cast<unsigned char const*>(seed.data()), kSeedBytes);
-  if (key == nullptr) return fail(ErrorCode::internal, "OpenSSL refuses the key in {}", path);
-  auto pair = std::make_unique<Pair>(key);
-  std::array<unsigned char, 32> public_key{};
-  std::size_t size = public_key.size();
-  DROVER_CHECK(EVP_PKEY_get_raw_public_key(key, public_key.data(), &size) == 1);
-  std::string const id =
-      sha256_hex({reinterpret_cast<char const*>(public_key.data()), size}).substr(0, 16);
-  return TokenKey{std::move(pair), id};
+  TokenKey ring;
+  auto newest = Pair::of(seed, path);
+  if (!newest) return std::unexpected(newest.error());
+  ring.key_id_ = (*newest)->id;
+  ring.pairs_.push_back(*std::move(newest));
+  for (std::string const& old_path : old_key_files(path)) {
+    auto stored = os::read_file(old_path, kSeedBytes + 1);
+    if (!stored) return std::unexpected(stored.error());
+    auto old = Pair::of(*stored, old_path);
+    if (!old) return std::unexpected(old.error());
+    if (ring.find((*old)->id) == nullptr) ring.pairs_.push_back(*std::move(old));
+  }
+  return ring;
+}
+
+TokenKey::Pair const* TokenKey::find(std::string_view key_id) const {
+  auto const found =
+      std::ranges::find_if(pairs_, [&](auto const& pair) { return pair->id == key_id; });
+  return found == pairs_.end() ? nullptr : found->get();
+}
+
+TokenKey::Next TokenKey::make_next(Random& random) const {
+  Next next;
+  next.seed = new_seed(random);
+  next.present_seed = pairs_.front()->seed();
+  next.present_id = key_id_;
+  for (std::size_t i = kOldKeysMax; i < pairs_.size(); ++i)
+    next.dropped.push_back(pairs_[i]->id);
+  return next;
+}
+
+Status TokenKey::write_next(std::string const& path, Next const& next) {
+  DROVER_TRY(os::write_file_atomic(path + "." + next.present_id, next.present_seed.reveal(), 0600));
+  DROVER_TRY(os::write_file_atomic(path, next.seed.reveal(), 0600));
+  for (std::string const& id : next.dropped) {
+    std::error_code ignored;
+    std::filesystem::remove(path + "." + id, ignored);  // it only verifies what has long expired
+  }
+  return {};
+}
+
+Status TokenKey::adopt(Next const& next) {
+  auto pair = Pair::of(next.seed.reveal(), "the new key");
+  if (!pair) return std::unexpected(pair.error());
+  key_id_ = (*pair)->id;
+  pairs_.insert(pairs_.begin(), *std::move(pair));
+  std::erase_if(pairs_, [&](auto const& old) {
+    return std::ranges::find(next.dropped, old->id) != next.dropped.end();
+  });
+  return {};
 }
 
 Secret TokenKey::sign(TokenClaims const& claims) const {
@@ -174,7 +284,7 @@ Secret TokenKey::sign(TokenClaims const& claims) const {
   EVP_MD_CTX* const context = EVP_MD_CTX_new();
   DROVER_CHECK(context != nullptr);
   bool const made =
-      EVP_DigestSignInit(context, nullptr, nullptr, nullptr, pair_->key) == 1 &&
+      EVP_DigestSignInit(context, nullptr, nullptr, nullptr, pairs_.front()->key) == 1 &&
       EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size,
                      reinterpret_cast<unsigned char const*>(token.data()), token.size()) == 1;
   EVP_MD_CTX_free(context);
@@ -184,8 +294,8 @@ Secret TokenKey::sign(TokenClaims const& claims) const {
 }
 
 std::expected<TokenClaims, TokenFault> TokenKey::verify(std::string_view token,
-                                                        std::string_view audience,
-                                                        WallTime now) const {
+                                                        std::string_view audience, WallTime now,
+                                                        TokenLife life) const {
   auto const parts = split(token, '.');
   std::string header;
   std::string body;
@@ -199,11 +309,13 @@ std::expected<TokenClaims, TokenFault> TokenKey::verify(std::string_view token,
   if (string_or(head->get_object(), "alg", "") != "EdDSA" ||
       string_or(head->get_object(), "typ", "") != "vxd" || signature.size() != kSignatureBytes)
     return std::unexpected(TokenFault::bad_signature);
+  Pair const* const pair = find(string_or(head->get_object(), "kid", ""));
+  if (pair == nullptr) return std::unexpected(TokenFault::bad_signature);
   std::string_view const signed_part = token.substr(0, parts[0].size() + 1 + parts[1].size());
   EVP_MD_CTX* const context = EVP_MD_CTX_new();
   DROVER_CHECK(context != nullptr);
   bool const holds =
-      EVP_DigestVerifyInit(context, nullptr, nullptr, nullptr, pair_->key) == 1 &&
+      EVP_DigestVerifyInit(context, nullptr, nullptr, nullptr, pair->key) == 1 &&
       EVP_DigestVerify(context, reinterpret_cast<unsigned char const*>(signature.data()),
                        signature.size(), reinterpret_cast<unsigned char const*>(signed_part.data()),
                        signed_part.size()) == 1;
@@ -214,7 +326,8 @@ std::expected<TokenClaims, TokenFault> TokenKey::verify(std::string_view token,
   auto claims = read(*value);
   if (!claims) return std::unexpected(TokenFault::malformed);
   if (claims->audience != audience) return std::unexpected(TokenFault::wrong_audience);
-  if (now > claims->expires_at + kClockSkew || now < claims->issued_at - kClockSkew)
+  bool const over = life == TokenLife::checked && now > claims->expires_at + kClockSkew;
+  if (over || now < claims->issued_at - kClockSkew || now < claims->not_before - kClockSkew)
     return std::unexpected(TokenFault::expired);
   return *std::move(claims);
 }

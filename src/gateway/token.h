@@ -1,8 +1,11 @@
 #pragma once
 // Unit tokens (identity.v1): three base64url parts, signed with Ed25519 (RFC 8032) over the first
 // two, header {"alg":"EdDSA","kid":…,"typ":"vxd"}. A token names the unit it was made for and is
-// good for minutes; the server checks it on every request that arrives over a unit socket.
+// good for minutes, or for as long as whoever checks it knows that its unit lives; it is checked on
+// every request of a unit.
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,10 +28,15 @@ struct TokenClaims {
   std::string audience;  // aud
   std::string unit;
   std::string session;
+  std::string run;         // that the unit was started for; it may serve later ones of the session
+  std::int64_t epoch = 0;  // of that run's attempt
+  std::optional<std::int64_t>
+      budget_microdollars;             // budget, in US dollars: what that run may spend
   std::vector<TokenGrant> workspaces;  // ws
   std::vector<std::string> tools;
   std::string token_id;  // jti
   WallTime issued_at;    // iat, seconds
+  WallTime not_before;   // nbf, seconds
   WallTime expires_at;   // exp, seconds
 };
 
@@ -36,28 +44,49 @@ struct TokenClaims {
 enum class TokenFault : std::uint8_t { malformed, bad_signature, expired, revoked, wrong_audience };
 [[nodiscard]] std::string_view to_string(TokenFault fault);
 
-// An Ed25519 key pair kept in one file of mode 0600. Not thread-safe; used on the event loop.
+// Whether a token's end counts. `renewed`: its unit lives, and so does the token.
+enum class TokenLife : std::uint8_t { checked, renewed };
+
+// A ring of Ed25519 key pairs, each in a file of mode 0600: the newest signs and is at the path
+// itself, those before it still verify and are at `<path>.<kid>`. Not thread-safe; used on the
+// event loop.
 class TokenKey {
  public:
-  // Reads the key, or makes one where there is no file. A file of another length or an all-zero key
-  // is refused.
+  static constexpr std::size_t kOldKeysMax = 8;
+
+  // Reads the keys, or makes one where there is no file. A file of another length or an all-zero
+  // key is refused.
   [[nodiscard]] static Result<TokenKey> load_or_create(std::string const& path, Random& random);
   TokenKey(TokenKey&&) noexcept;
   TokenKey& operator=(TokenKey&&) noexcept;
   ~TokenKey();
 
   [[nodiscard]] std::string const& key_id() const { return key_id_; }
+
+  // A new key, in three steps, so that the event loop waits for no disk: make it; write it, and the
+  // present one as an old one; let it sign. The oldest go beyond kOldKeysMax.
+  struct Next {
+    Secret seed;
+    Secret present_seed;
+    std::string present_id;
+    std::vector<std::string> dropped;  // ids of old keys that go
+  };
+  [[nodiscard]] Next make_next(Random& random) const;
+  [[nodiscard]] static Status write_next(std::string const& path, Next const& next);
+  [[nodiscard]] Status adopt(Next const& next);
+
   [[nodiscard]] Secret sign(TokenClaims const& claims) const;
   // Allows `kClockSkew` either way. The signature is checked before a claim is believed.
-  [[nodiscard]] std::expected<TokenClaims, TokenFault> verify(std::string_view token,
-                                                              std::string_view audience,
-                                                              WallTime now) const;
+  [[nodiscard]] std::expected<TokenClaims, TokenFault> verify(
+      std::string_view token, std::string_view audience, WallTime now,
+      TokenLife life = TokenLife::checked) const;
 
  private:
   struct Pair;
-  explicit TokenKey(std::unique_ptr<Pair> pair, std::string key_id);
-  std::unique_ptr<Pair> pair_;
-  std::string key_id_;
+  TokenKey();
+  [[nodiscard]] Pair const* find(std::string_view key_id) const;
+  std::vector<std::unique_ptr<Pair>> pairs_;  // the newest first
+  std::string key_id_;                        // of the newest
 };
 
 inline constexpr std::chrono::seconds kClockSkew{30};

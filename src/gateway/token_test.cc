@@ -26,7 +26,11 @@ class Token : public ::testing::Test {
     claims_.unit = "agent-dev-chat-main";
     claims_.session = "ses-1";
     claims_.token_id = "jti-1";
+    claims_.run = "run-1";
+    claims_.epoch = 3;
+    claims_.budget_microdollars = 1'500'000;
     claims_.issued_at = clock_.now();
+    claims_.not_before = clock_.now();
     claims_.expires_at = clock_.now() + std::chrono::minutes{15};
   }
   void TearDown() override { EXPECT_TRUE(os::remove_tree(folder_)); }
@@ -49,6 +53,9 @@ TEST_F(Token, RoundTrips) {
   ASSERT_TRUE(verified);
   EXPECT_EQ(verified->unit, claims_.unit);
   EXPECT_EQ(verified->session, claims_.session);
+  EXPECT_EQ(verified->run, claims_.run);
+  EXPECT_EQ(verified->epoch, 3);
+  EXPECT_EQ(verified->budget_microdollars, 1'500'000);
 }
 
 TEST_F(Token, EveryEditedCharacterIsRefused) {
@@ -81,6 +88,46 @@ TEST_F(Token, ExpiresAfterItsSkew) {
   EXPECT_TRUE(key_->verify(token, kUnitAudience, clock_.now()));
   clock_.advance(std::chrono::seconds{1});
   EXPECT_EQ(fault_of(token), TokenFault::expired);
+}
+
+TEST_F(Token, LivesOnWithItsUnitAndBeginsAtItsTime) {
+  std::string const token = key_->sign(claims_).reveal();
+  clock_.advance(std::chrono::hours{24});
+  EXPECT_EQ(fault_of(token), TokenFault::expired);
+  EXPECT_TRUE(key_->verify(token, kUnitAudience, clock_.now(), TokenLife::renewed));
+  claims_.issued_at = clock_.now();
+  claims_.not_before = clock_.now() + std::chrono::minutes{5};
+  claims_.expires_at = clock_.now() + std::chrono::minutes{20};
+  std::string const later = key_->sign(claims_).reveal();
+  EXPECT_EQ(fault_of(later), TokenFault::expired);
+  EXPECT_FALSE(key_->verify(later, kUnitAudience, clock_.now(), TokenLife::renewed));
+  clock_.advance(std::chrono::minutes{5});
+  EXPECT_TRUE(key_->verify(later, kUnitAudience, clock_.now()));
+}
+
+TEST_F(Token, AKeyRotatesAndWhatItSignedHoldsOn) {
+  std::string const path = folder_ + "/key";
+  std::string const first = key_->sign(claims_).reveal();
+  std::string const first_id = key_->key_id();
+  auto const rotate = [&] {
+    auto const next = key_->make_next(random_);
+    ASSERT_TRUE(TokenKey::write_next(path, next));
+    ASSERT_TRUE(key_->adopt(next));
+  };
+  rotate();
+  EXPECT_NE(key_->key_id(), first_id);
+  std::string const second = key_->sign(claims_).reveal();
+  auto const again = TokenKey::load_or_create(path, random_);
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ(again->key_id(), key_->key_id()) << "the newest signs, also after a restart";
+  for (TokenKey const* ring : std::initializer_list<TokenKey const*>{key_.get(), &*again}) {
+    EXPECT_TRUE(ring->verify(first, kUnitAudience, clock_.now()));
+    EXPECT_TRUE(ring->verify(second, kUnitAudience, clock_.now()));
+  }
+  for (std::size_t i = 0; i <= TokenKey::kOldKeysMax; ++i)
+    rotate();
+  EXPECT_EQ(fault_of(first), TokenFault::bad_signature) << "the oldest keys go";
+  EXPECT_FALSE(os::exists(path + "." + first_id));
 }
 
 TEST_F(Token, TheKeyStaysAndIsPrivate) {

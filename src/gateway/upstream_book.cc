@@ -20,6 +20,10 @@ Task<Status> UpstreamBook::reload(ModelProxy& models) {
     return read_upstream_set(state_folder_, defaults_, variables_, Variables::taken);
   });
   if (!set) co_return std::unexpected(set.error());
+  if (on_reload_) {
+    auto const taken = co_await on_reload_(*set);
+    if (!taken) co_return taken;
+  }
   models.replace(*set);
   log::info("gateway-loaded", {{"upstreams", (*set)->config.upstreams.size()},
                                {"models", (*set)->config.models.size()}});

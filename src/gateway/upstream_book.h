@@ -1,6 +1,7 @@
 #pragma once
 // Keeps the upstreams of the server as its files say them: read at the start, and anew when
 // somebody asks. On the event loop.
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,9 @@ class UpstreamBook {
 
   // Once, at start, while the process has one thread that looks at the environment.
   [[nodiscard]] Result<UpstreamSetPtr> load();
+  // Awaited with what a reload has read, before it holds; an error lets nothing of it hold.
+  using OnReload = std::function<Task<Status>(UpstreamSetPtr)>;
+  void on_reload(OnReload handler) { on_reload_ = std::move(handler); }
   // Calls that begin after it see the new ones. An error changes nothing. conflict while another
   // reload is under way.
   Task<Status> reload(ModelProxy& models);
@@ -27,6 +31,7 @@ class UpstreamBook {
   UpstreamDefaults defaults_;
   TakenVariables variables_;
   os::BlockingPool& pool_;
+  OnReload on_reload_;
   bool reloading_ = false;
 };
 

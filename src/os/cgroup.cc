@@ -395,6 +395,12 @@ Result<std::vector<Fd>> Cgroup::open_entries() const {
   return entries;
 }
 
+Status Cgroup::take_in(pid_t pid) const {
+  for (auto const& one : members_)
+    DROVER_TRY(write_value(one.folder + "/cgroup.procs", fmt::format("{}", pid)));
+  return {};
+}
+
 bool Cgroup::can_freeze() const {
   return member(CgroupDuty::tree) != nullptr || member(CgroupDuty::freezer) != nullptr;
 }

@@ -89,6 +89,9 @@ class Cgroup {
   // (milliseconds).
   [[nodiscard]] Result<std::vector<Fd>> open_entries() const;
 
+  // Moves a process of another in, with all of its threads.
+  [[nodiscard]] Status take_in(pid_t pid) const;
+
   [[nodiscard]] bool can_freeze() const;
   // Returns when every process of the group stands still.
   [[nodiscard]] Status freeze(Millis timeout);

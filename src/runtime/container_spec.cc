@@ -87,8 +87,8 @@ std::string tmpfs_options(std::string_view target, std::uint64_t size_mb,
                           ContainerUser const& user) {
   // As in a sandbox of the process backend: a shared one is sticky, a home is its owner's.
   bool const home = target.starts_with("/home/");
-  return fmt::format("rw,nosuid,nodev,exec,size={}m,mode={},uid={},gid={}", size_mb,
-                     home ? "0755" : "1777", user.uid, user.gid);
+  return fmt::format("rw,nosuid,nodev,exec,size={}m,nr_inodes={},mode={},uid={},gid={}", size_mb,
+                     size_mb * 256, home ? "0755" : "1777", user.uid, user.gid);
 }
 
 void add_tmpfs(WorkloadSpec const& spec, ContainerTerms const& terms, json::object& host) {
@@ -229,6 +229,27 @@ Result<ContainerUser> container_user(EngineFacts const& facts, uid_t drover, gid
   // Root of a rootless engine is the user that runs it, without a capability of the host's.
   if (facts.rootless) return ContainerUser{0, 0};
   return ContainerUser{drover, drover_group};
+}
+
+Status keep_engine_apart(sandbox::SandboxSpec const& spec, std::string_view engine_socket) {
+  if (engine_socket.empty()) return {};
+  // /var/run is a link to /run on most machines.
+  constexpr std::string_view kLink = "/var/run/";
+  std::vector<std::string> places{std::string{engine_socket}};
+  if (engine_socket.starts_with(kLink))
+    places.push_back(fmt::format("/run/{}", engine_socket.substr(kLink.size())));
+  auto sources = spec.extra_ro_paths;
+  for (auto const& mount : spec.mounts)
+    sources.push_back(mount.source);
+  for (auto const& source : sources)
+    for (auto const& place : places)
+      if (source == "/" || place == source || place.starts_with(source + "/"))
+        return fail_next(ErrorCode::forbidden,
+                         fmt::format("{} would bring the container engine's socket {} into the "
+                                     "container",
+                                     source, place),
+                         "mount a folder that does not hold it");
+  return {};
 }
 
 Status check_engine(EngineFacts const& facts, std::string_view architecture,

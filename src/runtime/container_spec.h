@@ -57,6 +57,11 @@ struct ContainerRequest {
 [[nodiscard]] Result<ContainerUser> container_user(EngineFacts const& facts, uid_t drover,
                                                    gid_t drover_group, uid_t session);
 
+// Whoever reaches the engine's socket is root of its machine: forbidden for a mount that is it, or
+// a folder around it.
+[[nodiscard]] Status keep_engine_apart(sandbox::SandboxSpec const& spec,
+                                       std::string_view engine_socket);
+
 // unsupported, with the fix, for an engine that cannot hold a sandbox of drover's.
 [[nodiscard]] Status check_engine(EngineFacts const& facts, std::string_view architecture,
                                   std::string_view oci_runtime);

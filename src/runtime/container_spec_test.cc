@@ -140,6 +140,23 @@ TEST(ContainerSpec, TheProgramIsNeverRootOfTheHost) {
   EXPECT_FALSE(container_user(remapped, 0, 0, 265'540));
 }
 
+TEST(ContainerSpec, TheEnginesSocketStaysOutside) {
+  auto const refused = [](std::string const& source) {
+    sandbox::SandboxSpec by_path;
+    by_path.extra_ro_paths = {source};
+    sandbox::SandboxSpec by_mount;
+    by_mount.mounts = {{source, "/mnt"}};
+    bool const first = !keep_engine_apart(by_path, "/var/run/docker.sock");
+    EXPECT_EQ(first, !keep_engine_apart(by_mount, "/var/run/docker.sock")) << source;
+    return first;
+  };
+  for (auto const* const source :
+       {"/", "/var", "/var/run", "/run", "/var/run/docker.sock", "/run/docker.sock"})
+    EXPECT_TRUE(refused(source)) << source;
+  for (auto const* const source : {"/var/running", "/usr", "/run/user", "/var/run/docker.sock2"})
+    EXPECT_FALSE(refused(source)) << source;
+}
+
 TEST(ContainerSpec, AnEngineWithoutAWallIsRefused) {
   EXPECT_TRUE(check_engine(able(), "x86_64", ""));
   EXPECT_TRUE(check_engine(able(), "x86_64", "runc"));

@@ -33,6 +33,7 @@ namespace {
 constexpr Millis kStartWait{15 * 60'000};  // with the pull of an image
 // A SIGKILL that the engine does not carry out within this time is an error of the caller's.
 constexpr Millis kKilledWait{30'000};
+constexpr Millis kThawAnyway{1'000};
 constexpr std::size_t kIdentityBytes = 16;
 
 struct ContainerWorkload : Workload {
@@ -40,8 +41,8 @@ struct ContainerWorkload : Workload {
 
   std::string container;  // its id, once it is made
   ContainerPhase phase = ContainerPhase::creating;
-  uid_t uid = 0;  // of the range, while it has one
-  bool frozen = false;
+  uid_t uid = 0;               // of the range, while it has one
+  bool frozen = false;         // by us, as far as we know
   bool out_of_memory = false;  // the engine said so
   bool ended_early = false;    // before the start was answered
   bool finishing = false;
@@ -206,7 +207,7 @@ bool DockerBackend::Core::anything_lives() const {
 }
 
 void DockerBackend::Core::hear(EngineEvent const& event) {
-  if (event.action == EngineAction::other) return;
+  if (event.action == EngineAction::other || event.container.empty()) return;
   for (auto const& workload : book_.all()) {
     if (workload->container != event.container || !workload->live()) continue;
     if (event.action == EngineAction::out_of_memory)
@@ -380,6 +381,8 @@ Task<Status> DockerBackend::Core::bring_up(WorkloadPtr workload) {
     co_return fail_next(ErrorCode::invalid_argument,
                         fmt::format("workload {} names no image for its container", spec.id),
                         "name one in the agent, or set DROVER_DOCKER_IMAGE");
+  auto const apart = keep_engine_apart(spec.sandbox, settings_.engine.unix_socket);
+  if (!apart) co_return apart;
   auto const connected = co_await connect();
   if (!connected) co_return connected;
   auto const facts = co_await engine_.facts(settings_.oci_runtime);
@@ -495,9 +498,15 @@ Task<Result<WorkloadStatus>> DockerBackend::Core::stop(WorkloadId id, StopReason
   if (workload->live()) {
     auto const killed = co_await engine_.signal(workload->container, "SIGKILL");
     if (!killed) co_return std::unexpected(killed.error());
-    // It dies of the signal that waits for it, before it does anything else.
-    auto const thawed = co_await set_frozen(workload, Hold::thaw);
-    if (!thawed) co_return std::unexpected(thawed.error());
+    // A frozen one dies of the signal that waits for it before it does anything else. Somebody else
+    // may have frozen it.
+    auto const thaw_at = steady_clock::now() + (workload->frozen ? Millis{0} : kThawAnyway);
+    while (workload->live() && steady_clock::now() < thaw_at)
+      co_await Workload::await_change(workload, thaw_at);
+    if (workload->live()) {
+      auto const thawed = co_await set_frozen(workload, Hold::thaw);
+      if (!thawed) co_return std::unexpected(thawed.error());
+    }
   }
   // The events of the engine do the rest.
   auto const deadline = steady_clock::now() + kKilledWait;
@@ -534,7 +543,6 @@ Task<Status> DockerBackend::Core::hold(WorkloadId id, Hold hold) {
 }
 
 Task<Status> DockerBackend::Core::set_frozen(WorkloadPtr workload, Hold hold) {
-  if (workload->frozen == (hold == Hold::freeze)) co_return Status{};
   Status done;
   if (hold == Hold::freeze)
     done = co_await engine_.pause(workload->container);

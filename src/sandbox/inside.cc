@@ -128,13 +128,14 @@ Result<Inside> parse_inside(std::string_view text) {
   return inside;
 }
 
-std::string fault_of_mounts(Inside const& inside) {
+std::string fault_of_mounts(Inside const& inside, FileBound files) {
   for (auto const& mount : inside.mounts) {
     std::string const name = printable(mount.target, 200);
     if (!mount.nosuid) return fmt::format("{} is not nosuid", name);
     if (!mount.nodev && !mount.target.starts_with("/dev/"))
       return fmt::format("{} is not nodev", name);
-    if (mount.kind == "tmpfs" && !mount.read_only && (mount.size_bytes == 0 || mount.files == 0))
+    bool const counted = mount.files != 0 || files == FileBound::cannot_be;
+    if (mount.kind == "tmpfs" && !mount.read_only && (mount.size_bytes == 0 || !counted))
       return fmt::format("{} has no bound", name);
     if (!mount.read_only && mount.kind != "tmpfs" && mount.kind != "proc")
       return fmt::format("{} is writable", name);

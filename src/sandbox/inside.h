@@ -37,7 +37,8 @@ inline constexpr std::string_view kInsideFiles[] = {"/proc/self/status", "/proc/
 [[nodiscard]] Result<Inside> parse_inside(std::string_view text);
 
 // Each empty where the wall stands, else what is wrong with it.
-[[nodiscard]] std::string fault_of_mounts(Inside const& inside);
+enum class FileBound : std::uint8_t { there, cannot_be };  // on the number of files of a tmpfs
+[[nodiscard]] std::string fault_of_mounts(Inside const& inside, FileBound files = FileBound::there);
 [[nodiscard]] std::string fault_of_network(Inside const& inside);
 [[nodiscard]] std::string fault_of_privileges(Inside const& inside);
 

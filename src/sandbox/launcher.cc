@@ -13,12 +13,15 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "os/files.h"
+#include "sandbox/bubblewrap.h"
+#include "sandbox/bubblewrap_child.h"
 #include "sandbox/child.h"
 #include "sandbox/growth_watch.h"
 #include "sandbox/landlock_abi.h"
@@ -32,6 +35,7 @@ namespace {
 
 constexpr std::string_view kFullIdMap = "4294967295";  // a namespace in which every id is mapped
 constexpr Millis kSweepPause{1};
+constexpr int kSignalBase = 128;
 
 bool is_initial_user_namespace() {
   auto const map = os::read_file("/proc/self/uid_map", 4096);
@@ -172,11 +176,23 @@ std::string cgroup_name(std::string const& id) {
   return "drover-" + id;
 }
 
+Result<Maker> parse_maker(std::string_view text) {
+  if (text.empty() || text == "drover") return Maker::drover;
+  if (text == "bubblewrap") return Maker::bubblewrap;
+  return fail(ErrorCode::invalid_argument,
+              "DROVER_SANDBOX takes drover or bubblewrap, and '{}' is neither",
+              printable(text, 40));
+}
+
 struct Sandbox::State {
   std::string id;
   pid_t pid = -1;
   os::Fd pidfd;
+  os::Fd monitor;  // bubblewrap's own pidfd, which ends after all of the sandbox; else none
+  os::Fd gate;     // of bubblewrap: closed, it would let the program run
   os::Cgroup cgroup;
+  // Readable once every process of the sandbox has ended.
+  [[nodiscard]] int end_fd() const { return monitor.valid() ? monitor.get() : pidfd.get(); }
   std::vector<std::string> unenforced;
   std::optional<SandboxExit> exit;
   bool killed = false;  // by us: then out of memory is not the reason
@@ -185,6 +201,7 @@ struct Sandbox::State {
 };
 
 struct Launcher::State {
+  Maker maker = Maker::drover;
   Privilege privilege = Privilege::unprivileged;
   int landlock_abi = 0;
   os::CgroupHost cgroups;
@@ -197,8 +214,9 @@ struct Launcher::State {
 Launcher::Launcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Launcher::~Launcher() = default;
 
-Result<std::shared_ptr<Launcher>> Launcher::create() {
+Result<std::shared_ptr<Launcher>> Launcher::create(Maker maker) {
   auto state = std::make_unique<State>();
+  state->maker = maker;
   auto const privilege = find_privilege();
   if (!privilege) return std::unexpected(privilege.error());
   state->privilege = *privilege;
@@ -210,6 +228,9 @@ Result<std::shared_ptr<Launcher>> Launcher::create() {
   return std::shared_ptr<Launcher>{new Launcher{std::move(state)}};
 }
 
+Maker Launcher::maker() const {
+  return state_->maker;
+}
 Privilege Launcher::privilege() const {
   return state_->privilege;
 }
@@ -296,6 +317,7 @@ Error clone_error(int error) {
 
 Result<Sandbox> Launcher::launch(SandboxSpec const& spec, Created const& created) {
   DROVER_TRY(validate(spec));
+  if (state_->maker == Maker::bubblewrap) return launch_with_bubblewrap(spec, created);
   if (state_->landlock_abi == 0 && spec.landlock == SecondWall::required)
     return fail_next(ErrorCode::unsupported,
                      "cannot start the sandbox: this kernel has no Landlock",
@@ -386,6 +408,44 @@ Result<Sandbox> Launcher::launch(SandboxSpec const& spec, Created const& created
   return owner;
 }
 
+// As launch(), but for who makes the namespaces, and for what that cannot do.
+Result<Sandbox> Launcher::launch_with_bubblewrap(SandboxSpec const& spec, Created const& created) {
+  auto group = plan_group(spec.limits, state_->cgroups, state_->privilege);
+  if (!group) return std::unexpected(group.error());
+  auto sandbox = std::make_unique<Sandbox::State>();
+  sandbox->id = spec.id;
+  sandbox->unenforced = std::move(group->unenforced);
+  std::ranges::copy(lost_with_bubblewrap(), std::back_inserter(sandbox->unenforced));
+  auto cgroup = os::Cgroup::create(state_->cgroups, cgroup_name(spec.id), group->limits);
+  if (!cgroup) return std::unexpected(cgroup.error());
+  sandbox->cgroup = std::move(*cgroup);
+  Sandbox owner{std::move(sandbox)};
+  auto child = start_bubblewrap(spec, state_->filter);
+  if (!child) return std::unexpected(child.error());
+  owner.state_->pid = child->init;
+  owner.state_->pidfd = std::move(child->init_fd);
+  owner.state_->monitor = std::move(child->monitor_fd);
+  child->monitor_fd = os::Fd{::fcntl(owner.state_->end_fd(), F_DUPFD_CLOEXEC, 3)};
+  // Closed with the owner, which kills before that.
+  owner.state_->gate = os::Fd{::fcntl(child->gate.get(), F_DUPFD_CLOEXEC, 3)};
+  // The program waits at the gate, so it is in its groups and under its limits from the start.
+  DROVER_TRY(owner.state_->cgroup.take_in(child->init));
+  DROVER_TRY(limit_process(child->init, spec.limits, group->pids_by_rlimit));
+  if (created) {
+    auto const started = os::start_ticks(child->init);
+    if (!started) return std::unexpected(started.error());
+    SandboxTrace const trace{.id = spec.id,
+                             .pid = child->init,
+                             .start_ticks = *started,
+                             .cgroup_folders = owner.cgroup_folders()};
+    DROVER_TRY(created(trace));
+  }
+  DROVER_TRY(open_gate_of(*child, kSetUpWait));
+  owner.state_->gate.reset();
+  DROVER_TRY(owner.watch_growth(spec, state_->growth));
+  return owner;
+}
+
 Status Launcher::reap_orphan(SandboxTrace const& trace) {
   if (trace.pid > 1) {
     auto const pidfd = os::open_process(trace.pid);
@@ -454,7 +514,7 @@ pid_t Sandbox::pid() const {
   return state_->pid;
 }
 int Sandbox::pidfd() const {
-  return state_->pidfd.get();
+  return state_->end_fd();
 }
 std::string const& Sandbox::id() const {
   return state_->id;
@@ -496,12 +556,12 @@ Status Sandbox::kill(Millis timeout) {
   if (!state_->pidfd.valid() || state_->exit) return {};
   // The kernel kills the whole pid namespace with its init, frozen or not, and lets the init's end
   // be seen only after every other process of it has gone.
-  auto const ended = os::wait_gone(state_->pidfd.get(), Millis{0});
+  auto const ended = os::wait_gone(state_->end_fd(), Millis{0});
   if (ended && *ended) return {};
   state_->killed = true;
   DROVER_TRY(os::send_signal(state_->pidfd.get(), SIGKILL));
   if (!state_->cgroup.folders().empty()) (void)state_->cgroup.kill();
-  auto const gone = os::wait_gone(state_->pidfd.get(), timeout);
+  auto const gone = os::wait_gone(state_->end_fd(), timeout);
   if (!gone) return std::unexpected(gone.error());
   if (*gone) return {};
   return fail(ErrorCode::timeout, "sandbox {} still has processes {} ms after it was killed",
@@ -510,9 +570,12 @@ Status Sandbox::kill(Millis timeout) {
 
 Result<std::optional<SandboxExit>> Sandbox::wait(Millis timeout) {
   if (state_->exit || !state_->pidfd.valid()) return state_->exit;
-  auto const ended = os::wait_exit(state_->pidfd.get(), timeout);
+  auto ended = os::wait_exit(state_->end_fd(), timeout);
   if (!ended) return std::unexpected(ended.error());
   if (!*ended) return std::nullopt;
+  // As a shell would, bubblewrap tells of a signal by a number.
+  if (state_->monitor.valid() && (*ended)->code > kSignalBase)
+    *ended = os::ExitStatus{.code = 0, .signal = (*ended)->code - kSignalBase};
   bool const starved = !(*ended)->ok() && !state_->killed && state_->cgroup.oom_kills() > 0;
   state_->exit = SandboxExit{.status = **ended,
                              .out_of_memory = starved,

@@ -72,10 +72,15 @@ class Sandbox {
   std::unique_ptr<State> state_;
 };
 
+// Who makes the namespaces. Nothing falls back from one to the other by itself.
+enum class Maker : std::uint8_t { drover, bubblewrap };
+// Of the setting DROVER_SANDBOX; empty is drover.
+[[nodiscard]] Result<Maker> parse_maker(std::string_view text);
+
 class Launcher {
  public:
   // Looks at the machine and compiles the filter. `unsupported` where no sandbox is possible.
-  [[nodiscard]] static Result<std::shared_ptr<Launcher>> create();
+  [[nodiscard]] static Result<std::shared_ptr<Launcher>> create(Maker maker = Maker::drover);
   ~Launcher();
 
   // Called after the child exists and before its program runs; an error stops the launch. Where
@@ -87,6 +92,7 @@ class Launcher {
   // and the control groups. No error when nothing is left.
   [[nodiscard]] static Status reap_orphan(SandboxTrace const& trace);
 
+  [[nodiscard]] Maker maker() const;
   [[nodiscard]] Privilege privilege() const;
   [[nodiscard]] int landlock_abi() const;
   [[nodiscard]] os::CgroupHost const& cgroups() const;
@@ -97,6 +103,8 @@ class Launcher {
  private:
   struct State;
   explicit Launcher(std::unique_ptr<State> state);
+  [[nodiscard]] Result<Sandbox> launch_with_bubblewrap(SandboxSpec const& spec,
+                                                       Created const& created);
   std::unique_ptr<State> state_;
 };
 

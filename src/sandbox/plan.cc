@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "os/files.h"
+#include "sandbox/etc_files.h"
 #include "sandbox/landlock_abi.h"
 #include "sandbox/probe.h"
 #include "sandbox/rootfs.h"
@@ -221,24 +222,12 @@ Status PreparedPlan::add_rootfs(SandboxSpec const& spec) {
 }
 
 void PreparedPlan::add_etc(SandboxSpec const& spec) {
-  add_etc_file(spec, "/etc/passwd",
-               "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
-               "agent:x:1000:1000:agent:/home/agent:/bin/sh\n"
-               "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
-  add_etc_file(spec, "/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n");
-  add_etc_file(spec, "/etc/hosts",
-               fmt::format("127.0.0.1 localhost {0}\n::1 localhost {0}\n", spec.hostname));
-  add_etc_file(spec, "/etc/hostname", spec.hostname + "\n");
-  add_etc_file(spec, "/etc/nsswitch.conf",
-               "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n");
-  add_etc_file(spec, "/etc/resolv.conf", "# no network: use the unit socket\n");
+  for (auto& file : etc_files(spec.hostname))
+    add_etc_file(spec, file.target, std::move(file.content));
   if (!spec.rootfs.empty()) return;
   add_entry(EntryKind::link, "/etc/mtab", "/proc/self/mounts");
-  // The zone is the host's, by name, as programs look for it below /usr/share/zoneinfo.
-  char zone[PATH_MAX];
-  ssize_t const size = ::readlink("/etc/localtime", zone, sizeof zone);
-  if (size > 0)
-    add_entry(EntryKind::link, "/etc/localtime", std::string{zone, static_cast<std::size_t>(size)});
+  if (auto zone = zone_link(); !zone.empty())
+    add_entry(EntryKind::link, "/etc/localtime", std::move(zone));
 }
 
 void PreparedPlan::add_tmpfs(SandboxSpec const& spec) {

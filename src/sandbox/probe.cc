@@ -97,6 +97,16 @@ Layer of_error(std::string name, Error const& error) {
   return missing(std::move(name), error.message, error.next);
 }
 
+Layer without_landlock() {
+  return missing("landlock", "bubblewrap cannot set up mounts behind it",
+                 "let drover make its sandboxes itself: unset DROVER_SANDBOX");
+}
+
+Layer without_inodes() {
+  return missing("inodes", "bubblewrap cannot bound the files of a tmpfs",
+                 "let drover make its sandboxes itself: unset DROVER_SANDBOX");
+}
+
 // `fault` is empty where the wall was seen to stand.
 Layer seen(std::string name, std::string const& fault, std::string how) {
   if (fault.empty()) return enforced(std::move(name), std::move(how));
@@ -123,13 +133,15 @@ std::vector<Layer> inside_layers(Launcher& launcher) {
                     "this is a defect of drover: please report it")};
   auto const inside = parse_inside(tried->output);
   if (!inside) return {of_error("namespaces", inside.error())};
+  bool const by_drover = launcher.maker() == Maker::drover;
   std::string const uids = launcher.privilege() == Privilege::root
                                ? "a host uid of its own for each session"
                                : fmt::format("this user, uid {}", ::geteuid());
   return {
       enforced("namespaces",
-               "own user, mount, pid, ipc, uts, cgroup and network namespaces, by drover itself"),
-      seen("mounts", fault_of_mounts(*inside),
+               fmt::format("own user, mount, pid, ipc, uts, cgroup and network namespaces, by {}",
+                           by_drover ? "drover itself" : "bubblewrap")),
+      seen("mounts", fault_of_mounts(*inside, by_drover ? FileBound::there : FileBound::cannot_be),
            fmt::format("a root made from nothing, read-only; {} mounts, all nosuid",
                        inside->mounts.size())),
       seen("network", fault_of_network(*inside), "no interface but its own loopback"),
@@ -140,8 +152,10 @@ std::vector<Layer> inside_layers(Launcher& launcher) {
       seen("disk", "",
            fmt::format("MiB of its own: {}; limits.disk_mb of workspaces is measured",
                        size_of(*inside, &InsideMount::size_bytes, 20))),
-      seen("inodes", "",
-           fmt::format("files of its own: {}", size_of(*inside, &InsideMount::files, 0)))};
+      !by_drover
+          ? without_inodes()
+          : seen("inodes", "",
+                 fmt::format("files of its own: {}", size_of(*inside, &InsideMount::files, 0)))};
 }
 
 Layer landlock_layer(int abi) {
@@ -300,6 +314,7 @@ Status require_sandbox(Launcher& launcher) {
 
 std::vector<Layer> missing_limits(Launcher const& launcher) {
   std::vector<Layer> missing;
+  if (launcher.maker() == Maker::bubblewrap) missing = {without_landlock(), without_inodes()};
   for (auto const duty : kLimits) {
     Layer layer = limit_layer(launcher.cgroups(), duty, launcher.privilege());
     if (layer.state == LayerState::missing) missing.push_back(std::move(layer));
@@ -310,7 +325,8 @@ std::vector<Layer> missing_limits(Launcher const& launcher) {
 std::vector<Layer> probe(Launcher& launcher, std::vector<std::string> const& folders) {
   sweep_probes(launcher);
   std::vector<Layer> layers = inside_layers(launcher);
-  layers.push_back(landlock_layer(launcher.landlock_abi()));
+  layers.push_back(launcher.maker() == Maker::drover ? landlock_layer(launcher.landlock_abi())
+                                                     : without_landlock());
   if (layers.front().state != LayerState::enforced) return layers;
   for (auto const& folder : folders)
     layers.push_back(ownership_layer(launcher, folder));
@@ -322,9 +338,9 @@ std::vector<Layer> probe(Launcher& launcher, std::vector<std::string> const& fol
   return layers;
 }
 
-Examination examine(std::vector<std::string> const& folders) {
+Examination examine(std::vector<std::string> const& folders, Maker maker) {
   Examination examination;
-  auto const launcher = Launcher::create();
+  auto const launcher = Launcher::create(maker);
   if (!launcher) {
     examination.verdict = std::unexpected(launcher.error());
     examination.layers.push_back(of_error("namespaces", launcher.error()));

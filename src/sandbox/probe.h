@@ -9,6 +9,7 @@
 namespace drover::sandbox {
 
 class Launcher;
+enum class Maker : std::uint8_t;
 
 enum class LayerState : std::uint8_t { enforced, degraded, missing };
 [[nodiscard]] std::string_view to_string(LayerState state);
@@ -32,7 +33,7 @@ struct Examination {
   Status verdict{};
   std::vector<Layer> layers{};
 };
-[[nodiscard]] Examination examine(std::vector<std::string> const& folders);
+[[nodiscard]] Examination examine(std::vector<std::string> const& folders, Maker maker);
 
 // Starts a sandbox with every layer. unsupported where this machine has none, with the feature that
 // is missing and the fix. Sweeps first.

@@ -269,7 +269,7 @@ Status JoinedProcess::make_jobs() {
   folders.reap = [this](std::string const& folder) -> Status {
     auto const own = lock_folder(folder);
     if (!own) return std::unexpected(own.error());
-    return reap_units(io_.get_executor(), pool_, clock_, folder);
+    return reap_units({io_, pool_, clock_, random_}, backends_, folder);
   };
   for (int number = 1; number <= kJobsMax; ++number) {
     std::string const left = fmt::format("{}/workers/{}", folder_->path, worker::job_name(number));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "base/log.h"
@@ -11,6 +12,7 @@
 #include "runtime/docker_backend.h"
 #include "runtime/process_backend.h"
 #include "sandbox/probe.h"
+#include "server/loop_run.h"
 
 namespace drover::server {
 
@@ -28,19 +30,48 @@ Result<std::string> find_unit_program() {
                    "install both, or build both with ./dev build");
 }
 
+Result<std::shared_ptr<sandbox::Launcher>> make_launcher() {
+  char const* const setting = std::getenv("DROVER_SANDBOX");
+  auto const maker = sandbox::parse_maker(setting == nullptr ? "" : setting);
+  if (!maker) return std::unexpected(maker.error());
+  return sandbox::Launcher::create(*maker);
+}
+
 }  // namespace
 
-Status reap_units(boost::asio::any_io_executor loop, os::BlockingPool& pool, Clock const& clock,
-                  std::string const& state_folder) {
+namespace {
+
+Status reap_sandboxes(MachineParts const& parts, std::string const& state_folder) {
   runtime::ProcessBackendSettings settings;
   settings.record_folder = state_folder + "/workloads";
   if (!os::exists(settings.record_folder)) return {};
-  auto launcher = sandbox::Launcher::create();
+  auto launcher = make_launcher();
   if (!launcher) return std::unexpected(launcher.error());
-  runtime::ProcessBackend backend{std::move(loop), pool, clock, *std::move(launcher), settings};
+  runtime::ProcessBackend backend{parts.io.get_executor(), parts.pool, parts.clock,
+                                  *std::move(launcher), settings};
   auto const reaped = backend.reap_orphans();
   if (!reaped) return std::unexpected(reaped.error());
   return {};
+}
+
+// On a loop of its own, until the engine has been compared with the folder.
+Status reap_containers(MachineParts const& parts, BackendSettings settings,
+                       std::string const& state_folder) {
+  settings.docker.folder = state_folder + "/docker";
+  if (!os::exists(settings.docker.folder)) return {};
+  boost::asio::io_context io;
+  runtime::DockerBackend backend{io, parts.pool, parts.clock, parts.random,
+                                 std::move(settings.docker)};
+  DROVER_TRY(backend.recover());
+  return run_to_end(io, backend.check());
+}
+
+}  // namespace
+
+Status reap_units(MachineParts const& parts, BackendSettings settings,
+                  std::string const& state_folder) {
+  DROVER_TRY(reap_sandboxes(parts, state_folder));
+  return reap_containers(parts, std::move(settings), state_folder);
 }
 
 namespace {
@@ -48,7 +79,7 @@ namespace {
 Result<std::unique_ptr<runtime::Runtime>> make_process_backend(MachineParts const& parts,
                                                                std::string const& state_folder,
                                                                Machine& machine) {
-  auto launcher = sandbox::Launcher::create();
+  auto launcher = make_launcher();
   if (!launcher) return std::unexpected(launcher.error());
   // Told now, with the fix, and not by each run that fails.
   DROVER_TRY(sandbox::require_sandbox(**launcher));

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include "base/error.h"
@@ -36,8 +35,8 @@ struct MachineParts {
                                            std::string const& state_folder);
 
 // Ends the units that a dead process left in this state folder of its own. Blocks.
-[[nodiscard]] Status reap_units(boost::asio::any_io_executor loop, os::BlockingPool& pool,
-                                Clock const& clock, std::string const& state_folder);
+[[nodiscard]] Status reap_units(MachineParts const& parts, BackendSettings settings,
+                                std::string const& state_folder);
 
 // Every connection is a descriptor; the usual soft limit of 1024 is not enough for 1000 readers.
 void raise_descriptor_limit();

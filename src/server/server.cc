@@ -46,6 +46,8 @@
 #include "worker/limit_book.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/spend_book.h"
+#include "worker/spend_store.h"
 #include "worker/store_control.h"
 #include "worker/unit_host.h"
 #include "worker/watchdog.h"
@@ -102,7 +104,7 @@ std::vector<store::Migration> all_migrations() {
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
                            worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
                            worker::approval_migrations(), worker::LimitBook::migrations(),
-                           runtime::workload_migrations()})
+                           runtime::workload_migrations(), worker::spend_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -161,6 +163,7 @@ class Server {
   std::unique_ptr<worker::Watchdog> watchdog_;
   std::unique_ptr<broker::EmbeddedQueue> queue_;
   std::unique_ptr<worker::LimitBook> limits_;
+  std::unique_ptr<worker::SpendBook> spend_;
   worker::PoolBook pools_;
   std::unique_ptr<broker::RedisBroker> redis_;  // null: the embedded broker alone
   std::unique_ptr<workspace::Registry> workspaces_;
@@ -251,6 +254,7 @@ Status Server::open_store() {
   task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
   agents_ = std::make_unique<worker::AgentRegistry>(*writer_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
+  spend_ = std::make_unique<worker::SpendBook>(*writer_, clock_);
   DROVER_TRY(pools_.load(options_.state_folder));
   return readers_->run_blocking([this](store::Database& reader) -> Status {
     DROVER_TRY(workspaces_->load(reader));
@@ -342,7 +346,12 @@ Status Server::make_worker() {
                                                        std::move(settings_.upstreams), pool_);
   auto upstreams = upstreams_->load();
   if (!upstreams) return std::unexpected(upstreams.error());
-  models_ = std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, *std::move(upstreams));
+  DROVER_TRY(spend_->load((*upstreams)->config.budgets));
+  models_ =
+      std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, random_, *std::move(upstreams));
+  upstreams_->on_reload([this](gateway::UpstreamSetPtr const& set) {
+    return spend_->set_file_limits(set->config.budgets);
+  });
 
   auto machine =
       make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
@@ -361,9 +370,10 @@ Status Server::make_worker() {
   options.third_party = settings_.third_party;
   broker::DispatchQueue& queue =
       redis_ ? redis_->queue() : static_cast<broker::DispatchQueue&>(*queue_);
-  services_ = std::make_unique<worker::Services>(worker::Services{
-      io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_, *streams_, queue,
-      *workspaces_, *task_types_, *agents_, *models_, *tokens_, *runtime_, std::move(options)});
+  services_ = std::make_unique<worker::Services>(
+      worker::Services{io_, clock_, random_, pool_, sync_pool_, *writer_, *readers_, *reserve_,
+                       *streams_, queue, *workspaces_, *task_types_, *agents_, *models_, *spend_,
+                       *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   control_ = std::make_unique<worker::StoreControl>(*services_);
@@ -410,7 +420,7 @@ void Server::make_scheduler() {
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
                                                   *task_types_, *agents_, *limits_, *proposals_,
-                                                  *schedules_, *workloads_, *upstreams_});
+                                                  *schedules_, *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 

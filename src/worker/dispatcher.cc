@@ -376,7 +376,10 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
     co_return fail_next(ErrorCode::invalid_argument,
                         "no model is named, and the server has no default",
                         "give --model anthropic/<name> or --model scripted:<file>");
-  auto const model = co_await services_.models.prepare(plan.model);
+  auto const agent = find_agent(plan.session.agent.str());
+  std::vector<std::string> fallbacks;
+  if (agent) fallbacks = agent->fallback_models;
+  auto const model = co_await services_.models.prepare(plan.model, std::move(fallbacks));
   if (!model) co_return std::unexpected(model.error());
   bool const native = plan.session.runner == kNativeRunner;
   if (native && !services_.models.speaks(*model, model::WireFormat::messages))

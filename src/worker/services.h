@@ -19,6 +19,7 @@
 #include "store/reader.h"
 #include "store/writer.h"
 #include "worker/definitions.h"
+#include "worker/spend_book.h"
 #include "workspace/registry.h"
 
 namespace drover::worker {
@@ -68,6 +69,7 @@ struct Services {
   TaskRegistry const& task_types;
   AgentRegistry const& agents;
   gateway::ModelProxy& models;
+  SpendBook& spend;
   gateway::TokenKey const& tokens;
   runtime::Runtime& runtime;
   WorkerOptions options;

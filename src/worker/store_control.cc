@@ -90,10 +90,12 @@ Task<Result<Assignment>> StoreControl::take(broker::Claim claim) {
     auto const workspace = services_.workspaces.find(grant.id);
     if (workspace) folders.emplace(grant.id, workspace->path);
   }
-  std::string name = loaded->run.model;
-  auto model = co_await services_.models.prepare(std::move(name));
-  auto const type = services_.task_types.find(claim.entry.task_type);
   auto agent = find_agent(services_.agents, loaded->run);
+  std::string name = loaded->run.model;
+  std::vector<std::string> fallbacks;
+  if (agent) fallbacks = agent->fallback_models;
+  auto model = co_await services_.models.prepare(std::move(name), std::move(fallbacks));
+  auto const type = services_.task_types.find(claim.entry.task_type);
   SessionId const session = loaded->session.id;
   WorkerId const before = std::exchange(served_[session], claim.worker);
   bool const served_last = before == claim.worker;
@@ -153,16 +155,6 @@ Task<Status> StoreControl::put_back(PutBack back) {
   co_return co_await write(std::move(job), Room::of_ends);
 }
 
-// On disk before the call is on its way: it is billed whatever becomes of this process.
-Task<Status> StoreControl::reserve_spend(TurnPtr turn) {
-  turn->run.reserved_microdollars = turn->budget.reserved();
-  if (turn->run.reserved_microdollars == 0) co_return Status{};
-  RunRecord const run = turn->run;
-  co_return co_await services_.writer.run([this, run](store::Transaction& transaction) {
-    return record_spend(transaction, services_.streams, run, {});
-  });
-}
-
 Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
                                        net::HttpReply& reply) {
   bool gone = false;
@@ -180,16 +172,23 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
     open.emplace(turn.get());
   }
   std::string session = turn->run.session.str();
-  gateway::ModelProxy::OnReserved on_reserved = [this, turn] { return reserve_spend(turn); };
-  gateway::CallReport const report =
-      co_await services_.models.serve(std::move(request), reply, turn->model, turn->budget,
-                                      std::move(session), std::move(on_reserved));
+  TurnAccount account{services_, turn};
+  gateway::CallReport const report = co_await services_.models.serve(
+      std::move(request), reply, turn->model, account, std::move(session));
   // From here on it counts as one that was made.
   open.reset();
   turn->run.phases.model_ms += report.duration.count();
+  if (!account.settled()) co_return Status{};
+  // The answer is with the unit already; what may fail is the record of its cost.
+  auto const stored = co_await record_call(turn, account, report);
+  if (!stored)
+    log::error("usage-not-recorded", {{"run", turn->run.id}, {"reason", stored.error().text()}});
+  co_return Status{};
+}
+
+Task<Status> StoreControl::record_call(TurnPtr turn, TurnAccount const& account,
+                                       gateway::CallReport const& report) {
   bool const spent = report.cost_microdollars != 0 || report.usage != model::Usage{};
-  bool const was_reserved = turn->run.reserved_microdollars != turn->budget.reserved();
-  if (!spent && !was_reserved) co_return Status{};
   turn->run.usage += report.usage;
   turn->run.cost_microdollars = turn->budget.spent();
   turn->run.reserved_microdollars = turn->budget.reserved();
@@ -200,17 +199,22 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
     events.push_back(draft(
         contract::EventType::usage,
         contract::usage_draft(head_of(turn->run), usage_of(report.usage, report.cost_microdollars),
-                              turn->model.route.model, report.duration.count())));
+                              report.model, report.duration.count())));
   }
-  RunRecord const after = turn->run;
-  auto const stored =
-      co_await services_.writer.run([this, after, events](store::Transaction& transaction) {
-        return record_spend(transaction, services_.streams, after, events);
-      });
-  // The answer is with the unit already; what failed is the record of its cost.
-  if (!stored)
-    log::error("usage-not-recorded", {{"run", after.id}, {"reason", stored.error().text()}});
-  co_return Status{};
+  SpendRow actual = account.actual();
+  actual.model = report.model;
+  bool const counts = spent || actual.amount.tokens != 0 || account.opening().id != 0;
+  if (!counts) co_return Status{};
+  co_return co_await services_.writer.run([this, run = turn->run, events,
+                                           opening = account.opening(),
+                                           actual](store::Transaction& transaction) -> Status {
+    // What was spent was spent, also by an attempt that is over.
+    DROVER_TRY(services_.spend.closed(transaction, opening, actual));
+    auto const of_run = record_spend(transaction, services_.streams, run, events);
+    if (of_run || of_run.error().code != ErrorCode::conflict) return of_run;
+    log::warn("usage-of-a-fenced-attempt", {{"run", run.id}});
+    return {};
+  });
 }
 
 }  // namespace drover::worker

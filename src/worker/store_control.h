@@ -5,6 +5,7 @@
 
 #include "worker/control.h"
 #include "worker/services.h"
+#include "worker/turn_account.h"
 
 namespace drover::worker {
 
@@ -31,7 +32,8 @@ class StoreControl final : public Control {
   Task<Status> serve_model(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
 
  private:
-  Task<Status> reserve_spend(TurnPtr turn);
+  Task<Status> record_call(TurnPtr turn, TurnAccount const& account,
+                           gateway::CallReport const& report);
   template <class Work>
   Task<Status> write(Work work, Room room);
 

@@ -49,8 +49,8 @@ Result<ThirdPartyAccess> third_party_access(Services const& services,
   if (!mounts) return std::unexpected(mounts.error());
   UnitFacts facts;
   facts.unit = UnitHost::unit_name(session);
-  facts.token =
-      services.tokens.sign(unit_claims(session, facts.unit, services.clock, services.random));
+  facts.token = services.tokens.sign(
+      unit_claims(session, facts.unit, kThirdPartyTokenLife, services.clock, services.random));
   facts.idle = services.options.idle;
   facts.mounts = *std::move(mounts);
   ThirdPartyAccess access{facts.unit, unit_environment(session, facts)};

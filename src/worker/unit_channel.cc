@@ -98,7 +98,9 @@ Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply)
   net::Headers no_headers;
   if (request.method == "HEAD" && request.path == "/")
     co_return co_await reply.send(200, std::move(no_headers), "");
-  auto const known = check_unit_token(request, parts_.tokens, parts_.clock.now(), unit_);
+  // The channel is open while the unit lives, and that renews its token.
+  UnitAdmission const admission{unit_, token_id_, gateway::TokenLife::renewed};
+  auto const known = check_unit_token(request, parts_.tokens, parts_.clock.now(), admission);
   if (!known) co_return known;
   std::string const what = request.method + " " + request.path;
   if (what == "GET /v1/unit") co_return co_await reply.send(200, json_headers(), description_);

@@ -24,6 +24,8 @@ class UnitChannel final : public UnitLine {
   UnitChannel(UnitChannel const&) = delete;
   UnitChannel& operator=(UnitChannel const&) = delete;
 
+  // The only token that is let in, for as long as the channel is open.
+  void admit(std::string token_id) { token_id_ = std::move(token_id); }
   [[nodiscard]] Status listen(std::string const& socket_path);
   void begin(TurnPtr turn) override;
   void interrupt() override;
@@ -42,6 +44,7 @@ class UnitChannel final : public UnitLine {
 
   WorkerParts const& parts_;
   std::string unit_;
+  std::string token_id_;
   std::string description_;
   std::unique_ptr<net::HttpServer> server_;
   TurnPtr turn_;

@@ -42,7 +42,6 @@ struct UnitHost::Unit {
   // What the sandbox was made with.
   contract::Limits limits;
   contract::AgentSpec agent;
-  WallTime token_expires;
   bool frozen = false;
   bool gone = false;
   bool resting = false;
@@ -107,8 +106,13 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   auto const listening = unit.channel->listen(places.socket_folder + "/unit.sock");
   if (!listening) co_return listening;
 
-  auto const claims = unit_claims(session, unit.name, parts_.clock, parts_.random);
-  unit.token_expires = claims.expires_at;
+  auto claims = unit_claims(session, unit.name, kUnitTokenLife, parts_.clock, parts_.random);
+  if (unit.turn != nullptr) {
+    claims.run = unit.turn->run.id.str();
+    claims.epoch = unit.turn->run.epoch;
+    claims.budget_microdollars = unit.turn->budget.limit();
+  }
+  unit.channel->admit(claims.token_id);
   UnitIdentity identity{unit.name, unit.workload, parts_.tokens.sign(claims),
                         parts_.options.idle + kOwnIdleMore};
   runtime::WorkloadSpec spec =
@@ -153,12 +157,10 @@ Task<Status> UnitHost::acquire(SessionRecord session, std::vector<workspace::Che
   auto const warm = units_.find(session.id);
   if (warm != units_.end()) {
     Unit& unit = *warm->second;
-    // A warm unit whose token would not last another turn is replaced.
-    bool const lasts = unit.token_expires > parts_.clock.now() + parts_.options.run_timeout;
     bool const same = unit.limits.memory_mb == turn->run.limits.memory_mb &&
                       unit.limits.cpu == turn->run.limits.cpu &&
                       unit.limits.pids == turn->run.limits.pids && unit.agent == turn->agent;
-    if (!unit.gone && (!unit.is_ours() || (lasts && same))) {
+    if (!unit.gone && (!unit.is_ours() || same)) {
       unit.resting = false;
       unit.turn = turn;
       unit.line->begin(turn);

@@ -90,8 +90,12 @@ TEST_P(Bombs, A10ADiskBombMeetsItsBounds) {
   row.holds("at its size", bytes.number("mib") <= 8, bytes.output);
   attack.arguments = {"inodes", "/tmp", "100000"};
   auto const inodes = target().run(attack);
-  row.expect("files", inodes.of("inodes"), {"ENOSPC"});
-  row.holds("at its count", inodes.number("made") < 10'000, inodes.output);
+  if (target().why_not("inodes").empty()) {
+    row.expect("files", inodes.of("inodes"), {"ENOSPC"});
+    row.holds("at its count", inodes.number("made") < 10'000, inodes.output);
+  } else {
+    row.outcome("files are not counted, and the launch says so");
+  }
   TemporaryFolder workspace;
   attack = attacker({"fill", "/workspace/big", "64"});
   attack.folders = {{workspace.path(), "/workspace", Access::rw}};

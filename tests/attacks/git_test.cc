@@ -261,8 +261,7 @@ TEST(Git, A6WhatAnAgentPlantsIsCommittedAsFilesOrLeftOut) {
 }
 
 TEST(Git, A10AHugeFileIsRefusedWithAReasonAndTheServerGoesOn) {
-  Row row{"A10", "process",
-          "a sparse file of 5 GB, 5000 files, a tree 900 deep, to be committed"};
+  Row row{"A10", "process", "a sparse file of 5 GB, 5000 files, a tree 900 deep, to be committed"};
   World world;
   world.serve();
   Api api = world.api();
@@ -278,7 +277,8 @@ TEST(Git, A10AHugeFileIsRefusedWithAReasonAndTheServerGoesOn) {
              {"refused: commit_failed"});
   row.expect("the files", commits("many", "seq 5000 | xargs touch"),
              {"committed", "refused: commit_failed"});
-  row.expect("the tree", commits("deep", "d=$(yes d | head -900 | tr '\\n' /); mkdir -p $d; echo x > $d/x"),
+  row.expect("the tree",
+             commits("deep", "d=$(yes d | head -900 | tr '\\n' /); mkdir -p $d; echo x > $d/x"),
              {"committed", "refused: commit_failed"});
   row.control("an ordinary change is committed after them",
               commits("plain", "echo x > x") == "committed");

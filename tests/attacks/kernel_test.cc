@@ -48,7 +48,11 @@ TEST_P(Kernel, A15DangerousCallsAreForbidden) {
                                  "pidfd_getfd", "ptrace", "open_tree", "statmount"})
     row.expect(call, more.of(call), {"EPERM"});
   row.expect("clone3", more.of("clone3"), {"ENOSYS"});
-  row.expect("a call of the future", more.of("unknown_call"), {"ENOSYS"});
+  // Before Docker 23 an engine has one answer for all that its profile leaves out.
+  std::vector<std::string> const unknown = name() == "docker"
+                                               ? std::vector<std::string>{"ENOSYS", "EPERM"}
+                                               : std::vector<std::string>{"ENOSYS"};
+  row.expect("a call of the future", more.of("unknown_call"), unknown);
   row.expect("i386", more.of("i386"), {"SIGSYS", "signal"});
   row.expect("x32", more.of("x32"), {"SIGSYS", "ENOSYS"});
   auto const here = run_outside({"harmless-calls"});

@@ -11,6 +11,7 @@
 
 #include "attacks/target.h"
 #include "os/files.h"
+#include "sandbox/bubblewrap_child.h"
 #include "sandbox/launcher.h"
 
 namespace drover::attacks {
@@ -109,11 +110,16 @@ class RunningSandbox final : public Running {
 
 class ProcessTarget final : public Target {
  public:
-  ProcessTarget() : launcher_(must(sandbox::Launcher::create())) {}
+  explicit ProcessTarget(sandbox::Maker maker)
+      : launcher_(must(sandbox::Launcher::create(maker))) {}
 
-  std::string name() const override { return "process"; }
+  std::string name() const override {
+    return launcher_->maker() == sandbox::Maker::bubblewrap ? "bubblewrap" : "process";
+  }
 
   std::string why_not(std::string_view limit) const override {
+    if (limit == "inodes")
+      return launcher_->maker() == sandbox::Maker::bubblewrap ? "bubblewrap cannot count them" : "";
     for (auto const duty : {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu})
       if (os::to_string(duty) == limit)
         return launcher_->cgroups().place(duty) != nullptr ? ""
@@ -155,8 +161,17 @@ class ProcessTarget final : public Target {
 
 }  // namespace
 
-std::unique_ptr<Target> make_process_target() {
-  return std::make_unique<ProcessTarget>();
+std::vector<Target*> const& targets() {
+  static ProcessTarget process{sandbox::Maker::drover};
+  static std::vector<Target*> const all = [] {
+    std::vector<Target*> there{&process};
+    // As root bubblewrap cannot be, and where it is not installed it is not asked for.
+    if (::geteuid() == 0 || !sandbox::find_bubblewrap()) return there;
+    static ProcessTarget bubblewrap{sandbox::Maker::bubblewrap};
+    there.push_back(&bubblewrap);
+    return there;
+  }();
+  return all;
 }
 
 }  // namespace drover::attacks

@@ -78,9 +78,9 @@ std::string table() {
     return std::tuple{number_of(line.id), line.target, line.attack};
   });
   std::string text =
-      fmt::format("\n{:<5} {:<9} {:<68} {:<3} {}\n", "row", "target", "attack", "ok", "outcome");
+      fmt::format("\n{:<5} {:<10} {:<68} {:<3} {}\n", "row", "target", "attack", "ok", "outcome");
   for (auto const& line : all)
-    text += fmt::format("{:<5} {:<9} {:<68} {:<3} {}\n", line.id, line.target, line.attack,
+    text += fmt::format("{:<5} {:<10} {:<68} {:<3} {}\n", line.id, line.target, line.attack,
                         line.ok ? "yes" : "NO", line.outcome);
   return text;
 }

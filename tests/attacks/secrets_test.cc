@@ -31,9 +31,11 @@ TEST_P(Secrets, A1TheHostsFilesAreAbsent) {
   ASSERT_TRUE(os::write_file_atomic(home / "drover.db", "db", 0600));
   TemporaryFolder workspace;
   ASSERT_TRUE(os::write_file_atomic(workspace / "file", "text"));
-  std::vector<std::string> const secret = {
+  std::vector<std::string> secret = {
       home / ".ssh/id_ed25519", home / "drover.db", "/root",    "/etc/shadow", "/etc/gshadow",
       "/etc/sudoers",           "/home/user",       "/var/lib", "/sys",        "/boot"};
+  // An engine mounts it into every container, read-only.
+  if (name() == "docker") std::erase(secret, "/sys");
   Attack attack = attacker({"read"});
   attack.arguments.insert(attack.arguments.end(), secret.begin(), secret.end());
   attack.arguments.emplace_back("/workspace/file");

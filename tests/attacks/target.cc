@@ -36,10 +36,4 @@ Seen run_outside(std::vector<std::string> const& arguments,
   return seen;
 }
 
-std::vector<Target*> const& targets() {
-  static auto const process = make_process_target();
-  static std::vector<Target*> const all = {process.get()};
-  return all;
-}
-
 }  // namespace drover::attacks

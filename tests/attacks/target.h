@@ -58,7 +58,8 @@ class Target {
  public:
   virtual ~Target() = default;
   [[nodiscard]] virtual std::string name() const = 0;
-  // Why a limit ("memory", "pids", "cpu") cannot hold on this machine; empty where it can.
+  // Why a limit ("memory", "pids", "cpu", "inodes") cannot hold on this machine; empty where it
+  // can.
   [[nodiscard]] virtual std::string why_not(std::string_view limit) const = 0;
   [[nodiscard]] virtual Seen run(Attack const& attack) = 0;
   [[nodiscard]] virtual std::unique_ptr<Running> start(Attack const& attack) = 0;
@@ -70,9 +71,7 @@ class Target {
 [[nodiscard]] Seen run_outside(std::vector<std::string> const& arguments,
                                std::vector<std::string> const& environment = {});
 
-// Every target of this machine. Made once.
+// Those of this executable, made once: process_target.cc or docker_target.cc has it.
 [[nodiscard]] std::vector<Target*> const& targets();
-
-[[nodiscard]] std::unique_ptr<Target> make_process_target();
 
 }  // namespace drover::attacks

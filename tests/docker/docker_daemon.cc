@@ -126,13 +126,15 @@ std::string DockerDaemon::cli(std::vector<std::string> const& words) {
 
 void DockerDaemon::make_image() {
   std::string const folder = root_ + "/image";
-  for (std::string const name : {"/bin", "/tmp", "/etc", "/root"})
+  for (std::string const name : {"/bin", "/tmp", "/etc", "/usr/bin"})
     fs::create_directories(folder + name);
   copy_to("/bin/busybox", folder);
   auto const listed = run({"/bin/busybox", "--list"});
   for (auto const program : split(listed.said, '\n'))
     if (program != "busybox")
       fs::create_symlink("busybox", fmt::format("{}/bin/{}", folder, program));
+  fs::copy_file("/bin/busybox", folder + "/usr/bin/env");
+  std::ofstream{folder + "/etc/passwd"} << "root:x:0:0:root:/:/bin/sh\n";
   copy_to("/bin/bash", folder);
   copy_to(std::string{kLoader}, folder);
   // "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)"

@@ -136,6 +136,16 @@ class OpenRun {
     if (!answer) throw std::runtime_error(answer.error().text());
     return *std::move(answer);
   }
+  // What the socket of another unit answers to this one's token.
+  [[nodiscard]] std::string at_another_socket() {
+    std::string const own = socket_;
+    for (auto const& entry : std::filesystem::directory_iterator(world_.state_folder() + "/units"))
+      if (!own.starts_with(entry.path().string() + "/"))
+        socket_ = entry.path().string() + "/unit.sock";
+    std::string body = call("GET", "/v1/unit").body;
+    socket_ = own;
+    return body;
+  }
   // The last event of the run.
   [[nodiscard]] json::object end() {
     repository_.write("go", "");
@@ -196,6 +206,75 @@ TEST(Gateway, ARunHasItsModelCallsAndNoMore) {
   auto const end = run.end();
   EXPECT_EQ(text_of(end, "reason"), "max_turns");
   EXPECT_EQ(integer_or(end, "turns", 0), 3);
+}
+
+TEST(Gateway, ATenantSpendsWhatItMayAndNoMoreAlsoAfterARestart) {
+  World world;
+  auto const repository = world.repository("project");
+  // 1000 tokens of input at a dollar each thousand.
+  auto const model = world.model(R"([{"text": "hello", "usage": {"input": 1000, "output": 0}}])",
+                                 R"(, "pricing": {"input": 1000, "output": 1000},
+                                      "after_last": "repeat_last")");
+  world.serve();
+  write(world, "budgets.toml", "[[limits]]\nscope = \"tenant\"\nper = \"total\"\nusd = 1.5\n");
+  auto const set = world.drover({"budgets", "-f", world.state_folder() + "/budgets.toml"});
+  ASSERT_EQ(set.exit_code, 0) << set.text();
+  auto const run = [&] {
+    auto const outcome = world.drover(
+        {"run", "--json", "-w", repository.path(), "--ro", "--model", model, "say hello"});
+    return text_of(outcome.lines().back(), "reason");
+  };
+  EXPECT_EQ(run(), "completed");
+  EXPECT_EQ(run(), "completed") << "half a dollar was left";
+  EXPECT_EQ(run(), "budget_exhausted");
+  world.stop_server();
+  world.serve();
+  EXPECT_EQ(run(), "budget_exhausted") << "what was spent is on disk";
+  auto const spend = world.api().get("/api/v1/spend?by=day,model");
+  ASSERT_EQ(spend.body.at("spend").as_array().size(), 1U) << spend.text;
+  auto const& row = spend.body.at("spend").at(0).as_object();
+  EXPECT_EQ(row.at("calls").as_int64(), 2);
+  EXPECT_DOUBLE_EQ(row.at("cost_usd").to_number<double>(), 2.0);
+  auto const shown = world.drover({"budgets"});
+  EXPECT_TRUE(shown.text().contains("$2.00 of $1.50")) << shown.text();
+  EXPECT_EQ(world.api().get("/api/v1/spend?by=planet").status, 400);
+}
+
+TEST(Gateway, ATokenIsGoodForItsOwnUnitAndWhileThatLives) {
+  World world;
+  OpenRun run{world, world.repository("project")};
+  constexpr std::string_view kCall = R"({"model":"scripted","input":"hi"})";
+  auto const refused = [&](std::string const& token) {
+    auto const answer = run.call_with(token, "POST", "/v1/responses", std::string{kCall});
+    EXPECT_EQ(answer.status, 401) << answer.body;
+    return answer.body;
+  };
+  std::string edited = run.token();
+  edited[edited.size() / 2] = edited[edited.size() / 2] == 'A' ? 'B' : 'A';
+  EXPECT_TRUE(refused(edited).contains("bad-signature"));
+  EXPECT_TRUE(refused("nonsense").contains("malformed"));
+  EXPECT_TRUE(refused("").contains("malformed"));
+
+  ASSERT_EQ(world.drover({"gateway", "rotate-key"}).exit_code, 0);
+  EXPECT_EQ(run.call("POST", "/v1/responses", std::string{kCall}).status, 200)
+      << "a new key signs from now on, and the one before still verifies";
+
+  // Another session's unit has another socket and lets nobody else in.
+  Api api = world.api();
+  auto const model = world.model(
+      R"([{"tool_calls": [{"name": "Bash", "input": {"command":
+           "while [ ! -e /workspace/go ]; do sleep 0.02; done"}}]}, {"text": "two"}])");
+  auto const other = world.repository("other");
+  auto const second =
+      api.dispatch(World::invocation(api.add_workspace(other.path()), model, "hello"));
+  ASSERT_TRUE(api.await_event(second, "tool-call"));
+  EXPECT_TRUE(run.at_another_socket().contains("another unit"));
+  other.write("go", "");
+  EXPECT_EQ(text_of(api.events(second).back().data, "state"), "succeeded");
+
+  EXPECT_EQ(text_of(run.end(), "state"), "succeeded");
+  EXPECT_EQ(run.call("POST", "/v1/responses", std::string{kCall}).status, 409)
+      << "the turn is over";
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "cli/listing.h"
 #include "os/files.h"
 #include "sandbox/host_facts.h"
+#include "sandbox/launcher.h"
 #include "sandbox/probe.h"
 
 namespace drover::cli {
@@ -85,7 +86,9 @@ int execute(Context const& context, DoctorCommand const& command) {
   }
   auto const folders = folders_of(command);
   if (!folders) return report(context, folders.error());
-  auto examination = sandbox::examine(*folders);
+  auto const maker = sandbox::parse_maker(context.environment("DROVER_SANDBOX").value_or(""));
+  if (!maker) return report(context, maker.error());
+  auto examination = sandbox::examine(*folders, *maker);
   examination.layers.push_back(state_layer(context));
   if (command.format == Format::json)
     for (Layer const& layer : examination.layers)

@@ -52,6 +52,14 @@ void print_models(Screen& screen, json::object const& answer) {
 int execute(Context const& context, GatewayCommand const& command) {
   auto client = connect(context);
   if (!client) return report(context, client.error());
+  if (command.act == GatewayAct::rotate_key) {
+    auto const rotated = client->post("/gateway/rotate-key", {});
+    if (!rotated) return report(context, rotated.error());
+    context.screen.print(command.format == Format::json
+                             ? json_object_line(*rotated, context.screen.out_style())
+                             : cell_text(*rotated, "kid") + "\n");
+    return kExitOk;
+  }
   auto const answer = command.act == GatewayAct::reload ? client->post("/gateway/reload", {})
                                                         : client->get("/gateway");
   if (!answer) return report(context, answer.error());

@@ -21,8 +21,8 @@ struct Raw {
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots,
-      lease, drain, runner, comment, backend, callback, idle, lifetime, runs_dir, entry, process_id,
-      inputs, effect, value, error, reason, type;
+      lease, drain, runner, comment, backend, callback, idle, lifetime, by, since, runs_dir, entry,
+      process_id, inputs, effect, value, error, reason, type;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
@@ -82,6 +82,7 @@ void add_schedules(Grammar& grammar);
 // workflow …
 void add_workflow(Grammar& grammar);
 void add_workloads(Grammar& grammar);
+// gateway, budgets, spend
 void add_gateway(Grammar& grammar);
 // up, down, serve, worker, doctor, backup, restore, model serve, version
 void add_server(Grammar& grammar);
