@@ -16,6 +16,8 @@ namespace drover::bench {
 [[nodiscard]] Status run_commit(Report& report);
 // The dispatch queue, beside raw Redis Streams and BullMQ.
 [[nodiscard]] Status run_dispatch(Report& report);
+// Steps of workflows, by the length of their runs.
+[[nodiscard]] Status run_replay(Report& report);
 // Recording what is due, and the steps of people, with 100 000 schedules in the store.
 [[nodiscard]] Status run_schedules(Report& report);
 

@@ -46,6 +46,7 @@ constexpr Goal kGoals[] = {
     {"dispatch", "embedded-c16", "cycle_vs_redis_always", 1.5, Side::at_least},
     {"dispatch", "embedded-batch100", "cycle_vs_redis_always", 2, Side::at_least},
     {"dispatch", "embedded-c64", "cycle_vs_bullmq", 5, Side::at_least},
+    {"replay", "effects-5000", "engine", 100},
     {"chaos", "kill-loop", "lost", 0},
     {"chaos", "kill-loop", "doubled", 0},
     {"chaos", "kill-loop", "orphans", 0},

@@ -29,6 +29,7 @@ constexpr Bench kBenches[] = {
     {"commit", "a governed commit of three changed files", run_commit},
     {"dispatch", "enqueue, claim and acknowledge, beside Redis Streams and BullMQ", run_dispatch},
     {"chaos", "nothing lost while server, units, disk and Redis go away", run_chaos},
+    {"replay", "steps of workflows by the length of their runs, beside the SDK", run_replay},
     {"schedules", "what is due, and changes, among 100 000 schedules", run_schedules},
 };
 

@@ -341,6 +341,8 @@ enum class WorkflowAct : std::uint8_t {
   query,
   rebuild_state,
   repair_journal,
+  recover,
+  list,
 };
 // Works on run directories itself, with no server.
 struct WorkflowCommand {

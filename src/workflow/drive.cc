@@ -33,35 +33,61 @@ class Driver {
 
   // One pass under the lock.
   Result<Iterated> step() {
-    auto run = OpenRun::open(folder_, "runtime:orchestrateIteration", clock_, random_);
+    DROVER_TRY(take_up());
+    auto iterated = step_locked();
+    run_->release();
+    return iterated;
+  }
+
+  // state.json is only for readers, so that it is made when nothing else is to be done.
+  Status save_state() {
+    if (!run_ || seen_ == saved_) return {};
+    DROVER_TRY(take_up());
+    auto const saved = run_->save_state("journal_mismatch");
+    run_->release();
+    saved_ = seen_;
+    return saved;
+  }
+
+ private:
+  static constexpr std::string_view kOwner = "runtime:orchestrateIteration";
+
+  Status take_up() {
+    if (run_) return run_->take_up(kOwner);
+    auto run = OpenRun::open(folder_, kOwner, clock_, random_);
     if (!run) return std::unexpected(run.error());
-    if (auto ended = ended_before(run->record(), run->history())) return *std::move(ended);
+    run_.emplace(*std::move(run));
+    return {};
+  }
+
+  Result<Iterated> step_locked() {
+    if (auto ended = ended_before(run_->record(), run_->history())) return *std::move(ended);
     if (!execution_) {
-      auto const prepared = prepare(*run);
+      auto const prepared = prepare(*run_);
       if (!prepared) return std::unexpected(prepared.error());
-      auto started = Execution::start(*run, options_.host);
+      auto started = Execution::start(*run_, options_.host);
       if (!started) return std::unexpected(started.error());
       execution_.emplace(*std::move(started));
     }
-    auto pass = execution_->pass(*run);
+    auto pass = execution_->pass(*run_);
     if (!pass) return std::unexpected(pass.error());
-    auto iterated = conclude(*run, *std::move(pass));
-    if (iterated && iterated->state == IterateState::waiting &&
-        run->history().head().seq != seen_) {
-      DROVER_TRY(run->save_state("journal_mismatch"));
-      seen_ = run->history().head().seq;
+    auto iterated = conclude(*run_, *std::move(pass));
+    auto const head = run_->history().head().seq;
+    if (iterated && iterated->state == IterateState::waiting && head != seen_) {
+      seen_ = head;
       options_.waiting(*iterated);
     }
     return iterated;
   }
 
- private:
   RunFolder const& folder_;
   DriveOptions const& options_;
   Clock const& clock_;
   Random& random_;
+  std::optional<OpenRun> run_;
   std::optional<Execution> execution_;
-  std::uint64_t seen_ = 0;
+  std::uint64_t seen_ = 0;   // the last entry, when the run last came to rest
+  std::uint64_t saved_ = 0;  // and when state.json was last made
 };
 
 bool is_stopped(int fd) {
@@ -81,7 +107,9 @@ Result<Iterated> drive(RunFolder const& folder, DriveOptions const& options, Clo
     auto const wait = until_next_timer(*iterated, clock.now());
     auto const seen = watch->wait(wait, options.stop_fd);
     if (!seen) return std::unexpected(seen.error());
-    if (is_stopped(options.stop_fd)) return iterated;
+    bool const stopped = is_stopped(options.stop_fd);
+    if (stopped || *seen == os::FolderWatch::Seen::timeout) DROVER_TRY(driver.save_state());
+    if (stopped) return iterated;
   }
 }
 

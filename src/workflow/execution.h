@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "workflow/host_process.h"
 #include "workflow/open_run.h"
+#include "workflow/process_log.h"
 #include "workflow/replay.h"
 
 namespace drover::workflow {
@@ -96,6 +97,7 @@ class Execution {
   std::vector<std::uint64_t> fresh_;             // to be described by the process
   std::map<std::string, std::uint64_t> sleeps_;  // how often each time was slept until
   std::string last_effect_id_;
+  ProcessLog log_;
   json::object done_;     // what the process came to; empty: nothing yet
   bool resting_ = false;  // the host waits for a reply
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "workflow/run_folder.h"
 
 namespace drover::workflow {
 
@@ -103,6 +104,10 @@ Status History::request(Event const& event) {
     if (!text) return fail(ErrorCode::data_corrupt, "{}: {}", where(event), text.error().message);
     *into = *std::move(text);
   }
+  // It becomes the name of a folder.
+  if (!is_plain_name(effect.id))
+    return fail(ErrorCode::data_corrupt, "{}: {} is no id of an effect", where(event),
+                printable(effect.id));
   effect.kind = text_or_empty(data, "kind");
   effect.label = text_or_empty(data, "label");
   effect.inputs_ref = text_or_empty(data, "inputsRef");

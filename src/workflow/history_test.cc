@@ -114,6 +114,7 @@ TEST(History, RefusesWhatContradictsItself) {
   EXPECT_FALSE(history.apply(event(3, "EFFECT_REQUESTED", request("f", "k"))));
   EXPECT_FALSE(history.apply(event(3, "EFFECT_RESOLVED", {{"effectId", "unknown"}})));
   EXPECT_FALSE(history.apply(event(3, "EFFECT_REQUESTED", {{"effectId", "g"}})));
+  EXPECT_FALSE(history.apply(event(3, "EFFECT_REQUESTED", request("../../e", "out"))));
   ASSERT_TRUE(history.apply(event(3, "EFFECT_RESOLVED", {{"effectId", "e"}, {"status", "ok"}})));
   EXPECT_FALSE(history.apply(event(4, "EFFECT_RESOLVED", {{"effectId", "e"}, {"status", "ok"}})));
   EXPECT_FALSE(history.apply(event(4, "EFFECT_CANCELLED", {{"effectId", "e"}})));

@@ -1,8 +1,8 @@
 #include "workflow/host_process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,9 +25,11 @@ struct Pipe {
   os::Fd writer;
 };
 
+// A socket, for a write to a host that is gone must not end drover with SIGPIPE.
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("make a pipe for", "the host");
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return fail_errno("make a pipe for", "the host");
   return Pipe{os::Fd{ends[0]}, os::Fd{ends[1]}};
 }
 
@@ -75,7 +77,7 @@ Status HostProcess::write(json::value const& message) {
   std::string const line = json::serialize(message) + "\n";
   std::string_view rest = line;
   while (!rest.empty()) {
-    ssize_t const written = ::write(in_.get(), rest.data(), rest.size());
+    ssize_t const written = ::send(in_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EPIPE) return std::unexpected(ended());
     if (written < 0) return fail_errno("write to", "the host");

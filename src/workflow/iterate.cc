@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "os/files.h"
 #include "workflow/create_run.h"
-#include "workflow/parallel_group.h"
 #include "workflow/state_cache.h"
 
 namespace drover::workflow {
@@ -105,7 +104,7 @@ Result<Iterated> halt_run(OpenRun& run, Pass const& pass) {
 
 // The run is completed by another one, of the same process, that begins anew. Its id follows from
 // this run's, so that a crash in between makes no second one.
-Result<Iterated> continue_run(OpenRun& run, Pass const& pass, Clock const& clock) {
+Result<Iterated> continue_run(OpenRun& run, Pass const& pass) {
   RunRecord const& record = run.record();
   NewRun next;
   next.runs_root = std::filesystem::path{run.folder().path()}.parent_path().string();
@@ -118,7 +117,7 @@ Result<Iterated> continue_run(OpenRun& run, Pass const& pass, Clock const& clock
   next.harness = record.harness;
   next.cwd = string_or(record.raw, "cwd", "");
   next.non_interactive = record.non_interactive();
-  auto const created = create_run(next, clock, run.random());
+  auto const created = create_run(next, run.clock(), run.random());
   if (!created) return std::unexpected(created.error());
   Pass completed;
   completed.rest = Rest::completed;
@@ -140,33 +139,6 @@ Result<Iterated> wait_on(OpenRun const& run, Pass pass) {
     iterated.warnings.push_back(
         fmt::format("the process did not ask for effect {} of the journal", effect_id));
   return iterated;
-}
-
-json::object action_view(NextAction const& action, std::size_t pending, std::string const& group) {
-  Effect const& effect = action.effect;
-  json::object view;
-  view.emplace("effectId", effect.id);
-  view.emplace("invocationKey", effect.key);
-  view.emplace("kind", effect.kind);
-  view.emplace("label", effect.label);
-  if (!effect.labels.empty())
-    view.emplace("labels", json::array(effect.labels.begin(), effect.labels.end()));
-  view.emplace("taskDef", action.definition);
-  view.emplace("taskId", effect.task_id);
-  view.emplace("stepId", effect.step_id);
-  view.emplace("taskDefRef", effect.task_ref);
-  if (!effect.inputs_ref.empty()) view.emplace("inputsRef", effect.inputs_ref);
-  view.emplace("requestedAt", effect.requested_at);
-  json::object hints;
-  if (auto const* const definition = action.definition.if_object())
-    if (auto const* const sleep = definition->if_contains("sleep");
-        sleep != nullptr && sleep->is_object())
-      if (auto const* const target = sleep->get_object().if_contains("targetEpochMs"))
-        hints.emplace("sleepUntilEpochMs", *target);
-  if (!group.empty()) hints.emplace("parallelGroupId", group);
-  hints.emplace("pendingCount", pending);
-  view.emplace("schedulerHints", std::move(hints));
-  return view;
 }
 
 }  // namespace
@@ -238,8 +210,15 @@ Result<std::vector<std::string>> prepare(OpenRun& run) {
   return warnings;
 }
 
+Status recover(OpenRun& run) {
+  if (run.history().end() != RunEnd::process_error)
+    return fail(ErrorCode::conflict, "the process of run {} has not thrown an error",
+                run.record().run_id);
+  DROVER_TRY(run.append(NewEvent{event_type::kContinued, json::object{}}));
+  return run.save_state("process_error_recovery");
+}
+
 Result<Iterated> conclude(OpenRun& run, Pass pass) {
-  SystemClock const clock;
   switch (pass.rest) {
     case Rest::waiting:
       return wait_on(run, std::move(pass));
@@ -250,7 +229,7 @@ Result<Iterated> conclude(OpenRun& run, Pass pass) {
     case Rest::halted:
       return halt_run(run, pass);
     case Rest::continued:
-      return continue_run(run, pass, clock);
+      return continue_run(run, pass);
   }
   return fail(ErrorCode::internal, "a pass came to nothing");
 }
@@ -305,39 +284,6 @@ Status check_entry(std::string const& path, std::string const& export_name, Host
   auto const unloadable = done->object("unloadable");
   if (!unloadable) return {};
   return fail(ErrorCode::invalid_argument, "{}", string_or(unloadable->raw(), "message", "?"));
-}
-
-json::object iterated_view(Iterated const& iterated, std::optional<std::int64_t> iteration) {
-  constexpr auto const* kNames = "waiting completed failed halted";
-  auto const names = split(kNames, ' ');
-  json::object view;
-  view.emplace("iteration", iteration.value_or(iterated.count + 1));
-  view.emplace("iterationCount", iterated.count);
-  view.emplace("status", names.at(static_cast<std::size_t>(iterated.state)));
-  view.emplace("action", "none");
-  view.emplace("reason", iterated.reason);
-  bool const waiting = iterated.state == IterateState::waiting;
-  if (waiting) {
-    std::vector<std::string> keys;
-    for (auto const& action : iterated.actions)
-      keys.push_back(action.effect.key);
-    std::string const group = keys.size() > 1 ? parallel_group_id(keys) : "";
-    json::array actions;
-    for (auto const& action : iterated.actions)
-      actions.push_back(action_view(action, keys.size(), group));
-    view.emplace("nextActions", std::move(actions));
-  }
-  if (!iterated.completion_proof.empty())
-    view.emplace("completionProof", iterated.completion_proof);
-  if (!iterated.payload.is_null()) view.emplace("payload", iterated.payload);
-  if (!iterated.continued_as.empty()) view.emplace("continuedAs", iterated.continued_as);
-  if (!iterated.warnings.empty())
-    view.emplace("warnings", json::array(iterated.warnings.begin(), iterated.warnings.end()));
-  view.emplace("metadata",
-               json::object{{"runId", iterated.run_id},
-                            {"processId", iterated.process_id},
-                            {"hookStatus", waiting ? "no-hooks-configured" : "executed"}});
-  return view;
 }
 
 }  // namespace drover::workflow

@@ -45,6 +45,9 @@ struct Iterated {
 // Makes a run ready for its process: bare runs are refused, a changed process is noted.
 [[nodiscard]] Result<std::vector<std::string>> prepare(OpenRun& run);
 
+// Lets a run go on whose process threw an error. A conflict: it did not.
+[[nodiscard]] Status recover(OpenRun& run);
+
 [[nodiscard]] Result<Iterated> iterate(RunFolder const& run, HostSpec const& host,
                                        Clock const& clock, Random& random);
 

@@ -70,9 +70,17 @@ bool is_cut_off(std::string_view text) {
 }  // namespace
 
 Result<JournalFiles> read_journal(RunFolder const& run) {
+  return read_journal_after(run, EventName{});
+}
+
+Result<JournalFiles> read_journal_after(RunFolder const& run, EventName const& known) {
   auto names = list(run);
   if (!names) return std::unexpected(names.error());
   DROVER_TRY(check_order(run, names->entries));
+  auto const before = static_cast<std::ptrdiff_t>(known.seq);
+  if (std::ssize(names->entries) < before || (before > 0 && names->entries[known.seq - 1] != known))
+    return broken(run, fmt::format("{} is not in the journal any more", file_name(known)));
+  names->entries.erase(names->entries.begin(), names->entries.begin() + before);
   JournalFiles files;
   files.leftovers = std::move(names->others);
   files.events.reserve(names->entries.size());

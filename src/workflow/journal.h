@@ -24,6 +24,8 @@ struct JournalFiles {
 // data_corrupt, with the way to repair: a gap, two entries of one number, an entry that does not
 // hold together.
 [[nodiscard]] Result<JournalFiles> read_journal(RunFolder const& run);
+// Only what is behind `known`, an entry that was read before; names are looked at all the same.
+[[nodiscard]] Result<JournalFiles> read_journal_after(RunFolder const& run, EventName const& known);
 
 // Moves leftovers and a torn entry to orphaned/, from where nothing reads them. Returns their
 // names.
@@ -51,6 +53,8 @@ class JournalWriter {
 
   [[nodiscard]] Result<std::vector<Event>> append(std::vector<NewEvent> entries);
   [[nodiscard]] Result<Event> append(NewEvent entry);
+  // Others have written meanwhile.
+  void set_head(EventName head) { head_ = std::move(head); }
 
  private:
   void note_harness(json::object& data) const;

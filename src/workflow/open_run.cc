@@ -114,6 +114,24 @@ OpenRun::OpenRun(RunFolder run, RunLock lock, RunView view, Clock const& clock, 
       clock_(&clock),
       random_(&random) {}
 
+Status OpenRun::take_up(std::string_view owner, Millis wait) {
+  auto lock = RunLock::acquire(run_, owner, *clock_, wait);
+  if (!lock) return std::unexpected(lock.error());
+  auto record = read_run_record(run_);
+  if (!record) return std::unexpected(record.error());
+  auto const journal = read_journal_after(run_, history_.head());
+  if (!journal) return std::unexpected(journal.error());
+  for (auto const& event : journal->events)
+    DROVER_TRY(history_.apply(event));
+  auto aside = workflow::set_aside(run_, *journal);
+  if (!aside) return std::unexpected(aside.error());
+  lock_ = *std::move(lock);
+  record_ = *std::move(record);
+  set_aside_ = *std::move(aside);
+  writer_.set_head(history_.head());
+  return {};
+}
+
 Status OpenRun::append(std::vector<NewEvent> entries) {
   auto const events = writer_.append(std::move(entries));
   if (!events) return std::unexpected(events.error());
@@ -128,7 +146,7 @@ Status OpenRun::append(NewEvent entry) {
   return append(std::move(entries));
 }
 
-Status OpenRun::request(std::vector<Request> requests) {
+Status OpenRun::request(std::vector<Request> const& requests) {
   std::vector<NewEvent> entries;
   entries.reserve(requests.size());
   for (auto const& request : requests) {
@@ -173,7 +191,7 @@ Result<Posted> OpenRun::post(std::string const& effect_id, TaskResult result) {
   return posted;
 }
 
-Result<Posted> OpenRun::cancel(std::string const& effect_id, std::string reason) {
+Result<Posted> OpenRun::cancel(std::string const& effect_id, std::string const& reason) {
   auto const effect = open_effect(effect_id);
   if (!effect) return std::unexpected(effect.error());
   Posted posted;

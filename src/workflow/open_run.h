@@ -41,12 +41,18 @@ class OpenRun {
                                             Clock const& clock, Random& random,
                                             Millis wait = RunLock::kWait);
 
+  // Lets others write, until it is taken up again: then what they wrote is read, and no more.
+  // Nothing else may be called in between.
+  void release() { lock_.reset(); }
+  [[nodiscard]] Status take_up(std::string_view owner, Millis wait = RunLock::kWait);
+
   [[nodiscard]] RunFolder const& folder() const { return run_; }
   [[nodiscard]] RunRecord const& record() const { return record_; }
   [[nodiscard]] History const& history() const { return history_; }
   [[nodiscard]] std::vector<std::string> const& set_aside() const { return set_aside_; }
   [[nodiscard]] std::string now_text() const { return to_rfc3339(clock_->now()); }
   [[nodiscard]] WallTime now() const { return clock_->now(); }
+  [[nodiscard]] Clock const& clock() const { return *clock_; }
   [[nodiscard]] Random& random() const { return *random_; }
 
   [[nodiscard]] Status append(std::vector<NewEvent> entries);
@@ -58,10 +64,10 @@ class OpenRun {
     std::vector<std::string> labels;
     std::string arguments_hash;
   };
-  [[nodiscard]] Status request(std::vector<Request> requests);
+  [[nodiscard]] Status request(std::vector<Request> const& requests);
   // conflict: the effect ended before. not_found: there is none.
   [[nodiscard]] Result<Posted> post(std::string const& effect_id, TaskResult result);
-  [[nodiscard]] Result<Posted> cancel(std::string const& effect_id, std::string reason);
+  [[nodiscard]] Result<Posted> cancel(std::string const& effect_id, std::string const& reason);
 
   [[nodiscard]] Status save_record(RunRecord record);
   [[nodiscard]] Status save_state(std::string_view reason) const;
@@ -71,7 +77,7 @@ class OpenRun {
   [[nodiscard]] Result<Effect const*> open_effect(std::string const& effect_id) const;
 
   RunFolder run_;
-  RunLock lock_;
+  std::optional<RunLock> lock_;
   RunRecord record_;
   History history_;
   JournalWriter writer_;

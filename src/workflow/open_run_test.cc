@@ -65,7 +65,7 @@ TEST_F(Runs, AnEffectEndsOnce) {
   std::vector<OpenRun::Request> asked;
   asked.push_back(request("e1", "k1"));
   asked.push_back(request("e2", "k2"));
-  ASSERT_TRUE(run->request(std::move(asked)));
+  ASSERT_TRUE(run->request(asked));
   TaskResult ok;
   ok.value = json::value(7);
   ASSERT_TRUE(run->post("e1", ok));
@@ -124,7 +124,7 @@ TEST_F(Runs, TheStateIsTheSameWhoeverRebuildsIt) {
     auto run = open(created->folder);
     std::vector<OpenRun::Request> asked;
     asked.push_back(request("e1", "k1"));
-    ASSERT_TRUE(run->request(std::move(asked)));
+    ASSERT_TRUE(run->request(asked));
     ASSERT_TRUE(run->save_state("cli_manual"));
   }
   auto const live = testing::read(created->folder.state_file());
@@ -146,6 +146,23 @@ TEST_F(Runs, OneWriterAtATime) {
   held.reset();
   waiter.join();
   EXPECT_FALSE(os::exists(created->folder.at("run.lock")));
+}
+
+TEST_F(Runs, WhatOthersWroteMeanwhileIsReadWhenItIsTakenUp) {
+  auto const created = create("one");
+  auto run = open(created->folder);
+  ASSERT_TRUE(run);
+  ASSERT_TRUE(run->append(NewEvent{"NOTE", {}}));
+  run->release();
+  {
+    auto other = open(created->folder);
+    ASSERT_TRUE(other) << other.error().message;
+    ASSERT_TRUE(other->append(NewEvent{"OTHER", {}}));
+  }
+  ASSERT_TRUE(run->take_up("test"));
+  EXPECT_EQ(run->history().head().seq, 3);
+  ASSERT_TRUE(run->append(NewEvent{"NOTE", {}}));
+  EXPECT_EQ(read_run(created->folder)->history.head().seq, 4);
 }
 
 TEST_F(Runs, LocksOfTheDeadAndEmptyOnesDoNotWedge) {

@@ -60,4 +60,20 @@ Result<FoundRun> find_run(std::string const& argument, RunsPlaces const& places)
                    "name its directory, or where runs are with --runs-dir");
 }
 
+std::vector<RunFolder> runs_in(RunsPlaces const& places) {
+  std::vector<RunFolder> runs;
+  for (auto const& root : runs_roots(places)) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entries{root, error}; !error && entries != fs::directory_iterator{};
+         entries.increment(error))
+      names.push_back(entries->path().filename().string());
+    std::ranges::sort(names);
+    for (auto const& name : names)
+      if (is_plain_name(name) && is_run(fmt::format("{}/{}", root, name)))
+        runs.emplace_back(fmt::format("{}/{}", root, name));
+  }
+  return runs;
+}
+
 }  // namespace drover::workflow

@@ -31,4 +31,7 @@ struct FoundRun {
 // for.
 [[nodiscard]] Result<FoundRun> find_run(std::string const& argument, RunsPlaces const& places);
 
+// All that there are in the roots, by root and name.
+[[nodiscard]] std::vector<RunFolder> runs_in(RunsPlaces const& places);
+
 }  // namespace drover::workflow

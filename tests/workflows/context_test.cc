@@ -1,8 +1,11 @@
 // What a process can do, run by the real Node.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
+#include "os/files.h"
 #include "workflows/flow.h"
 
 namespace drover::harness {
@@ -202,6 +205,36 @@ TEST(Context, AnErrorThatEscapesEndsTheRunOnce) {
   EXPECT_EQ(text(flow.iterate("r").at("reason")), text(failed.at("reason")));
   EXPECT_EQ(flow.journal_types("r").back(), "PROCESS_RUNTIME_ERROR");
   EXPECT_EQ(printed(flow.drover({"run:status", "r"})).at("state").as_string(), "failed");
+}
+
+TEST(Context, WhatAProcessLogsIsWrittenOnce) {
+  Flow const flow{R"(export async function process(inputs, ctx) {
+    ctx.log('first');
+    await ctx.task(task('a'), {});
+    ctx.log('label', 'second');
+  })"};
+  flow.create("r");
+  EXPECT_EQ(flow.finish("r").at("status").as_string(), "completed");
+  auto const log = os::read_file(flow.run_folder("r") + "/state/process.log");
+  ASSERT_TRUE(log);
+  EXPECT_EQ(std::ranges::count(*log, '\n'), 2) << *log;
+  EXPECT_LT(log->find("first"), log->find("second"));
+}
+
+TEST(Context, ARunGoesOnWhenItsCodeIsMended) {
+  Flow const flow{
+      "export async function process(inputs, ctx) { await ctx.task(task('a'), {}); throw new "
+      "Error('x'); }"};
+  flow.create("r");
+  EXPECT_EQ(flow.finish("r", "4").at("status").as_string(), "failed");
+  flow.rewrite("export async function process(inputs, ctx) { return ctx.task(task('a'), {}); }");
+  EXPECT_EQ(flow.iterate("r").at("status").as_string(), "failed");
+  EXPECT_EQ(flow.drover({"workflow", "recover", "r"}).exit_code, 0);
+  EXPECT_EQ(flow.iterate("r").at("status").as_string(), "completed");
+  EXPECT_EQ(text(flow.output("r")), "4");
+  EXPECT_NE(flow.drover({"workflow", "recover", "r"}).exit_code, 0);
+  auto const listed = printed(flow.drover({"workflow", "list"}));
+  EXPECT_EQ(listed.at("runs").at(0).at("state").as_string(), "completed");
 }
 
 }  // namespace

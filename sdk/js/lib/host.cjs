@@ -227,7 +227,7 @@ async function execute(host) {
   determinism.install({ seed: start.seed, now: () => host.now() });
   try {
     const output = await found(start.inputs, ctx, undefined);
-    host.done ??= { output: plain(output) };
+    host.done ??= { output: plain(output) ?? null };
   } catch (error) {
     host.done ??= { error: serialize(error) };
   }

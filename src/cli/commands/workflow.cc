@@ -59,6 +59,8 @@ class Workflow {
   Result<int> query();
   Result<int> rebuild_state();
   Result<int> repair();
+  Result<int> recover();
+  Result<int> list();
 
   [[nodiscard]] bool json() const { return command_.format == Format::json; }
   void print(json::value const& value) { context_.screen.print(workflow::file_text(value)); }
@@ -118,6 +120,10 @@ Result<int> Workflow::run() {
       return rebuild_state();
     case WorkflowAct::repair_journal:
       return repair();
+    case WorkflowAct::recover:
+      return recover();
+    case WorkflowAct::list:
+      return list();
   }
   return kExitFailed;
 }
@@ -385,6 +391,28 @@ Result<int> Workflow::rebuild_state() {
   if (!run) return std::unexpected(run.error());
   DROVER_TRY(run->save_state("cli_manual"));
   if (json()) print(rebuilt_view(run->folder().path(), run->history(), "cli_manual"));
+  return kExitOk;
+}
+
+Result<int> Workflow::recover() {
+  auto run = open("run:recover-process-error");
+  if (!run) return std::unexpected(run.error());
+  DROVER_TRY(workflow::recover(*run));
+  if (json()) print(json::object{{"runId", run->record().run_id}, {"recovered", true}});
+  return kExitOk;
+}
+
+Result<int> Workflow::list() {
+  json::array listed;
+  for (auto const& folder : runs_in(places_)) {
+    auto const run = workflow::read_run(folder);
+    std::string_view const state =
+        run ? to_string(status_state(run->history)) : std::string_view{"damaged"};
+    if (!json()) say(fmt::format("{:<10}  {:<30}  {}", state, folder.name(), folder.path()));
+    listed.push_back(
+        json::object{{"runId", folder.name()}, {"state", state}, {"runDir", folder.path()}});
+  }
+  if (json()) print(json::object{{"runs", std::move(listed)}});
   return kExitOk;
 }
 

@@ -117,6 +117,9 @@ void add_workflow(Grammar& grammar) {
   create->add_option("--run", into.target, "the run's id (default: a new one)")->type_name("ID");
   adder.shared(create);
 
+  adder.shared(
+      grammar.add(*workflow, "list", "Lists the runs that there are.", make(WorkflowAct::list)));
+
   auto* const assign = adder.of_run("assign", "Gives a run its process.", WorkflowAct::assign);
   assign->add_option("--entry", into.entry, "the process")->type_name("FILE[#EXPORT]")->required();
   assign->add_option("--process-id", into.process_id, "its name")->type_name("NAME");
@@ -126,6 +129,8 @@ void add_workflow(Grammar& grammar) {
   adder.of_run("run", "Drives a run until it ends.", WorkflowAct::run);
   add_views(adder);
   add_changes(adder);
+  adder.of_run("recover", "Lets a run go on whose process threw an error, with mended code.",
+               WorkflowAct::recover);
   adder.of_run("rebuild-state", "Makes state.json anew.", WorkflowAct::rebuild_state);
   auto* const repair =
       adder.of_run("repair-journal", "Mends a damaged journal, and says what it did.",
