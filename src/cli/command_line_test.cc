@@ -273,6 +273,22 @@ TEST(CommandLine, ComplaintsAreOneHarmlessLine) {
   }
 }
 
+TEST(CommandLine, AWorkloadIsOfAProfile) {
+  auto const start = command<WorkloadStartCommand>({"workloads", "start", "indexer", "--env", "A=1",
+                                                    "--env", "B=x=y", "--idle", "10m", "--backend",
+                                                    "docker", "--callback", "http://127.0.0.1/x"});
+  EXPECT_EQ(start.profile, "indexer");
+  EXPECT_EQ(start.id, "indexer");
+  EXPECT_EQ(start.env.at("B"), "x=y");
+  EXPECT_EQ(start.idle, Millis{600'000});
+  EXPECT_EQ(start.lifetime, std::nullopt);
+  EXPECT_EQ(start.backend, "docker");
+  EXPECT_EQ(command<WorkloadStartCommand>({"workloads", "start", "p", "--id", "a b"}).id, "a b");
+  EXPECT_EQ(command<WorkloadActionCommand>({"workloads", "rm", "x"}).action,
+            WorkloadAction::remove);
+  EXPECT_TRUE(complaint({"workloads", "start", "p", "--env", "=x"}).contains("NAME=VALUE"));
+}
+
 TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);

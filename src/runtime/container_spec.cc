@@ -126,8 +126,14 @@ json::object labels_of(WorkloadSpec const& spec, ContainerTerms const& terms) {
           {kUserLabel, fmt::format("{}", terms.host_uid)}};
 }
 
-Status refuse_descriptors(WorkloadSpec const& spec) {
+Status refuse_what_is_not_theirs(WorkloadSpec const& spec) {
   auto const& sandbox = spec.sandbox;
+  if (!sandbox.rootfs.empty())
+    return fail_next(ErrorCode::unsupported,
+                     fmt::format("workload {} has a root file system, and a container has that of "
+                                 "its image",
+                                 spec.id),
+                     "name an image in place of the rootfs, or the backend process");
   if (sandbox.inherited.empty() && sandbox.in < 0 && sandbox.out < 0 && sandbox.err < 0) return {};
   return fail(ErrorCode::unsupported,
               "workload {} inherits descriptors, which no container engine can hand over", spec.id);
@@ -137,7 +143,7 @@ Status refuse_descriptors(WorkloadSpec const& spec) {
 
 Result<ContainerRequest> container_request(WorkloadSpec const& spec, ContainerTerms const& terms,
                                            EngineFacts const& facts) {
-  DROVER_TRY(refuse_descriptors(spec));
+  DROVER_TRY(refuse_what_is_not_theirs(spec));
   ContainerRequest request;
   json::object host{{"NetworkMode", "none"},
                     {"ReadonlyRootfs", true},
@@ -205,6 +211,7 @@ std::string spec_digest(WorkloadSpec const& spec) {
                         limits.pids.value,
                         limits.cpu_milli.value,
                         limits.file_size_mb,
+                        limits.disk_mb,
                         limits.open_files};
   return sha256_hex(json::serialize(all));
 }

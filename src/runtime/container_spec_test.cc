@@ -105,6 +105,14 @@ TEST(ContainerSpec, DescriptorsCannotBeHandedOver) {
   EXPECT_FALSE(container_request(spec, terms(), able()));
 }
 
+TEST(ContainerSpec, ARootFileSystemIsNotLeftOut) {
+  auto spec = spec_of("w");
+  spec.sandbox.rootfs = "/srv/debian";
+  auto const refused = container_request(spec, terms(), able());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(ErrorCode::unsupported, refused.error().code);
+}
+
 TEST(ContainerSpec, TheDigestTellsSpecsApartAndHidesTheirEnvironment) {
   auto const spec = spec_of("w");
   EXPECT_EQ(spec_digest(spec), spec_digest(spec_of("w")));

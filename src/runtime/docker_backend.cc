@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "os/files.h"
+#include "os/process.h"
 #include "runtime/bind_sources.h"
 #include "runtime/container_reconcile.h"
 #include "runtime/container_spec.h"
@@ -21,6 +22,7 @@
 #include "runtime/engine_watch.h"
 #include "runtime/record.h"
 #include "runtime/workload_book.h"
+#include "sandbox/growth_watch.h"
 #include "sandbox/oci_seccomp.h"
 
 namespace drover::runtime {
@@ -41,8 +43,10 @@ struct ContainerWorkload : Workload {
 
   std::string container;  // its id, once it is made
   ContainerPhase phase = ContainerPhase::creating;
-  uid_t uid = 0;               // of the range, while it has one
-  bool frozen = false;         // by us, as far as we know
+  uid_t uid = 0;        // of the range, while it has one
+  bool frozen = false;  // by us, as far as we know
+  // Of its writable folders, where they have a limit.
+  std::shared_ptr<sandbox::GrowthWatch::Watched> growth;
   bool out_of_memory = false;  // the engine said so
   bool ended_early = false;    // before the start was answered
   bool finishing = false;
@@ -90,6 +94,7 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
   Task<Status> bring_up(WorkloadPtr workload);
   Task<Status> create(WorkloadPtr workload, json::object body);
   Task<Status> make_room(WorkloadId id);
+  Task<Status> watch_growth(WorkloadPtr workload);
   Task<void> give_up(WorkloadPtr workload, Error error);
   Task<void> clean_host(WorkloadPtr workload);
   Task<Status> reconcile();
@@ -111,6 +116,7 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
   DockerEngine engine_;
   RecordFolder records_;
   BindSources binds_;
+  sandbox::GrowthWatch growth_;
   WorkloadBook<ContainerWorkload> book_;
   EngineWatch watch_;
   std::set<uid_t> uids_;  // in use
@@ -293,6 +299,7 @@ Task<void> DockerBackend::Core::finish(std::shared_ptr<Core> core, WorkloadPtr w
   if (looked) {
     ending.exit_code = looked->exit_code;
     ending.out_of_memory = looked->out_of_memory || workload->out_of_memory;
+    if (workload->growth) ending.over_disk = workload->growth->excess();
     auto const output = co_await core->engine_.output(workload->container);
     if (output) workload->status.output_tail = last_of(*output);
     auto const removed = co_await core->engine_.remove(workload->container);
@@ -319,6 +326,7 @@ Task<void> DockerBackend::Core::clean_host(WorkloadPtr workload) {
   if (!cleaned)
     log::error("workload-cleanup-failed",
                {{"workload", workload->spec.id}, {"error", cleaned.error().message}});
+  if (workload->growth) growth_.remove(workload->growth);
   if (workload->uid != 0) uids_.erase(workload->uid);
 }
 
@@ -425,9 +433,30 @@ Task<Status> DockerBackend::Core::bring_up(WorkloadPtr workload) {
   }
   auto const started = co_await engine_.start(workload->container);
   if (!started) co_return started;
+  auto const watched = co_await watch_growth(workload);
+  if (!watched) co_return watched;
   // From here on the container holds what is mounted in it.
   auto release = [this, workload] { return binds_.release(workload->spec.id); };
   co_return co_await pool_.run(std::move(release));
+}
+
+// The engine's processes are this machine's, so their folders are measured as a sandbox's are.
+Task<Status> DockerBackend::Core::watch_growth(WorkloadPtr workload) {
+  auto const& spec = workload->spec.sandbox;
+  std::vector<std::string> folders;
+  for (auto const& mount : spec.mounts)
+    if (mount.mode == sandbox::MountMode::rw) folders.push_back(mount.source);
+  if (spec.limits.disk_mb == 0 || folders.empty()) co_return Status{};
+  auto const seen = co_await engine_.inspect(workload->container);
+  if (!seen) co_return std::unexpected(seen.error());
+  if (seen->state == ContainerState::ended) co_return Status{};
+  auto const process = os::open_process(seen->pid);
+  if (!process && process.error().code == ErrorCode::not_found) co_return Status{};
+  if (!process) co_return std::unexpected(process.error());
+  auto growth = growth_.add(std::move(folders), spec.limits.disk_mb, seen->pid, process->get());
+  if (!growth) co_return std::unexpected(growth.error());
+  workload->growth = *std::move(growth);
+  co_return Status{};
 }
 
 Task<Status> DockerBackend::Core::create(WorkloadPtr workload, json::object body) {
@@ -548,7 +577,10 @@ Task<Status> DockerBackend::Core::set_frozen(WorkloadPtr workload, Hold hold) {
     done = co_await engine_.pause(workload->container);
   else
     done = co_await engine_.unpause(workload->container);
-  if (done) workload->frozen = hold == Hold::freeze;
+  if (!done) co_return done;
+  workload->frozen = hold == Hold::freeze;
+  if (workload->growth && workload->frozen) workload->growth->pause();
+  if (workload->growth && !workload->frozen) workload->growth->resume();
   co_return done;
 }
 

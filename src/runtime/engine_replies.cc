@@ -185,6 +185,7 @@ Result<ContainerEnd> parse_inspection(std::string_view reply) {
   end.state = *known;
   end.out_of_memory = flag(*state, "OOMKilled");
   end.error = text_or(*state, "Error");
+  end.pid = static_cast<int>(integer_or(*state, "Pid", 0));
   if (*known == ContainerState::ended)
     end.exit_code = static_cast<int>(integer_or(*state, "ExitCode", -1));
   return end;

@@ -65,6 +65,7 @@ struct ContainerEnd {
   std::optional<int> exit_code{};
   bool out_of_memory = false;
   std::string error{};  // why the engine could not start it
+  int pid = 0;          // of its program on the engine's machine, while it runs
 };
 // Of the inspection of one.
 [[nodiscard]] Result<ContainerEnd> parse_inspection(std::string_view reply);

@@ -39,7 +39,7 @@ bool same(std::vector<T> const& left, std::vector<T> const& right) {
 bool same(sandbox::Limits const& left, sandbox::Limits const& right) {
   return left.memory_mb.value == right.memory_mb.value && left.pids.value == right.pids.value &&
          left.cpu_milli.value == right.cpu_milli.value && left.file_size_mb == right.file_size_mb &&
-         left.open_files == right.open_files;
+         left.disk_mb == right.disk_mb && left.open_files == right.open_files;
 }
 
 }  // namespace
@@ -61,6 +61,7 @@ std::vector<std::string> differing_fields(WorkloadSpec const& left, WorkloadSpec
   compare(same(one.mounts, two.mounts), "mounts");
   compare(same(one.files, two.files), "files");
   compare(same(one.tmpfs, two.tmpfs), "tmpfs");
+  compare(one.rootfs == two.rootfs, "rootfs");
   compare(one.extra_ro_paths == two.extra_ro_paths, "extra_ro_paths");
   compare(same(one.limits, two.limits), "resources");
   return fields;

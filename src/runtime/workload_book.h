@@ -108,7 +108,7 @@ class WorkloadBook {
     workload.status.memory_peak_bytes = ending.memory_peak_bytes;
     workload.status.cpu_us = ending.cpu_us;
     workload.status.stop_reason = stop_reason_of(ending, workload.asked);
-    workload.status.detail = ending.over_disk;
+    if (!ending.over_disk.empty()) workload.status.detail = ending.over_disk;
     workload.over_disk = ending.over_disk;
     settle(workload);
   }

@@ -22,6 +22,11 @@ constexpr Millis kCallbackMost{3'600'000};
 constexpr Millis kCallbackAnswer{30'000};
 constexpr int kHeardBelow = 400;
 
+// Its own paths have to lead to it; an encoded slash is refused everywhere.
+bool fits_a_path(std::string_view id) {
+  return id != "." && id != ".." && id.find('/') == std::string_view::npos;
+}
+
 bool live(WorkloadRow const& row) {
   return is_live(row.status.state);
 }
@@ -132,7 +137,11 @@ Result<WorkloadRow> WorkloadKernel::find(std::string const& id) const {
   auto const found = workloads_.find(id);
   if (found == workloads_.end())
     return fail(ErrorCode::not_found, "there is no workload {}", printable(id));
-  return found->second.row;
+  WorkloadRow row = found->second.row;
+  // How far a start is.
+  if (auto const known = parts_.runtime.status(row.name); known && live(row))
+    row.detail = known->detail;
+  return row;
 }
 
 std::vector<WorkloadRow> WorkloadKernel::list() const {
@@ -152,6 +161,10 @@ Result<contract::WorkloadStatus> WorkloadKernel::touch(std::string const& id) {
 
 Task<Result<contract::WorkloadStatus>> WorkloadKernel::create(std::string owner,
                                                               contract::WorkloadSpec spec) {
+  if (!fits_a_path(spec.workload_id))
+    co_return fail(ErrorCode::invalid_argument,
+                   "/workloadId: '{}' cannot be a part of a path: it is a dot, or has a slash",
+                   printable(spec.workload_id));
   auto const known = workloads_.find(spec.workload_id);
   if (known != workloads_.end() && live(known->second.row)) {
     auto const fields = contract::differing_members(known->second.row.spec, spec);

@@ -168,17 +168,17 @@ idle_s = 1
 };
 
 TEST_F(Kernel, RunsToItsEndAndSaysSo) {
-  auto const started = await(kernel_->create("me", spec("a b/ä", "say")));
+  auto const started = await(kernel_->create("me", spec("a b:ä", "say")));
   ASSERT_TRUE(started) << started.error().text();
-  auto const status = ended("a b/ä");
+  auto const status = ended("a b:ä");
   EXPECT_EQ(4, status.exit_code);
   EXPECT_EQ(StopReason::failed, status.stop_reason);
   EXPECT_TRUE(status.started_at && status.stopped_at);
-  EXPECT_EQ("hello\n", await(kernel_->output("a b/ä")).value());
+  EXPECT_EQ("hello\n", await(kernel_->output("a b:ä")).value());
   until([&] { return heard_.size() == 3; });
   EXPECT_THAT(heard(), ElementsAre("starting", "running", "stopped:failed"));
-  ASSERT_TRUE(await(kernel_->destroy("a b/ä")));
-  EXPECT_EQ(ErrorCode::not_found, kernel_->find("a b/ä").error().code);
+  ASSERT_TRUE(await(kernel_->destroy("a b:ä")));
+  EXPECT_EQ(ErrorCode::not_found, kernel_->find("a b:ä").error().code);
   until([&] { return heard_.size() == 4; });
   EXPECT_EQ("destroyed:failed", heard().back());
 }
@@ -206,6 +206,10 @@ TEST_F(Kernel, RefusalsSayWhy) {
   auto const unknown = await(kernel_->create("me", spec("a", "nothing")));
   EXPECT_EQ(ErrorCode::invalid_argument, unknown.error().code);
   EXPECT_EQ(ErrorCode::not_found, kernel_->find("a").error().code);
+  for (auto const* const id : {"a/b", "/", ".", ".."})
+    EXPECT_EQ(ErrorCode::invalid_argument,
+              await(kernel_->create("me", spec(id, "sleep"))).error().code)
+        << id;
   for (auto const* const id : {"a", "b"})
     ASSERT_TRUE(await(kernel_->create("me", spec(id, "sleep"))));
   EXPECT_EQ(ErrorCode::rate_limited, await(kernel_->create("me", spec("c", "sleep"))).error().code);

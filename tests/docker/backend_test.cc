@@ -250,6 +250,18 @@ TEST_F(DockerBackendTest, AFrozenOneRunsNothingUntilItIsThawed) {
   ASSERT_TRUE(await(backend_->destroy(id)));
 }
 
+TEST_F(DockerBackendTest, AWorkspaceGrowsNoFurtherThanItsLimit) {
+  auto const ws = workspace();
+  auto spec =
+      script("i=0; while :; do i=$((i+1)); head -c 1048576 /dev/zero > /workspace/$i; done");
+  spec.sandbox.mounts = {
+      {ws, "/workspace", sandbox::MountMode::rw, sandbox::Ownership::owner_is_agent}};
+  spec.sandbox.limits.disk_mb = 8;
+  auto const status = run(std::move(spec));
+  EXPECT_EQ(137, status.exit_code);
+  EXPECT_THAT(status.detail, HasSubstr("8"));
+}
+
 TEST_F(DockerBackendTest, StoppingAsksFirst) {
   auto const ws = workspace();
   auto spec =
