@@ -29,10 +29,12 @@ Api::Api(ApiParts const& parts)
                WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
                AgentRoutes{parts.agents, parts.services.reserve},
+               ApprovalRoutes{parts.services, parts.proposals},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
+               WorkloadRoutes{parts.services, parts.workloads},
                GatewayRoutes{parts.services, parts.upstreams, parts.tokens},
                ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
@@ -51,6 +53,7 @@ Task<void> Api::handle(net::HttpRequest request, net::HttpReply& reply) {
 }
 
 Task<Status> Api::answer(net::HttpRequest request, net::HttpReply& reply) {
+  request.path = WorkloadRoutes::full_path(std::move(request.path));
   auto match = router_.match(request.method, request.path);
   bool const is_signed = match && (match->route->access == Access::signature ||
                                    match->route->access == Access::unit_token);

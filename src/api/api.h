@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "api/approval_routes.h"
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
@@ -19,6 +20,7 @@
 #include "api/session_routes.h"
 #include "api/unit_routes.h"
 #include "api/worker_routes.h"
+#include "api/workload_routes.h"
 #include "api/workspace_routes.h"
 
 namespace drover::api {
@@ -31,7 +33,9 @@ struct ApiParts {
   worker::TaskRegistry& task_types;
   worker::AgentRegistry& agents;
   worker::LimitBook& limits;
+  worker::Proposals& proposals;
   schedule::Schedules& schedules;
+  runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;
 };
@@ -57,8 +61,8 @@ class Api {
 
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                             QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes, UnitRoutes,
-                             GatewayRoutes, ServerRoutes>;
+                             ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
+                             UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

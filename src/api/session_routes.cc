@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -44,22 +45,6 @@ Result<git::LandStrategy> strategy_of(std::string const& body) {
   if (name == "merge") return git::LandStrategy::merge;
   return fail(ErrorCode::invalid_argument, "/strategy: expected auto, ff or merge, found '{}'",
               printable(name, 40));
-}
-
-Result<git::LandOutcome> land_on(std::string const& path, std::string const& branch,
-                                 git::LandStrategy strategy, std::string const& session,
-                                 WallTime now) {
-  auto repository = git::Repository::open(path);
-  if (!repository) return std::unexpected(repository.error());
-  git::LandRequest request;
-  request.branch = branch;
-  request.strategy = strategy;
-  auto const user = repository->user_identity();
-  request.identity = user ? *user : git::Identity{"drover", "drover@localhost"};
-  request.when = now;
-  request.trailers = {{"Drover-Session", session}};
-  request.excluded = workspace::private_paths();
-  return git::land(*repository, request);
 }
 
 }  // namespace
@@ -164,28 +149,30 @@ Task<Status> SessionRoutes::land_session(Call call, net::HttpReply& reply) {
   if (workforce_.works_on(*id))
     co_return fail_next(ErrorCode::conflict, fmt::format("the session {} is at work", *id),
                         "wait until its run has ended, or cancel it");
-  WorkspaceId workspace_id;
-  for (auto const& grant : session->workspaces)
-    if (grant.checkout == contract::Checkout::worktree) workspace_id = grant.id;
-  auto const workspace = services_.workspaces.find(workspace_id);
-  if (!workspace) co_return std::unexpected(workspace.error());
+  bool const proposes = std::ranges::any_of(session->workspaces, [](auto const& grant) {
+    return grant.mode == contract::WorkspaceMode::propose;
+  });
+  if (proposes)
+    co_return fail_next(ErrorCode::conflict,
+                        fmt::format("what the session {} changes is proposed, not landed", *id),
+                        "decide on it: drover approvals");
+  auto const tree = worker::session_tree(services_, *session);
+  if (!tree) co_return std::unexpected(tree.error());
+  workspace::LandTerms terms;
+  terms.strategy = *strategy;
+  terms.session = id->str();
+  terms.now = services_.clock.now();
   auto const landed = co_await services_.sync_pool.run(
-      [path = workspace->path, branch = session->branch, how = *strategy, name = id->str(),
-       now = services_.clock.now()] { return land_on(path, branch, how, name, now); });
+      [place = **tree, terms] { return workspace::land(place, terms); });
   if (!landed) co_return std::unexpected(landed.error());
   if (landed->kind == git::LandKind::conflicts) {
     json::array paths;
     for (std::string const& path : landed->conflicts)
       paths.push_back(json::string{to_utf8(path)});
-    std::string const files = landed->conflicts.size() == 1
-                                  ? "1 file"
-                                  : fmt::format("{} files", landed->conflicts.size());
-    std::string const message = fmt::format("{} and {} conflict in {}, and nothing was touched",
-                                            session->branch, landed->branch, files);
-    std::string const next = fmt::format("merge by hand: git merge {}", session->branch);
+    Error const why = workspace::land_conflict(**tree, *landed);
     json::object error{{"code", "conflict"},
-                       {"message", json::string{message}},
-                       {"next", json::string{next}},
+                       {"message", json::string{why.message}},
+                       {"next", json::string{why.next}},
                        {"conflicts", std::move(paths)}};
     json::object body{{"error", std::move(error)}};
     co_return co_await reply_json(reply, 409, std::move(body));

@@ -30,15 +30,18 @@ Work
   workspaces   list, add or forget workspaces
   task-types   list, show, put or remove types of work
   agents       list, show, put or remove agents
+  approvals    what waits for a decision; approve or reject it
   queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
   schedules    start runs at a time, again and again, or upon an event
+  workloads    start, stop and remove workloads of profiles
 
 Server
   up           start the server if it does not run, and print its address
   down         stop the server that `up` started
   serve        run the server in the foreground
   worker       work on the runs of a server, here or on another machine
+  doctor       say what this machine enforces around an agent
   gateway      show the upstreams of models; read them anew
   budgets      show or set what models may cost
   spend        show what models have cost
@@ -72,8 +75,10 @@ class Parser {
     add_sessions(grammar_);
     add_task_types(grammar_);
     add_agents(grammar_);
+    add_approvals(grammar_);
     add_queues(grammar_);
     add_schedules(grammar_);
+    add_workloads(grammar_);
     add_gateway(grammar_);
     add_server(grammar_);
   }

@@ -2,6 +2,7 @@
 // The command line as values. parse_command_line() is the only place that knows CLI11; it checks
 // every value, so that commands get ids that are ids and numbers that are in range. Pure.
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@ enum class Mode : std::uint8_t { foreground, background };
 enum class Access : std::uint8_t {
   read_write,
   read_only,
+  propose,
   of_task,  // what the task type says
 };
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
@@ -190,6 +192,22 @@ struct DefinitionRemoveCommand {
   Definition kind = Definition::task_type;
   std::string name;
 };
+struct ApprovalsCommand {
+  bool all = false;  // also those that are decided
+  std::int64_t limit = 50;
+  Format format = Format::text;
+};
+struct ApprovalShowCommand {
+  std::string approval;
+  Format format = Format::text;
+};
+enum class Decision : std::uint8_t { approve, reject };
+struct ApprovalsDecideCommand {
+  Decision decision = Decision::reject;
+  std::vector<std::string> approvals;
+  std::string comment;
+  Format format = Format::text;
+};
 struct QueuesCommand {
   Format format = Format::text;
 };
@@ -260,6 +278,25 @@ struct ScheduleNextCommand {
   std::string after;  // RFC 3339; empty: now
   std::int64_t count = 5;
 };
+struct WorkloadsCommand {
+  Format format = Format::text;
+};
+struct WorkloadStartCommand {
+  std::string profile;
+  std::string id;
+  std::map<std::string, std::string> env;
+  std::string backend;   // empty: the profile's
+  std::string callback;  // a URL; empty: none
+  std::optional<Millis> idle;
+  std::optional<Millis> lifetime;
+  Format format = Format::text;
+};
+enum class WorkloadAction : std::uint8_t { show, stop, remove, logs };
+struct WorkloadActionCommand {
+  WorkloadAction action = WorkloadAction::show;
+  std::string id;
+  Format format = Format::text;
+};
 struct LandCommand {
   SessionId session;
   std::string strategy = "auto";
@@ -282,17 +319,25 @@ struct RestoreCommand {
   Format format = Format::text;
 };
 
-using Command =
-    std::variant<HelpCommand, VersionCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
-                 RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand,
-                 DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
-                 SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand,
-                 WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
-                 DefinitionApplyCommand, DefinitionRemoveCommand, QueuesCommand, QueueLimitsCommand,
-                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
-                 ScheduleNextCommand, LandCommand, GatewayCommand, BudgetsCommand, SpendCommand,
-                 ModelServeCommand, BackupCommand, RestoreCommand>;
+enum class DoctorShows : std::uint8_t { layers, apparmor_profile };
+// Asks no server.
+struct DoctorCommand {
+  std::vector<std::string> folders;  // of workspaces; empty: the current one
+  DoctorShows shows = DoctorShows::layers;
+  Format format = Format::text;
+};
+
+using Command = std::variant<
+    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
+    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
+    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
+    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
+    DefinitionShowCommand, DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
+    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
+    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
+    WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand, GatewayCommand,
+    BudgetsCommand, SpendCommand, ModelServeCommand, BackupCommand, RestoreCommand>;
 
 struct CommandLine {
   Command command;

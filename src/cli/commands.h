@@ -30,6 +30,9 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, DefinitionShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionApplyCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalsCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalShowCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalsDecideCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueuesCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueLimitsCommand const& command);
 [[nodiscard]] int execute(Context const& context, QueueChangeCommand const& command);
@@ -40,11 +43,15 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, ScheduleActionCommand const& command);
 [[nodiscard]] int execute(Context const& context, ScheduleHistoryCommand const& command);
 [[nodiscard]] int execute(Context const& context, ScheduleNextCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkloadsCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkloadStartCommand const& command);
+[[nodiscard]] int execute(Context const& context, WorkloadActionCommand const& command);
 [[nodiscard]] int execute(Context const& context, LandCommand const& command);
 [[nodiscard]] int execute(Context const& context, GatewayCommand const& command);
 [[nodiscard]] int execute(Context const& context, BudgetsCommand const& command);
 [[nodiscard]] int execute(Context const& context, SpendCommand const& command);
 [[nodiscard]] int execute(Context const& context, ModelServeCommand const& command);
+[[nodiscard]] int execute(Context const& context, DoctorCommand const& command);
 [[nodiscard]] int execute(Context const& context, BackupCommand const& command);
 [[nodiscard]] int execute(Context const& context, RestoreCommand const& command);
 

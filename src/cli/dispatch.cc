@@ -32,8 +32,9 @@ json::object limits_of(Dispatch const& command) {
 json::object grant_of(GrantedWorkspace const& workspace) {
   json::object grant;
   grant["id"] = workspace.id.str();
-  if (workspace.access != Access::of_task)
-    grant["mode"] = workspace.access == Access::read_only ? "ro" : "rw";
+  if (workspace.access == Access::read_only) grant["mode"] = "ro";
+  if (workspace.access == Access::read_write) grant["mode"] = "rw";
+  if (workspace.access == Access::propose) grant["mode"] = "propose";
   if (workspace.checkout == Checkout::worktree) grant["checkout"] = "worktree";
   if (workspace.checkout == Checkout::allow_dirty) grant["checkout"] = "allow_dirty";
   return grant;

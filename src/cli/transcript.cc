@@ -305,6 +305,9 @@ std::string TranscriptRenderer::on_other(std::string_view type, json::object con
                                         flat_member(event, "workspace", "the workspace"),
                                         flat_member(event, "error")));
   if (type == "compacted") return note(Paint::dim, "· the conversation was compacted");
+  if (type == "approval-requested" && string_or(event, "kind", "") == "change")
+    return note(Paint::yellow, fmt::format("⏸ proposed, decide with: drover approvals approve {}",
+                                           flat_member(event, "id")));
   if (type == "approval-requested")
     return note(Paint::yellow,
                 "⏸ asks for an approval: " + flat_member(event, "title", flat_member(event, "id")));

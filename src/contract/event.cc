@@ -208,6 +208,15 @@ std::string commit_draft(EventHead const& head, CommitSummary const& commit) {
   return std::move(writer).str();
 }
 
+std::string approval_requested_draft(EventHead const& head, std::string_view id,
+                                     std::string_view kind, std::string_view title) {
+  JsonWriter writer = begin(head, EventType::approval_requested);
+  writer.string("id", id);
+  writer.string("kind", kind);
+  writer.string("title", title);
+  return std::move(writer).str();
+}
+
 std::string rejected_draft(EventHead const& head, WorkspaceId const& workspace,
                            std::vector<RuleViolation> const& violations) {
   JsonWriter writer = begin(head, EventType::rejected);

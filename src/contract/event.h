@@ -143,6 +143,8 @@ struct UnitResult {
 [[nodiscard]] std::string usage_draft(EventHead const& head, Usage const& usage,
                                       std::string_view model, std::int64_t ms);
 [[nodiscard]] std::string commit_draft(EventHead const& head, CommitSummary const& commit);
+[[nodiscard]] std::string approval_requested_draft(EventHead const& head, std::string_view id,
+                                                   std::string_view kind, std::string_view title);
 [[nodiscard]] std::string rejected_draft(EventHead const& head, WorkspaceId const& workspace,
                                          std::vector<RuleViolation> const& violations);
 [[nodiscard]] std::string policy_reverted_draft(EventHead const& head, WorkspaceId const& workspace,

@@ -24,6 +24,11 @@ enum class WorkspaceMode : std::uint8_t { ro, rw, propose };
 // What to do with a tree that has uncommitted changes: refuse, use a worktree, commit them first.
 enum class Checkout : std::uint8_t { in_place, worktree, allow_dirty };
 
+// `propose` writes too: beside the user's checkout, and a person decides what becomes of it.
+[[nodiscard]] constexpr bool writes(WorkspaceMode mode) {
+  return mode != WorkspaceMode::ro;
+}
+
 struct Launcher {
   enum class Kind : std::uint8_t { user, schedule, integration };
   Kind kind = Kind::user;

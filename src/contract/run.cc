@@ -15,7 +15,7 @@ constexpr std::array<Named<RunState>, 8> kStates = {{{RunState::queued, "queued"
                                                      {RunState::failed, "failed"},
                                                      {RunState::cancelled, "cancelled"}}};
 
-constexpr std::array<Named<RunReason>, 21> kReasons = {
+constexpr std::array<Named<RunReason>, 22> kReasons = {
     {{RunReason::completed, "completed"},
      {RunReason::waiting_input, "waiting_input"},
      {RunReason::input_timeout, "input_timeout"},
@@ -24,6 +24,7 @@ constexpr std::array<Named<RunReason>, 21> kReasons = {
      {RunReason::timeout, "timeout"},
      {RunReason::lost, "lost"},
      {RunReason::oom, "oom"},
+     {RunReason::over_disk, "over_disk"},
      {RunReason::rejected, "rejected"},
      {RunReason::commit_failed, "commit_failed"},
      {RunReason::start_failed, "start_failed"},

@@ -159,8 +159,8 @@ TEST(Schemas, TheOpenApiDocumentRepeatsThem) {
       json_of(read_text(std::filesystem::path{DROVER_SOURCE_DIR} / "src" / "api" / "openapi.json"));
   auto const& components = document.at("components").at("schemas").as_object();
   std::size_t compared = 0;
-  for (Contract const contract :
-       {Contract::unit, Contract::event, Contract::schedule, Contract::task, Contract::queue}) {
+  for (Contract const contract : {Contract::unit, Contract::runtime, Contract::event,
+                                  Contract::schedule, Contract::task, Contract::queue}) {
     auto const schema = json_of(schema_text(contract));
     std::set<std::string> types;
     if (contract == Contract::event)

@@ -109,6 +109,10 @@ Status CurlRequest::prepare() {
   ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      connect_ms > 0 ? connect_ms : kNoConnectLimitMs);
   if (!request_.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  if (!request_.certificate_file.empty()) {
+    ::curl_easy_setopt(easy, CURLOPT_SSLCERT, request_.certificate_file.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_SSLKEY, request_.key_file.c_str());
+  }
   if (!request_.unix_socket.empty()) {
     ::curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
     ::curl_easy_setopt(easy, CURLOPT_PROXY, "");

@@ -73,8 +73,10 @@ struct ClientRequest {
   Headers headers{};
   std::string body{};
   ClientTimeouts timeouts{};
-  std::string unix_socket{};  // connect there, whatever host the url names
-  std::string ca_file{};      // trust these certificates (PEM) in place of the system's
+  std::string unix_socket{};       // connect there, whatever host the url names
+  std::string ca_file{};           // trust these certificates (PEM) in place of the system's
+  std::string certificate_file{};  // this client's own (PEM), with its key
+  std::string key_file{};
   std::size_t body_bytes_max = std::size_t{16} << 20U;  // of a response that is read whole
   // Checked of each address that is connected to, after the name was resolved; forbidden where it
   // is out of reach. Other than `anywhere` also goes past every proxy, which would connect instead.

@@ -194,12 +194,15 @@ std::vector<CgroupMembership> parse_cgroups(std::string_view mountinfo,
 }
 
 CgroupHost CgroupHost::detect() {
+  return detect(read_or_empty("/proc/self/mountinfo"), read_or_empty("/proc/self/cgroup"));
+}
+
+CgroupHost CgroupHost::detect(std::string_view mountinfo, std::string_view memberships) {
   CgroupHost host;
   for (std::size_t i = 0; i < kCgroupDuties; ++i)
     host.why_not_[i] = fmt::format("no mounted cgroup hierarchy has the {} controller",
                                    to_string(static_cast<CgroupDuty>(i)));
-  auto const table =
-      parse_cgroups(read_or_empty("/proc/self/mountinfo"), read_or_empty("/proc/self/cgroup"));
+  auto const table = parse_cgroups(mountinfo, memberships);
   auto const offer = [&host](CgroupDuty duty, std::string folder, CgroupVersion version) {
     if (host.places_[index(duty)]) return;
     if (!writable(folder)) {
@@ -321,7 +324,22 @@ bool is_frozen(int events) {
 }
 
 constexpr std::uint64_t kCpuPeriodUs = 100'000;
-constexpr std::uint64_t kCpuQuotaUsMin = 1'000;  // the kernel's own floor
+constexpr std::uint64_t kCpuPeriodUsMax = 1'000'000;  // the kernel's own ceiling
+constexpr std::uint64_t kCpuQuotaUsMin = 1'000;       // and its floor
+
+struct CpuShare {
+  std::uint64_t quota_us = 0;
+  std::uint64_t period_us = kCpuPeriodUs;
+};
+
+// A small share is taken out of a longer period: rounded up to the floor it could be more than the
+// parent's, which v1 refuses.
+CpuShare share_of(std::uint64_t cpu_milli) {
+  CpuShare share;
+  if (cpu_milli * kCpuPeriodUs / 1000 < kCpuQuotaUsMin) share.period_us = kCpuPeriodUsMax;
+  share.quota_us = std::max(kCpuQuotaUsMin, cpu_milli * share.period_us / 1000);
+  return share;
+}
 
 }  // namespace
 
@@ -343,11 +361,12 @@ Status Cgroup::apply(CgroupHost const& host, CgroupLimits const& limits) {
   std::uint64_t milli = *limits.cpu_milli;
   if (cpu->version == CgroupVersion::v1)
     milli = clamp_to_parents(host.place(CgroupDuty::cpu)->folder, milli);
-  auto const quota = std::max(kCpuQuotaUsMin, milli * kCpuPeriodUs / 1000);
+  auto const share = share_of(milli);
   if (cpu->version == CgroupVersion::v2)
-    return write_value(cpu->folder + "/cpu.max", fmt::format("{} {}", quota, kCpuPeriodUs));
-  DROVER_TRY(write_value(cpu->folder + "/cpu.cfs_period_us", fmt::format("{}", kCpuPeriodUs)));
-  return write_value(cpu->folder + "/cpu.cfs_quota_us", fmt::format("{}", quota));
+    return write_value(cpu->folder + "/cpu.max",
+                       fmt::format("{} {}", share.quota_us, share.period_us));
+  DROVER_TRY(write_value(cpu->folder + "/cpu.cfs_period_us", fmt::format("{}", share.period_us)));
+  return write_value(cpu->folder + "/cpu.cfs_quota_us", fmt::format("{}", share.quota_us));
 }
 
 Cgroup::Member const* Cgroup::member(CgroupDuty duty) const {

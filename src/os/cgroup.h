@@ -44,6 +44,8 @@ class CgroupHost {
   // Looks at this process's groups. On v2 with delegated controllers it moves this process into a
   // child group `drover-main`, since a v2 group with processes cannot limit its children.
   [[nodiscard]] static CgroupHost detect();
+  // From what another place tells: the texts of mountinfo and cgroup, with their folders.
+  [[nodiscard]] static CgroupHost detect(std::string_view mountinfo, std::string_view memberships);
 
   // Where the duty is done, or nullptr; then why_not() says why.
   [[nodiscard]] CgroupPlace const* place(CgroupDuty duty) const;

@@ -5,11 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <deque>
-#include <map>
 #include <set>
 
 #include <boost/asio/as_tuple.hpp>
@@ -23,9 +20,9 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "os/async_event.h"
 #include "os/files.h"
 #include "runtime/record.h"
+#include "runtime/workload_book.h"
 
 namespace drover::runtime {
 
@@ -41,46 +38,37 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 enum class Hold : std::uint8_t { freeze, thaw };
 
-bool is_live(WorkloadState state) {
-  return state == WorkloadState::starting || state == WorkloadState::running ||
-         state == WorkloadState::stopping;
-}
+struct SandboxWorkload : Workload {
+  SandboxWorkload(asio::any_io_executor const& executor, WorkloadSpec wanted)
+      : Workload(executor, std::move(wanted)), exit_watch(executor), output(executor) {}
 
-struct Workload {
-  Workload(asio::any_io_executor const& executor, WorkloadSpec wanted)
-      : spec(std::move(wanted)), changed(executor), exit_watch(executor), output(executor) {}
-
-  WorkloadSpec spec;
-  WorkloadStatus status;
-  std::optional<StopReason> asked;  // why it is being stopped
   // Pool jobs and the loop both use it, one at a time.
   Guarded<std::optional<sandbox::Sandbox>> sandbox;
-  os::AsyncEvent changed;  // of state
   asio::posix::stream_descriptor exit_watch;
   asio::posix::stream_descriptor output;
 };
-// Shared by the map and the coroutines that act on it; an ended one may leave the map meanwhile.
-using WorkloadPtr = std::shared_ptr<Workload>;
-
-struct Ended {
-  std::optional<sandbox::SandboxExit> exit;
-  os::CgroupUsage usage;
-};
+using WorkloadPtr = std::shared_ptr<SandboxWorkload>;
 
 // Reaps and removes everything of the sandbox. On the pool.
-Ended reap(Workload& workload) {
-  Ended ended;
+Ending reap(SandboxWorkload& workload) {
+  Ending ending;
   auto sandbox = workload.sandbox.lock();
-  if (!*sandbox) return ended;
-  ended.usage = (*sandbox)->usage();
+  if (!*sandbox) return ending;
+  auto const usage = (*sandbox)->usage();
+  ending.memory_peak_bytes = usage.memory_peak_bytes;
+  ending.cpu_us = usage.cpu_us;
   auto const exit = (*sandbox)->wait(kReapWait);
-  if (exit)
-    ended.exit = *exit;
-  else
+  if (!exit)
     log::error("workload-reap-failed",
                {{"workload", workload.spec.id.str()}, {"error", exit.error().message}});
+  else if (*exit) {
+    auto const& status = (*exit)->status;
+    ending.exit_code = status.signal != 0 ? 128 + status.signal : status.code;
+    ending.out_of_memory = (*exit)->out_of_memory;
+    ending.over_disk = (*exit)->over_disk;
+  }
   sandbox->reset();
-  return ended;
+  return ending;
 }
 
 }  // namespace
@@ -91,23 +79,22 @@ class ProcessBackend::Core : public std::enable_shared_from_this<ProcessBackend:
        std::shared_ptr<sandbox::Launcher> launcher, ProcessBackendSettings settings)
       : executor_(std::move(executor)),
         pool_(pool),
-        clock_(clock),
         launcher_(std::move(launcher)),
         records_(settings.record_folder),
-        settings_(std::move(settings)) {}
+        settings_(std::move(settings)),
+        book_("process", clock) {}
 
   // For the destructor of the backend: kills without grace and waits.
   void close() {
-    listener_ = {};
-    for (auto const& [id, workload] : workloads_) {
+    for (auto const& workload : book_.all()) {
       boost::system::error_code ignored;
       workload->exit_watch.close(ignored);
       workload->output.close(ignored);
-      if (!is_live(workload->status.state)) continue;
-      (void)reap_killed(*workload);
+      if (!workload->live()) continue;
+      kill_and_reap(*workload);
       clean_host(workload->spec);
     }
-    workloads_.clear();
+    book_.clear();
   }
 
   Result<std::vector<WorkloadId>> reap_orphans();
@@ -115,63 +102,28 @@ class ProcessBackend::Core : public std::enable_shared_from_this<ProcessBackend:
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace);
   Task<Status> destroy(WorkloadId id);
   Task<Status> hold(WorkloadId id, Hold hold);
-  Result<WorkloadPtr> find(WorkloadId const& id) const;
-  Result<WorkloadStatus> touch(WorkloadId const& id);
-  std::vector<WorkloadStatus> list() const;
-  void listen(std::function<void(RuntimeEvent const&)> listener) {
-    listener_ = std::move(listener);
-  }
+  WorkloadBook<SandboxWorkload>& book() { return book_; }
 
  private:
-  Status admit(WorkloadSpec const& spec) const;
   Result<uid_t> take_uid();
-  Result<os::Fd> open_output(Workload& workload);
-  Status launch(Workload& workload);
+  Result<os::Fd> open_output(SandboxWorkload& workload);
+  Status launch(SandboxWorkload& workload);
   void watch(WorkloadPtr const& workload, os::Fd output);
-  void enter(Workload& workload, WorkloadState state);
-  void fail_start(Workload& workload, Error const& error);
+  void fail_start(SandboxWorkload& workload, Error const& error);
   void clean_host(WorkloadSpec const& spec);
-  void forget_oldest();
-  static Ended reap_killed(Workload& workload);
-  static Task<void> await_change(WorkloadPtr workload, os::AsyncEvent::TimePoint deadline);
+  static void kill_and_reap(SandboxWorkload& workload);
   static Task<void> watch_exit(std::shared_ptr<Core> core, WorkloadPtr workload);
   static Task<void> watch_output(WorkloadPtr workload);
   static Task<void> watch_lifetime(std::shared_ptr<Core> core, WorkloadPtr workload);
 
   asio::any_io_executor executor_;
   os::BlockingPool& pool_;
-  Clock const& clock_;
   std::shared_ptr<sandbox::Launcher> launcher_;  // shared with whoever probes
   RecordFolder records_;
   ProcessBackendSettings settings_;
-  std::function<void(RuntimeEvent const&)> listener_;
-  std::map<WorkloadId, WorkloadPtr> workloads_;
-  std::deque<WorkloadId> stopped_;  // oldest first
-  std::set<uid_t> uids_;            // offsets in use
+  WorkloadBook<SandboxWorkload> book_;
+  std::set<uid_t> uids_;  // offsets in use
 };
-
-void ProcessBackend::Core::enter(Workload& workload, WorkloadState state) {
-  workload.status.state = state;
-  workload.changed.notify();
-  if (!listener_) return;
-  RuntimeEvent const event{.id = workload.spec.id,
-                           .state = state,
-                           .at = clock_.now(),
-                           .exit_code = workload.status.exit_code,
-                           .stop_reason = workload.status.stop_reason};
-  listener_(event);
-}
-
-Status ProcessBackend::Core::admit(WorkloadSpec const& spec) const {
-  auto const live = std::ranges::count_if(
-      workloads_, [](auto const& entry) { return is_live(entry.second->status.state); });
-  if (static_cast<std::size_t>(live) >= kLiveWorkloadsMax)
-    return fail_next(
-        ErrorCode::rate_limited,
-        fmt::format("cannot start workload {}: {} workloads run already", spec.id, live),
-        "wait for one to end");
-  return {};
-}
 
 Result<uid_t> ProcessBackend::Core::take_uid() {
   for (uid_t offset = 0; offset < settings_.session_uid_count; ++offset)
@@ -181,7 +133,7 @@ Result<uid_t> ProcessBackend::Core::take_uid() {
 }
 
 // A pipe for the streams that the spec leaves open; its reader goes to the loop.
-Result<os::Fd> ProcessBackend::Core::open_output(Workload& workload) {
+Result<os::Fd> ProcessBackend::Core::open_output(SandboxWorkload& workload) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     return fail_errno("create", "a pipe for the workload's output");
@@ -196,7 +148,7 @@ Result<os::Fd> ProcessBackend::Core::open_output(Workload& workload) {
 }
 
 // On the pool.
-Status ProcessBackend::Core::launch(Workload& workload) {
+Status ProcessBackend::Core::launch(SandboxWorkload& workload) {
   auto boot = os::boot_id();
   if (!boot) return std::unexpected(boot.error());
   auto launched =
@@ -224,48 +176,24 @@ void ProcessBackend::Core::clean_host(WorkloadSpec const& spec) {
     uids_.erase(spec.sandbox.session_uid - settings_.session_uid_first);
 }
 
-void ProcessBackend::Core::fail_start(Workload& workload, Error const& error) {
-  workload.status.detail = error.text();
-  workload.status.stop_reason = StopReason::start_failed;
-  workload.status.stopped_at = clock_.now();
+void ProcessBackend::Core::fail_start(SandboxWorkload& workload, Error const& error) {
   clean_host(workload.spec);
   boost::system::error_code ignored;
   workload.output.close(ignored);
-  enter(workload, WorkloadState::stopped);
-  stopped_.push_back(workload.spec.id);
-  forget_oldest();
-}
-
-void ProcessBackend::Core::forget_oldest() {
-  while (stopped_.size() > kStoppedWorkloadsKept) {
-    auto const found = workloads_.find(stopped_.front());
-    if (found != workloads_.end() && !is_live(found->second->status.state)) workloads_.erase(found);
-    stopped_.pop_front();
-  }
+  book_.fail_start(workload, error);
 }
 
 Task<Result<WorkloadStatus>> ProcessBackend::Core::start(WorkloadSpec spec) {
   auto const self = shared_from_this();  // the backend may go while this is under way
-  auto const found = workloads_.find(spec.id);
-  if (found != workloads_.end() && is_live(found->second->status.state)) {
-    auto const fields = differing_fields(found->second->spec, spec);
-    if (fields.empty()) co_return touch(spec.id);
-    co_return fail(ErrorCode::conflict, "workload {} runs already with another {}", spec.id,
-                   fmt::join(fields, ", "));
-  }
-  if (auto const admitted = admit(spec); !admitted) co_return std::unexpected(admitted.error());
+  auto const admitted = book_.admit(spec);
+  if (!admitted) co_return std::unexpected(admitted.error());
+  if (*admitted) co_return **admitted;
   auto const uid = take_uid();
   if (!uid) co_return std::unexpected(uid.error());
-  spec.sandbox.id = spec.id.str();
-  spec.sandbox.session_uid = *uid;
-  auto workload = std::make_shared<Workload>(executor_, std::move(spec));
-  workload->status.id = workload->spec.id;
-  workload->status.profile = workload->spec.profile;
-  workload->status.backend = "process";
-  workload->status.touched_at = clock_.now();
-  std::erase(stopped_, workload->spec.id);
-  workloads_.insert_or_assign(workload->spec.id, workload);
-  enter(*workload, WorkloadState::starting);
+  auto workload = std::make_shared<SandboxWorkload>(executor_, std::move(spec));
+  workload->spec.sandbox.id = workload->spec.id.str();
+  workload->spec.sandbox.session_uid = *uid;
+  book_.add(workload);
 
   auto output = open_output(*workload);
   if (!output) {
@@ -281,8 +209,7 @@ Task<Result<WorkloadStatus>> ProcessBackend::Core::start(WorkloadSpec spec) {
     co_return std::unexpected(launched.error());
   }
   watch(workload, std::move(*output));
-  workload->status.started_at = clock_.now();
-  enter(*workload, WorkloadState::running);
+  book_.run(*workload);
   co_return workload->status;
 }
 
@@ -308,30 +235,12 @@ Task<void> ProcessBackend::Core::watch_exit(std::shared_ptr<Core> core, Workload
       co_await workload->exit_watch.async_wait(asio::posix::stream_descriptor::wait_read, kTuple);
   if (error) co_return;  // the backend closes
   auto job = [workload] { return reap(*workload); };
-  auto const ended = co_await core->pool_.run(std::move(job));
+  auto const ending = co_await core->pool_.run(std::move(job));
   boost::system::error_code ignored;
   workload->exit_watch.close(ignored);
-  if (!core->workloads_.contains(workload->spec.id)) co_return;  // the backend closed
-  auto& status = workload->status;
-  status.stopped_at = core->clock_.now();
-  status.memory_peak_bytes = ended.usage.memory_peak_bytes;
-  status.cpu_us = ended.usage.cpu_us;
-  bool clean = false;
-  bool starved = false;
-  if (ended.exit) {
-    auto const& exit = ended.exit->status;
-    status.exit_code = exit.signal != 0 ? 128 + exit.signal : exit.code;
-    clean = exit.ok();
-    starved = ended.exit->out_of_memory;
-  }
-  status.stop_reason = starved           ? StopReason::oom
-                       : workload->asked ? *workload->asked
-                       : clean           ? StopReason::completed
-                                         : StopReason::failed;
+  if (!core->book_.holds(*workload)) co_return;  // the backend closed
   core->clean_host(workload->spec);
-  core->stopped_.push_back(workload->spec.id);
-  core->enter(*workload, WorkloadState::stopped);
-  core->forget_oldest();
+  core->book_.end(*workload, ending);
 }
 
 Task<void> ProcessBackend::Core::watch_output(WorkloadPtr workload) {
@@ -348,49 +257,37 @@ Task<void> ProcessBackend::Core::watch_output(WorkloadPtr workload) {
 
 Task<void> ProcessBackend::Core::watch_lifetime(std::shared_ptr<Core> core, WorkloadPtr workload) {
   auto const deadline = std::chrono::steady_clock::now() + workload->spec.max_lifetime;
-  while (is_live(workload->status.state) && std::chrono::steady_clock::now() < deadline) {
-    auto const seen = workload->changed.version();
-    co_await workload->changed.wait(seen, deadline);
-  }
+  while (workload->live() && std::chrono::steady_clock::now() < deadline)
+    co_await Workload::await_change(workload, deadline);
   // Only the incarnation that it was armed for.
-  auto const found = core->workloads_.find(workload->spec.id);
-  if (found == core->workloads_.end() || found->second != workload) co_return;
-  if (!is_live(workload->status.state)) co_return;
+  if (!core->book_.holds(*workload) || !workload->live()) co_return;
   co_await core->stop(workload->spec.id, StopReason::max_lifetime, kStopGrace);
 }
 
-Task<void> ProcessBackend::Core::await_change(WorkloadPtr workload,
-                                              os::AsyncEvent::TimePoint deadline) {
-  auto const seen = workload->changed.version();
-  co_await workload->changed.wait(seen, deadline);
-}
-
-Ended ProcessBackend::Core::reap_killed(Workload& workload) {
+void ProcessBackend::Core::kill_and_reap(SandboxWorkload& workload) {
   auto sandbox = workload.sandbox.lock();
   if (*sandbox)
     if (auto const killed = (*sandbox)->kill(); !killed)
       log::error("workload-kill-failed",
                  {{"workload", workload.spec.id.str()}, {"error", killed.error().message}});
   sandbox->reset();
-  return {};
 }
 
 Task<Result<WorkloadStatus>> ProcessBackend::Core::stop(WorkloadId id, StopReason reason,
                                                         Millis grace) {
   auto const self = shared_from_this();
-  auto const found = find(id);
+  auto const found = book_.get(id);
   if (!found) co_return std::unexpected(found.error());
   WorkloadPtr const workload = *found;
   auto const start_deadline =
       std::chrono::steady_clock::now() + sandbox::Launcher::kSetUpWait + kReapWait;
   while (workload->status.state == WorkloadState::starting &&
          std::chrono::steady_clock::now() < start_deadline)
-    co_await await_change(workload, start_deadline);
+    co_await Workload::await_change(workload, start_deadline);
   if (workload->status.state == WorkloadState::stopped) co_return workload->status;
   if (workload->status.state == WorkloadState::starting)
     co_return fail(ErrorCode::timeout, "workload {} neither started nor failed in time", id);
-  if (!workload->asked) workload->asked = reason;
-  if (workload->status.state == WorkloadState::running) enter(*workload, WorkloadState::stopping);
+  book_.ask_to_stop(*workload, reason);
 
   // A frozen program could not hear the signal. Is there any use in asking?
   auto ask = [workload, grace]() -> bool {
@@ -400,9 +297,9 @@ Task<Result<WorkloadStatus>> ProcessBackend::Core::stop(WorkloadId id, StopReaso
   };
   bool const asked = co_await pool_.run(std::move(ask));
   auto const grace_end = std::chrono::steady_clock::now() + grace;
-  while (asked && is_live(workload->status.state) && std::chrono::steady_clock::now() < grace_end)
-    co_await await_change(workload, grace_end);
-  if (is_live(workload->status.state)) {
+  while (asked && workload->live() && std::chrono::steady_clock::now() < grace_end)
+    co_await Workload::await_change(workload, grace_end);
+  if (workload->live()) {
     auto kill = [workload]() -> Status {
       auto sandbox = workload->sandbox.lock();
       if (!*sandbox) return {};
@@ -413,9 +310,9 @@ Task<Result<WorkloadStatus>> ProcessBackend::Core::stop(WorkloadId id, StopReaso
   }
   // The watcher of the exit does the rest.
   auto const deadline = std::chrono::steady_clock::now() + kKilledWait;
-  while (is_live(workload->status.state) && std::chrono::steady_clock::now() < deadline)
-    co_await await_change(workload, deadline);
-  if (is_live(workload->status.state))
+  while (workload->live() && std::chrono::steady_clock::now() < deadline)
+    co_await Workload::await_change(workload, deadline);
+  if (workload->live())
     co_return fail(ErrorCode::timeout, "workload {} was killed and is not reaped after {} ms", id,
                    kKilledWait.count());
   co_return workload->status;
@@ -423,23 +320,20 @@ Task<Result<WorkloadStatus>> ProcessBackend::Core::stop(WorkloadId id, StopReaso
 
 Task<Status> ProcessBackend::Core::destroy(WorkloadId id) {
   auto const self = shared_from_this();
-  if (!workloads_.contains(id)) co_return Status{};
+  if (book_.find(id) == nullptr) co_return Status{};
   auto const stopped = co_await stop(id, StopReason::stopped, Millis{0});
   if (!stopped) co_return std::unexpected(stopped.error());
-  auto const found = workloads_.find(id);
-  if (found == workloads_.end()) co_return Status{};
-  WorkloadPtr const workload = found->second;
-  if (is_live(workload->status.state))
+  WorkloadPtr const workload = book_.find(id);
+  if (workload == nullptr) co_return Status{};
+  if (workload->live())
     co_return fail(ErrorCode::conflict, "workload {} was started again meanwhile", id);
-  workloads_.erase(found);
-  std::erase(stopped_, id);
-  enter(*workload, WorkloadState::destroyed);
+  book_.forget(workload);
   co_return Status{};
 }
 
 Task<Status> ProcessBackend::Core::hold(WorkloadId id, Hold hold) {
   auto const self = shared_from_this();
-  auto const found = find(id);
+  auto const found = book_.get(id);
   if (!found) co_return std::unexpected(found.error());
   WorkloadPtr const workload = *found;
   if (workload->status.state != WorkloadState::running)
@@ -451,27 +345,6 @@ Task<Status> ProcessBackend::Core::hold(WorkloadId id, Hold hold) {
     return hold == Hold::freeze ? (*sandbox)->freeze() : (*sandbox)->thaw();
   };
   co_return co_await pool_.run(std::move(job));
-}
-
-Result<WorkloadPtr> ProcessBackend::Core::find(WorkloadId const& id) const {
-  auto const found = workloads_.find(id);
-  if (found == workloads_.end()) return fail(ErrorCode::not_found, "there is no workload {}", id);
-  return found->second;
-}
-
-Result<WorkloadStatus> ProcessBackend::Core::touch(WorkloadId const& id) {
-  auto const found = find(id);
-  if (!found) return std::unexpected(found.error());
-  (*found)->status.touched_at = clock_.now();
-  return (*found)->status;
-}
-
-std::vector<WorkloadStatus> ProcessBackend::Core::list() const {
-  std::vector<WorkloadStatus> statuses;
-  statuses.reserve(workloads_.size());
-  for (auto const& [id, workload] : workloads_)
-    statuses.push_back(workload->status);
-  return statuses;
 }
 
 Result<std::vector<WorkloadId>> ProcessBackend::Core::reap_orphans() {
@@ -518,6 +391,18 @@ Result<std::vector<WorkloadId>> ProcessBackend::reap_orphans() {
   return core_->reap_orphans();
 }
 
+Status ProcessBackend::recover() {
+  auto const reaped = core_->reap_orphans();
+  if (!reaped) return std::unexpected(reaped.error());
+  if (!reaped->empty()) log::info("orphans-reaped", {{"workloads", reaped->size()}});
+  return {};
+}
+
+// The launcher is there, or the backend would not be.
+Task<Status> ProcessBackend::check() {
+  co_return Status{};
+}
+
 Task<Result<WorkloadStatus>> ProcessBackend::start(WorkloadSpec spec) {
   return core_->start(std::move(spec));
 }
@@ -534,23 +419,29 @@ Task<Status> ProcessBackend::thaw(WorkloadId id) {
   return core_->hold(std::move(id), Hold::thaw);
 }
 Result<WorkloadStatus> ProcessBackend::touch(WorkloadId const& id) {
-  return core_->touch(id);
+  return core_->book().touch(id);
 }
 std::vector<WorkloadStatus> ProcessBackend::list() const {
-  return core_->list();
+  return core_->book().list();
 }
 void ProcessBackend::on_event(std::function<void(RuntimeEvent const&)> listener) {
-  core_->listen(std::move(listener));
+  core_->book().listen(std::move(listener));
 }
 
 Result<WorkloadStatus> ProcessBackend::status(WorkloadId const& id) const {
-  auto const found = core_->find(id);
+  auto const found = core_->book().get(id);
   if (!found) return std::unexpected(found.error());
   return (*found)->status;
 }
 
+Task<Result<std::string>> ProcessBackend::output(WorkloadId id) {
+  auto const found = core_->book().get(id);
+  if (!found) co_return std::unexpected(found.error());
+  co_return (*found)->status.output_tail;
+}
+
 Result<os::CgroupUsage> ProcessBackend::usage(WorkloadId const& id) const {
-  auto const found = core_->find(id);
+  auto const found = core_->book().get(id);
   if (!found) return std::unexpected(found.error());
   auto sandbox = (*found)->sandbox.lock();
   if (!*sandbox) return os::CgroupUsage{};

@@ -31,6 +31,10 @@ class ProcessBackend final : public Runtime {
   [[nodiscard]] Result<std::vector<WorkloadId>> reap_orphans();
 
   [[nodiscard]] std::string_view backend() const override { return "process"; }
+  Task<Status> check() override;
+  // A sandbox ends with its server (docs/decisions/0002).
+  bool adopt(WorkloadSpec const&, WallTime) override { return false; }
+  [[nodiscard]] Status recover() override;
   Task<Result<WorkloadStatus>> start(WorkloadSpec spec) override;
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace) override;
   Task<Status> destroy(WorkloadId id) override;
@@ -40,6 +44,7 @@ class ProcessBackend final : public Runtime {
   [[nodiscard]] Result<WorkloadStatus> status(WorkloadId const& id) const override;
   [[nodiscard]] Result<os::CgroupUsage> usage(WorkloadId const& id) const override;
   [[nodiscard]] std::vector<WorkloadStatus> list() const override;
+  Task<Result<std::string>> output(WorkloadId id) override;
   void on_event(std::function<void(RuntimeEvent const&)> listener) override;
 
  private:

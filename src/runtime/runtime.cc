@@ -4,40 +4,16 @@
 
 namespace drover::runtime {
 
-std::string_view to_string(WorkloadState state) {
-  switch (state) {
-    case WorkloadState::starting:
-      return "starting";
-    case WorkloadState::running:
-      return "running";
-    case WorkloadState::stopping:
-      return "stopping";
-    case WorkloadState::stopped:
-      return "stopped";
-    case WorkloadState::destroyed:
-      return "destroyed";
-  }
-  return "?";
+bool is_live(WorkloadState state) {
+  return state == WorkloadState::starting || state == WorkloadState::running ||
+         state == WorkloadState::stopping;
 }
 
-std::string_view to_string(StopReason reason) {
-  switch (reason) {
-    case StopReason::completed:
-      return "completed";
-    case StopReason::stopped:
-      return "stopped";
-    case StopReason::idle_timeout:
-      return "idle_timeout";
-    case StopReason::failed:
-      return "failed";
-    case StopReason::oom:
-      return "oom";
-    case StopReason::start_failed:
-      return "start_failed";
-    case StopReason::max_lifetime:
-      return "max_lifetime";
-  }
-  return "?";
+StopReason stop_reason_of(Ending const& ending, std::optional<StopReason> asked) {
+  bool const clean = ending.exit_code == 0;
+  if (ending.out_of_memory && !clean) return StopReason::oom;
+  if (asked) return *asked;
+  return clean ? StopReason::completed : StopReason::failed;
 }
 
 namespace {
@@ -76,6 +52,8 @@ std::vector<std::string> differing_fields(WorkloadSpec const& left, WorkloadSpec
     if (!equal) fields.emplace_back(name);
   };
   compare(left.profile == right.profile, "profile");
+  compare(left.backend == right.backend, "backend");
+  compare(left.image == right.image, "image");
   compare(left.max_lifetime == right.max_lifetime, "maxLifetimeSec");
   compare(one.argv == two.argv, "argv");
   compare(one.env == two.env, "env");

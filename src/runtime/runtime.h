@@ -15,29 +15,24 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "contract/workload.h"
 #include "os/blocking_pool.h"
 #include "os/cgroup.h"
 #include "sandbox/spec.h"
 
 namespace drover::runtime {
 
-enum class WorkloadState : std::uint8_t { starting, running, stopping, stopped, destroyed };
-enum class StopReason : std::uint8_t {
-  completed,
-  stopped,
-  idle_timeout,
-  failed,
-  oom,
-  start_failed,
-  max_lifetime,
-};
-[[nodiscard]] std::string_view to_string(WorkloadState state);
-[[nodiscard]] std::string_view to_string(StopReason reason);
+using contract::StopReason;
+using contract::to_string;
+using contract::WorkloadState;
+[[nodiscard]] bool is_live(WorkloadState state);  // starting, running or stopping
 
 // Resolved by the server: mount sources are its own paths, never a caller's.
 struct WorkloadSpec {
   WorkloadId id{};
   std::string profile{};
+  std::string backend{};  // "process", "docker"; empty: the server's default
+  std::string image{};    // of a container; empty: the server's default
   // `id`, `session_uid`, and the streams that are -1 are the backend's to set.
   sandbox::SandboxSpec sandbox{};
   // Folders of the host that go with the workload (its socket's), removed when it has ended.
@@ -54,8 +49,8 @@ struct WorkloadStatus {
   std::optional<WallTime> stopped_at{};
   std::optional<int> exit_code{};  // 128 + signal where a signal ended it
   std::optional<StopReason> stop_reason{};
-  std::string detail{};                   // why a start failed
-  std::string output_tail{};              // the last of both streams: untrusted text
+  std::string detail{};       // why a start failed, or the limit of its folders ended it
+  std::string output_tail{};  // the last of both streams: untrusted text
   std::vector<std::string> unenforced{};  // default limits that this host cannot enforce
   WallTime touched_at{};
   std::uint64_t memory_peak_bytes = 0;  // once stopped
@@ -68,7 +63,20 @@ struct RuntimeEvent {
   WallTime at{};
   std::optional<int> exit_code{};
   std::optional<StopReason> stop_reason{};
+  std::string over_disk{};  // why the limit of its folders ended it; else empty
 };
+
+// How a program ended, as far as its backend could see.
+struct Ending {
+  std::optional<int> exit_code{};  // 128 + signal where a signal ended it
+  bool out_of_memory = false;      // the kernel's memory controller killed in it
+  std::string over_disk{};         // why the limit of its folders ended it; else empty
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t cpu_us = 0;
+};
+// `asked`: why it was told to stop, if it was. Memory that ran out is the reason whoever asked, but
+// not of a program that went on to succeed.
+[[nodiscard]] StopReason stop_reason_of(Ending const& ending, std::optional<StopReason> asked);
 
 inline constexpr Millis kStopGrace{30'000};
 inline constexpr std::size_t kLiveWorkloadsMax = 256;
@@ -79,6 +87,10 @@ class Runtime {
  public:
   virtual ~Runtime() = default;
   [[nodiscard]] virtual std::string_view backend() const = 0;
+  // The names of all that there are, this one first.
+  [[nodiscard]] virtual std::vector<std::string_view> backends() const { return {backend()}; }
+  // Whether it can start anything now; the error says what is in the way.
+  virtual Task<Status> check() = 0;
 
   // Idempotent on the id: a live one with an equal spec is touched and returned; one with another
   // spec is a conflict that names the differing fields. An ended one starts anew. A failed start
@@ -98,7 +110,16 @@ class Runtime {
   [[nodiscard]] virtual Result<os::CgroupUsage> usage(WorkloadId const& id) const = 0;
   [[nodiscard]] virtual std::vector<WorkloadStatus> list() const = 0;
 
-  // Replaces the listener.
+  // A live workload of an earlier process, before recover(): whether it can go on here. Where it
+  // turns out to be gone it ends as failed.
+  virtual bool adopt(WorkloadSpec const& spec, WallTime started_at) = 0;
+  // Takes away what an earlier process left and nobody adopted. Blocks: before the loop runs.
+  [[nodiscard]] virtual Status recover() = 0;
+
+  // The last of what it wrote to both streams, at most kOutputTailBytes: untrusted text.
+  virtual Task<Result<std::string>> output(WorkloadId id) = 0;
+
+  // One more listener, which outlives the backend's last event.
   virtual void on_event(std::function<void(RuntimeEvent const&)> listener) = 0;
 };
 

@@ -22,6 +22,7 @@
 #include <cstring>
 
 #include "sandbox/landlock_abi.h"
+#include "sandbox/mount_calls.h"
 
 // glibc 2.36 has these calls in <sys/mount.h> but clashes with <linux/mount.h>; only the numbers of
 // the former are used.
@@ -113,36 +114,14 @@ class Child {
       die(ChildStep::private_mounts);
     for (std::size_t i = 0; i < plan_.binds.count; ++i) {
       ChildBind& bind = plan_.binds.items[i];
-      // No link anywhere: a workspace is hostile, and a link in it would lead to host files.
-      open_how how{};
-      how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
-      how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-      long const source = ::syscall(SYS_openat2, AT_FDCWD, bind.source, &how, sizeof how);
+      int const source = mount_calls::open_source(bind.source);
       if (source < 0) die(ChildStep::open_source, i);
-      bind.mount_fd = clone_mount(static_cast<int>(source), "");
+      bind.mount_fd = mount_calls::clone(source);
       if (bind.mount_fd < 0) die(ChildStep::open_source, i);
-      ::close(static_cast<int>(source));
-      if (!set_attributes(bind.mount_fd, bind.attributes, bind.idmap_fd))
+      ::close(source);
+      if (!mount_calls::set_attributes(bind.mount_fd, bind.attributes, bind.idmap_fd))
         die(ChildStep::own_source, i);
     }
-  }
-
-  static int clone_mount(int folder, char const* path) noexcept {
-    return static_cast<int>(
-        ::syscall(SYS_open_tree, folder, path,
-                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE));
-  }
-
-  static bool set_attributes(int mount, std::uint64_t attributes, int idmap) noexcept {
-    struct mount_attr wanted{};
-    wanted.attr_set = attributes;
-    if (idmap >= 0) {
-      wanted.attr_set |= MOUNT_ATTR_IDMAP;
-      wanted.userns_fd = static_cast<std::uint64_t>(idmap);
-    }
-    if (wanted.attr_set == 0) return true;
-    return ::syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &wanted,
-                     sizeof wanted) == 0;
   }
 
   // A path inside the new root, without following any link in it.
@@ -156,13 +135,12 @@ class Child {
   bool attach(int mount, char const* target) const noexcept {
     int const where = open_inside(target);
     if (where < 0) return false;
-    long const moved = ::syscall(SYS_move_mount, mount, "", where, "",
-                                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    bool const moved = mount_calls::move(mount, where);
     int const error = errno;
     ::close(where);
     ::close(mount);
     errno = error;
-    return moved == 0;
+    return moved;
   }
 
   void build_root() noexcept {
@@ -220,9 +198,10 @@ class Child {
     int const source = open_inside(cover.source);
     if (source < 0 && cover.optional && errno == ENOENT) return;
     if (source < 0) die(ChildStep::cover, i);
-    int const mount = clone_mount(source, "");
+    int const mount = mount_calls::clone(source);
     ::close(source);
-    if (mount < 0 || !set_attributes(mount, cover.attributes, -1)) die(ChildStep::cover, i);
+    if (mount < 0 || !mount_calls::set_attributes(mount, cover.attributes, -1))
+      die(ChildStep::cover, i);
     if (attach(mount, cover.target)) return;
     if (!cover.optional || errno != ENOENT) die(ChildStep::cover, i);
   }

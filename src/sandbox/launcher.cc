@@ -1,6 +1,5 @@
 #include "sandbox/launcher.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -21,7 +20,9 @@
 #include "base/text.h"
 #include "os/files.h"
 #include "sandbox/child.h"
+#include "sandbox/growth_watch.h"
 #include "sandbox/landlock_abi.h"
+#include "sandbox/members.h"
 #include "sandbox/probe.h"
 #include "sandbox/seccomp_filter.h"
 
@@ -116,47 +117,27 @@ class BlockedSignals {
   sigset_t before_{};
 };
 
-std::optional<ino_t> pid_namespace_of(std::string const& pid) {
-  struct stat info{};
-  if (::stat(fmt::format("/proc/{}/ns/pid", pid).c_str(), &info) != 0) return std::nullopt;
-  return info.st_ino;
-}
-
 // 'R', 'S', 'T', 'Z', … of /proc/<pid>/stat.
-char state_of(std::string const& pid) {
+char state_of(pid_t pid) {
   auto const stat = os::read_file(fmt::format("/proc/{}/stat", pid), 4096).value_or("");
   auto const bracket = stat.rfind(')');
   return bracket == std::string::npos || bracket + 2 >= stat.size() ? 'X' : stat[bracket + 2];
-}
-
-// Without a cgroup: every process of the pid namespace, from the host's /proc. seccomp forbids the
-// sandbox nested namespaces, so these are all.
-std::vector<std::string> members_of(ino_t pid_namespace) {
-  std::vector<std::string> members;
-  DIR* const folder = ::opendir("/proc");
-  if (folder == nullptr) return members;
-  while (dirent const* const entry = ::readdir(folder))
-    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-        pid_namespace_of(entry->d_name) == pid_namespace)
-      members.emplace_back(entry->d_name);
-  ::closedir(folder);
-  return members;
 }
 
 // Signals every member until none is in the other state; a process that forks while it is being
 // stopped leaves a child that the next round finds.
 Status sweep(pid_t init, int number, Millis timeout) {
   auto const deadline = std::chrono::steady_clock::now() + timeout;
-  auto const pid_namespace = pid_namespace_of(fmt::format("{}", init));
+  auto const pid_namespace = pid_namespace_of(init);
   if (!pid_namespace) return {};  // has ended
   bool const stopping = number == SIGSTOP;
   for (;;) {
     bool settled = true;
-    for (auto const& member : members_of(*pid_namespace)) {
+    for (pid_t const member : members_of(*pid_namespace)) {
       char const state = state_of(member);
       if (state == 'Z' || state == 'X' || (state == 'T') == stopping) continue;
       settled = false;
-      ::kill(static_cast<pid_t>(std::strtol(member.c_str(), nullptr, 10)), number);
+      ::kill(member, number);
     }
     if (settled) return {};
     if (std::chrono::steady_clock::now() >= deadline)
@@ -199,6 +180,8 @@ struct Sandbox::State {
   std::vector<std::string> unenforced;
   std::optional<SandboxExit> exit;
   bool killed = false;  // by us: then out of memory is not the reason
+  std::shared_ptr<GrowthWatch> watch;
+  std::shared_ptr<GrowthWatch::Watched> growth;  // null without such a limit
 };
 
 struct Launcher::State {
@@ -207,6 +190,8 @@ struct Launcher::State {
   os::CgroupHost cgroups;
   std::vector<sock_filter> filter;
   UserNamespaces namespaces;
+  // Shared with the sandboxes, which may outlive their launcher.
+  std::shared_ptr<GrowthWatch> growth = std::make_shared<GrowthWatch>();
 };
 
 Launcher::Launcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -396,6 +381,8 @@ Result<Sandbox> Launcher::launch(SandboxSpec const& spec, Created const& created
   auto const outcome = read_report(report->read.get(), kSetUpWait);
   if (!outcome) return std::unexpected(outcome.error());
   if (*outcome) return std::unexpected(plan->explain(**outcome));
+  if (auto const watched = owner.watch_growth(spec, state_->growth); !watched)
+    return std::unexpected(watched.error());
   return owner;
 }
 
@@ -430,8 +417,31 @@ Sandbox& Sandbox::operator=(Sandbox&& other) noexcept {
   return *this;
 }
 
+namespace {
+
+bool is_folder(std::string const& path) {
+  struct stat info{};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+}  // namespace
+
+Status Sandbox::watch_growth(SandboxSpec const& spec, std::shared_ptr<GrowthWatch> watch) {
+  std::vector<std::string> folders;
+  for (auto const& mount : spec.mounts)
+    if (mount.mode == MountMode::rw && is_folder(mount.source)) folders.push_back(mount.source);
+  if (spec.limits.disk_mb == 0 || folders.empty()) return {};
+  auto growth =
+      watch->add(std::move(folders), spec.limits.disk_mb, state_->pid, state_->pidfd.get());
+  if (!growth) return std::unexpected(growth.error());
+  state_->growth = *std::move(growth);
+  state_->watch = std::move(watch);
+  return {};
+}
+
 Sandbox::~Sandbox() {
   if (!state_) return;
+  if (state_->growth) state_->watch->remove(state_->growth);
   if (auto const killed = kill(kKillWait); !killed)
     log::error("sandbox-kill-failed", {{"sandbox", state_->id}, {"error", killed.error().message}});
   (void)wait(kKillWait);
@@ -470,12 +480,14 @@ bool Sandbox::handles(int number) const {
 
 Status Sandbox::freeze(Millis timeout) {
   if (state_->exit) return {};
+  if (state_->growth) state_->growth->pause();
   if (state_->cgroup.can_freeze()) return state_->cgroup.freeze(timeout);
   return sweep(state_->pid, SIGSTOP, timeout);
 }
 
 Status Sandbox::thaw(Millis timeout) {
   if (state_->exit) return {};
+  if (state_->growth) state_->growth->resume();
   if (state_->cgroup.can_freeze()) return state_->cgroup.thaw(timeout);
   return sweep(state_->pid, SIGCONT, timeout);
 }
@@ -502,7 +514,9 @@ Result<std::optional<SandboxExit>> Sandbox::wait(Millis timeout) {
   if (!ended) return std::unexpected(ended.error());
   if (!*ended) return std::nullopt;
   bool const starved = !(*ended)->ok() && !state_->killed && state_->cgroup.oom_kills() > 0;
-  state_->exit = SandboxExit{.status = **ended, .out_of_memory = starved};
+  state_->exit = SandboxExit{.status = **ended,
+                             .out_of_memory = starved,
+                             .over_disk = state_->growth ? state_->growth->excess() : ""};
   return state_->exit;
 }
 

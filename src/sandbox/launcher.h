@@ -18,9 +18,12 @@
 
 namespace drover::sandbox {
 
+class GrowthWatch;
+
 struct SandboxExit {
   os::ExitStatus status{};
   bool out_of_memory = false;  // the kernel's memory controller killed in it, and it failed
+  std::string over_disk{};     // why the limit of its workspaces ended it; else empty
 };
 
 // What finds a sandbox again from another process of the same boot.
@@ -65,6 +68,7 @@ class Sandbox {
   friend class Launcher;
   struct State;
   explicit Sandbox(std::unique_ptr<State> state);
+  [[nodiscard]] Status watch_growth(SandboxSpec const& spec, std::shared_ptr<GrowthWatch> watch);
   std::unique_ptr<State> state_;
 };
 

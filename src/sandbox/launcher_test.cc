@@ -228,13 +228,13 @@ TEST(Launch, TheRecordIsMadeBeforeTheProgramRunsAndItsFailureStopsIt) {
 TEST(Limits, AMemoryBombEndsAsOutOfMemoryAndIsOnlyTheSandboxs) {
   if (launcher().cgroups().place(os::CgroupDuty::memory) == nullptr)
     GTEST_SKIP() << launcher().cgroups().why_not(os::CgroupDuty::memory);
-  auto spec = attacker_spec({"memory", "256"});
+  auto spec = attacker_spec({"memory", "anonymous", "256"});
   spec.limits.memory_mb = {64, LimitOrigin::asked};
   auto const outcome = run(std::move(spec));
   EXPECT_TRUE(outcome.exit.out_of_memory);
   EXPECT_EQ(SIGKILL, outcome.exit.status.signal);
   // Positive control: within its limit the same program ends well.
-  auto modest = attacker_spec({"memory", "16"});
+  auto modest = attacker_spec({"memory", "anonymous", "16"});
   modest.limits.memory_mb = {64, LimitOrigin::asked};
   auto const fine = run(std::move(modest));
   EXPECT_TRUE(fine.exit.status.ok());
@@ -252,10 +252,10 @@ TEST(Limits, ATmpfsCountsAsMemoryAndHasItsOwnSize) {
 TEST(Limits, AForkBombMeetsItsLimit) {
   auto spec = attacker_spec({"forks", "100"});
   spec.limits.pids = {20, LimitOrigin::asked};
-  EXPECT_EQ("19 started EAGAIN\n", run(std::move(spec)).output);
+  EXPECT_EQ("started 19\nfork EAGAIN\n", run(std::move(spec)).output);
   auto generous = attacker_spec({"forks", "100"});
   generous.limits.pids = {200, LimitOrigin::asked};
-  EXPECT_EQ("100 started ok\n", run(std::move(generous)).output);
+  EXPECT_EQ("started 100\nfork ok\n", run(std::move(generous)).output);
 }
 
 TEST(Limits, AnAskedLimitThatCannotHoldIsRefusedAndADefaultIsNamed) {

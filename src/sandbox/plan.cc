@@ -15,6 +15,7 @@
 #include "os/files.h"
 #include "sandbox/landlock_abi.h"
 #include "sandbox/probe.h"
+#include "sandbox/rootfs.h"
 
 namespace drover::sandbox {
 
@@ -134,6 +135,7 @@ Status PreparedPlan::add_bind(Mount const& mount, std::uint64_t attributes) {
 
 // /usr, and the folders beside it as they are on this host: links on a merged one, else folders.
 Status PreparedPlan::add_system(SandboxSpec const& spec) {
+  if (!spec.rootfs.empty()) return add_rootfs(spec);
   DROVER_TRY(add_bind({.source = "/usr", .target = "/usr"}, kSafeRo));
   for (std::string const path : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
     struct stat info{};
@@ -175,18 +177,62 @@ Status PreparedPlan::add_devices() {
   return {};
 }
 
+// What of /etc is a matter of the sandbox is the same with a root file system: over its own file,
+// where it has one.
+void PreparedPlan::add_etc_file(SandboxSpec const& spec, std::string const& path,
+                                std::string content) {
+  if (!covered_by_mount(path)) {
+    add_entry(EntryKind::file, path, std::move(content));
+    return;
+  }
+  auto const info = inspect(spec.rootfs + path);
+  if (!info || !S_ISREG(info->st_mode)) return;
+  std::string const source = fmt::format("{}/{}", kPrivateFolder, path.substr(path.rfind('/') + 1));
+  add_entry(EntryKind::file, source, std::move(content));
+  covers_.push_back({keep(relative(source)), keep(relative(path)), kSafeRo, false});
+}
+
+Status PreparedPlan::add_rootfs(SandboxSpec const& spec) {
+  // /etc is shown whole, so nothing below it is a place of its own.
+  std::vector<std::string> places{
+      "/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", std::string{kPrivateFolder}};
+  auto const add = [&](std::string const& place) {
+    if (!is_at_or_below(place, "/etc")) places.push_back(place);
+  };
+  for (auto const& one : spec.tmpfs)
+    add(one.target);
+  for (auto const& one : spec.mounts)
+    add(one.target);
+  for (auto const& one : spec.files)
+    add(one.target);
+  for (auto const& path : spec.extra_ro_paths)
+    add(path);
+  auto const entries = root_entries(spec.rootfs, places);
+  if (!entries) return std::unexpected(entries.error());
+  for (auto const& entry : *entries) {
+    if (entry.kind == RootEntry::Kind::link)
+      add_entry(EntryKind::link, entry.path, entry.link);
+    else
+      DROVER_TRY(add_bind({.source = spec.rootfs + entry.path, .target = entry.path}, kSafeRo));
+  }
+  for (auto const& path : spec.extra_ro_paths)
+    DROVER_TRY(add_bind({.source = path, .target = path}, kSafeRo));
+  return {};
+}
+
 void PreparedPlan::add_etc(SandboxSpec const& spec) {
-  add_entry(EntryKind::file, "/etc/passwd",
-            "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
-            "agent:x:1000:1000:agent:/home/agent:/bin/sh\n"
-            "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
-  add_entry(EntryKind::file, "/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n");
-  add_entry(EntryKind::file, "/etc/hosts",
-            fmt::format("127.0.0.1 localhost {0}\n::1 localhost {0}\n", spec.hostname));
-  add_entry(EntryKind::file, "/etc/hostname", spec.hostname + "\n");
-  add_entry(EntryKind::file, "/etc/nsswitch.conf",
-            "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n");
-  add_entry(EntryKind::file, "/etc/resolv.conf", "# no network: use the unit socket\n");
+  add_etc_file(spec, "/etc/passwd",
+               "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
+               "agent:x:1000:1000:agent:/home/agent:/bin/sh\n"
+               "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+  add_etc_file(spec, "/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n");
+  add_etc_file(spec, "/etc/hosts",
+               fmt::format("127.0.0.1 localhost {0}\n::1 localhost {0}\n", spec.hostname));
+  add_etc_file(spec, "/etc/hostname", spec.hostname + "\n");
+  add_etc_file(spec, "/etc/nsswitch.conf",
+               "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n");
+  add_etc_file(spec, "/etc/resolv.conf", "# no network: use the unit socket\n");
+  if (!spec.rootfs.empty()) return;
   add_entry(EntryKind::link, "/etc/mtab", "/proc/self/mounts");
   // The zone is the host's, by name, as programs look for it below /usr/share/zoneinfo.
   char zone[PATH_MAX];

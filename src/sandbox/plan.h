@@ -41,7 +41,9 @@ class PreparedPlan {
   char const* keep(std::string text);
   [[nodiscard]] Status add_system(SandboxSpec const& spec);
   [[nodiscard]] Status add_devices();
+  [[nodiscard]] Status add_rootfs(SandboxSpec const& spec);
   void add_etc(SandboxSpec const& spec);
+  void add_etc_file(SandboxSpec const& spec, std::string const& path, std::string content);
   void add_tmpfs(SandboxSpec const& spec);
   [[nodiscard]] Status add_mounts(SandboxSpec const& spec);
   [[nodiscard]] Status add_files(SandboxSpec const& spec);

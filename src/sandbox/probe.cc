@@ -16,7 +16,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "os/files.h"
+#include "sandbox/host_facts.h"
+#include "sandbox/inside.h"
 #include "sandbox/landlock_abi.h"
 #include "sandbox/launcher.h"
 
@@ -29,6 +32,7 @@ constexpr std::array kLimits = {os::CgroupDuty::memory, os::CgroupDuty::pids, os
 // Followed by the pid of who tries. A session's group never begins so: its id has a letter there.
 constexpr std::array<std::string_view, 2> kTries = {"check-", "probe-"};
 constexpr Millis kSweepWait{200};
+constexpr std::size_t kOutputBytesMax = std::size_t{256} << 10U;
 
 // Of a group that is named as a try's is.
 std::optional<pid_t> trier_of(std::string_view group) {
@@ -47,34 +51,97 @@ bool is_gone(pid_t pid) {
   return ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-// The value of a sysctl, or -1 where this kernel has none of the name.
-long sysctl(std::string const& path) {
-  auto const text = os::read_file(path, 64);
-  return text ? std::strtol(text->c_str(), nullptr, 10) : -1;
-}
+// What a program of the sandbox prints, and how it ended: the whole of a try.
+struct Try {
+  std::string output;
+  bool ok = false;
+};
 
-Layer start_layer(Launcher& launcher) {
+SandboxSpec try_spec(std::vector<std::string> argv) {
   SandboxSpec spec;
   spec.id = fmt::format("probe-{}", ::getpid());
-  spec.argv = {"/bin/true"};
+  spec.argv = std::move(argv);
+  spec.env = {"PATH=/usr/bin:/bin", "HOME=/home/agent", "LC_ALL=C"};
   spec.landlock = SecondWall::if_available;
+  return spec;
+}
+
+Result<Try> try_out(Launcher& launcher, SandboxSpec spec) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("create", "a pipe");
+  os::Fd const read{ends[0]};
+  os::Fd write{ends[1]};
+  spec.out = write.get();
   auto sandbox = launcher.launch(spec);
-  Layer layer{.name = "namespaces", .state = LayerState::missing, .how = {}, .fix = {}};
-  if (!sandbox) {
-    layer.how = sandbox.error().message;
-    layer.fix = sandbox.error().next;
-    return layer;
-  }
+  write.reset();
+  if (!sandbox) return std::unexpected(sandbox.error());
+  Try result;
+  auto output = os::read_all(read.get(), "the sandbox's output", kOutputBytesMax);
+  if (!output) return std::unexpected(output.error());
+  result.output = *std::move(output);
   auto const exit = sandbox->wait(Launcher::kSetUpWait);
-  if (!exit || !*exit || !(*exit)->status.ok()) {
-    layer.how = "a program did not end well in the sandbox";
-    return layer;
-  }
-  layer.state = LayerState::enforced;
-  layer.how = launcher.privilege() == Privilege::root
-                  ? "own user, mount, pid, ipc, uts, cgroup and network namespaces; session uids"
-                  : "own user, mount, pid, ipc, uts, cgroup and network namespaces of one uid";
-  return layer;
+  if (!exit) return std::unexpected(exit.error());
+  result.ok = *exit && (*exit)->status.ok();
+  return result;
+}
+
+Layer enforced(std::string name, std::string how) {
+  return {std::move(name), LayerState::enforced, std::move(how), ""};
+}
+
+Layer missing(std::string name, std::string how, std::string fix) {
+  return {std::move(name), LayerState::missing, std::move(how), std::move(fix)};
+}
+
+Layer of_error(std::string name, Error const& error) {
+  return missing(std::move(name), error.message, error.next);
+}
+
+// `fault` is empty where the wall was seen to stand.
+Layer seen(std::string name, std::string const& fault, std::string how) {
+  if (fault.empty()) return enforced(std::move(name), std::move(how));
+  return missing(std::move(name), fault, "this is a defect of drover: please report it");
+}
+
+std::string size_of(Inside const& inside, std::uint64_t InsideMount::* bound, unsigned shift) {
+  std::string all;
+  for (auto const& mount : inside.mounts)
+    if (mount.kind == "tmpfs" && !mount.read_only)
+      all += fmt::format("{}{} {}", all.empty() ? "" : ", ", mount.target, mount.*bound >> shift);
+  return all;
+}
+
+// What can be seen from the inside; only the first, and the reason, where nothing starts.
+std::vector<Layer> inside_layers(Launcher& launcher) {
+  std::vector<std::string> argv{"/bin/cat"};
+  for (auto const file : kInsideFiles)
+    argv.emplace_back(file);
+  auto const tried = try_out(launcher, try_spec(std::move(argv)));
+  if (!tried) return {of_error("namespaces", tried.error())};
+  if (!tried->ok)
+    return {missing("namespaces", "a program did not end well in the sandbox",
+                    "this is a defect of drover: please report it")};
+  auto const inside = parse_inside(tried->output);
+  if (!inside) return {of_error("namespaces", inside.error())};
+  std::string const uids = launcher.privilege() == Privilege::root
+                               ? "a host uid of its own for each session"
+                               : fmt::format("this user, uid {}", ::geteuid());
+  return {
+      enforced("namespaces",
+               "own user, mount, pid, ipc, uts, cgroup and network namespaces, by drover itself"),
+      seen("mounts", fault_of_mounts(*inside),
+           fmt::format("a root made from nothing, read-only; {} mounts, all nosuid",
+                       inside->mounts.size())),
+      seen("network", fault_of_network(*inside), "no interface but its own loopback"),
+      seen("uids", fault_of_privileges(*inside),
+           fmt::format("agent {} inside, {} on the host; no capability", kAgentUid, uids)),
+      seen("seccomp", inside->seccomp == 2 ? "" : "no filter is installed",
+           "system calls filtered"),
+      seen("disk", "",
+           fmt::format("MiB of its own: {}; limits.disk_mb of workspaces is measured",
+                       size_of(*inside, &InsideMount::size_bytes, 20))),
+      seen("inodes", "",
+           fmt::format("files of its own: {}", size_of(*inside, &InsideMount::files, 0)))};
 }
 
 Layer landlock_layer(int abi) {
@@ -110,24 +177,73 @@ Layer limit_layer(os::CgroupHost const& host, os::CgroupDuty duty, Privilege pri
   return layer;
 }
 
-Layer freeze_layer(os::CgroupHost const& host) {
-  if (host.place(os::CgroupDuty::tree) != nullptr)
-    return {"freeze", LayerState::enforced, "cgroup v2 cgroup.freeze", ""};
-  if (host.place(os::CgroupDuty::freezer) != nullptr)
-    return {"freeze", LayerState::enforced, "cgroup v1 freezer", ""};
-  return {"freeze", LayerState::degraded, "SIGSTOP to every process of the sandbox",
-          "a writable cgroup v2 group freezes at once: systemd-run --user --scope -p Delegate=yes"};
+// A limit counts once a sandbox has started under it.
+Layer tried_limit_layer(Launcher& launcher, os::CgroupDuty duty) {
+  Layer layer = limit_layer(launcher.cgroups(), duty, launcher.privilege());
+  if (layer.state == LayerState::missing) return layer;
+  SandboxSpec spec = try_spec({"/bin/true"});
+  if (duty == os::CgroupDuty::memory) spec.limits.memory_mb = {64, LimitOrigin::asked};
+  if (duty == os::CgroupDuty::pids) spec.limits.pids = {16, LimitOrigin::asked};
+  if (duty == os::CgroupDuty::cpu) spec.limits.cpu_milli = {100, LimitOrigin::asked};
+  auto const tried = try_out(launcher, std::move(spec));
+  if (!tried) return of_error(layer.name, tried.error());
+  return layer;
 }
 
-Layer ownership_layer(Launcher& launcher) {
-  if (launcher.privilege() == Privilege::unprivileged)
-    return {"ownership", LayerState::enforced,
-            fmt::format("the agent's files belong to uid {}", ::geteuid()), ""};
-  // Maps root to a session uid on /usr, the one folder that every sandbox mounts.
-  auto const ids = launcher.user_namespaces().get(
-      {.inside_uid = 0, .outside_uid = 200'000, .inside_gid = 0, .outside_gid = 200'000});
-  if (!ids) return {"ownership", LayerState::missing, ids.error().message, namespace_fix()};
-  return {"ownership", LayerState::enforced, "idmapped mounts, where the file system has them", ""};
+std::string freezer_of(os::CgroupHost const& host) {
+  if (host.place(os::CgroupDuty::tree) != nullptr) return "cgroup v2 cgroup.freeze";
+  if (host.place(os::CgroupDuty::freezer) != nullptr) return "cgroup v1 freezer";
+  return "";
+}
+
+// Both on one sandbox whose program waits for input that never comes.
+std::vector<Layer> hold_layers(Launcher& launcher) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {missing("freeze", "there is no pipe", "")};
+  os::Fd const read{ends[0]};
+  os::Fd const write{ends[1]};
+  SandboxSpec spec = try_spec({"/bin/cat"});
+  spec.in = read.get();
+  auto sandbox = launcher.launch(spec);
+  if (!sandbox) return {of_error("freeze", sandbox.error()), of_error("kill", sandbox.error())};
+  std::vector<Layer> layers;
+  auto frozen = sandbox->freeze();
+  if (frozen) frozen = sandbox->thaw();
+  std::string const freezer = freezer_of(launcher.cgroups());
+  if (!frozen)
+    layers.push_back(of_error("freeze", frozen.error()));
+  else if (freezer.empty())
+    layers.push_back(
+        {"freeze", LayerState::degraded, "SIGSTOP to every process of the sandbox",
+         "a writable cgroup v2 group freezes at once: systemd-run --user --scope -p Delegate=yes"});
+  else
+    layers.push_back(enforced("freeze", freezer));
+  auto const killed = sandbox->kill();
+  layers.push_back(killed ? enforced("kill", "the pid namespace ends with its init")
+                          : of_error("kill", killed.error()));
+  return layers;
+}
+
+Layer ownership_layer(Launcher& launcher, std::string const& folder) {
+  std::string const name = "ownership";
+  SandboxSpec spec = try_spec({"/bin/true"});
+  spec.mounts.push_back({folder, "/workspace", MountMode::ro, Ownership::owner_is_agent});
+  auto const tried = try_out(launcher, std::move(spec));
+  if (!tried) return of_error(name, tried.error());
+  bool const root = launcher.privilege() == Privilege::root;
+  return enforced(name, fmt::format("{} of {}: its files keep their owner on disk",
+                                    root ? "idmapped mount" : "this user's own folder",
+                                    printable(folder, 200)));
+}
+
+// The agent's own, from the host's /usr. drover itself runs no git program.
+Layer git_layer(Launcher& launcher) {
+  auto const tried = try_out(launcher, try_spec({"/usr/bin/git", "--version"}));
+  if (!tried || !tried->ok)
+    return {"git", LayerState::degraded, "agents have no git to read the history with",
+            "install git on this machine"};
+  auto line = printable(tried->output.substr(0, tried->output.find('\n')), 100);
+  return enforced("git", fmt::format("{} for agents; drover runs none itself", line));
 }
 
 }  // namespace
@@ -145,20 +261,7 @@ std::string_view to_string(LayerState state) {
 }
 
 std::string namespace_fix() {
-  if (sysctl("/proc/sys/user/max_user_namespaces") == 0)
-    return "sysctl -w user.max_user_namespaces=15000 (it is 0)";
-  if (::geteuid() == 0) return "";
-  if (sysctl("/proc/sys/kernel/unprivileged_userns_clone") == 0)
-    return "sysctl -w kernel.unprivileged_userns_clone=1, or run drover as root";
-  if (sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
-    auto const folder = os::executable_folder().value_or("/usr/bin");
-    return fmt::format(
-        "AppArmor restricts user namespaces; give drover a profile: write \"abi <abi/4.0>, include "
-        "<tunables/global> profile drover {}/drover flags=(unconfined) {{ userns, }}\" to "
-        "/etc/apparmor.d/drover and run apparmor_parser -r /etc/apparmor.d/drover",
-        folder);
-  }
-  return "";
+  return namespace_fix(host_facts());
 }
 
 void sweep_probes(Launcher const& launcher) {
@@ -204,23 +307,32 @@ std::vector<Layer> missing_limits(Launcher const& launcher) {
   return missing;
 }
 
-std::vector<Layer> probe(Launcher& launcher) {
-  auto const privilege = launcher.privilege();
-  auto const& cgroups = launcher.cgroups();
-  std::vector<Layer> layers;
-  layers.push_back(start_layer(launcher));
-  // The launch above has installed the filter, or has failed and said so.
-  bool const started = layers.front().state == LayerState::enforced;
-  layers.push_back({"seccomp", started ? LayerState::enforced : LayerState::missing,
-                    started ? "system calls filtered" : "not reached", ""});
+std::vector<Layer> probe(Launcher& launcher, std::vector<std::string> const& folders) {
+  sweep_probes(launcher);
+  std::vector<Layer> layers = inside_layers(launcher);
   layers.push_back(landlock_layer(launcher.landlock_abi()));
-  layers.push_back(ownership_layer(launcher));
+  if (layers.front().state != LayerState::enforced) return layers;
+  for (auto const& folder : folders)
+    layers.push_back(ownership_layer(launcher, folder));
   for (auto const duty : kLimits)
-    layers.push_back(limit_layer(cgroups, duty, privilege));
-  layers.push_back(freeze_layer(cgroups));
-  layers.push_back({"kill", started ? LayerState::enforced : LayerState::missing,
-                    "the pid namespace ends with its init", ""});
+    layers.push_back(tried_limit_layer(launcher, duty));
+  for (auto& layer : hold_layers(launcher))
+    layers.push_back(std::move(layer));
+  layers.push_back(git_layer(launcher));
   return layers;
+}
+
+Examination examine(std::vector<std::string> const& folders) {
+  Examination examination;
+  auto const launcher = Launcher::create();
+  if (!launcher) {
+    examination.verdict = std::unexpected(launcher.error());
+    examination.layers.push_back(of_error("namespaces", launcher.error()));
+    return examination;
+  }
+  examination.verdict = require_sandbox(**launcher);
+  examination.layers = probe(**launcher, folders);
+  return examination;
 }
 
 }  // namespace drover::sandbox

@@ -20,8 +20,19 @@ struct Layer {
   std::string fix;  // empty where enforced
 };
 
-// Every layer, in the order of their importance.
-[[nodiscard]] std::vector<Layer> probe(Launcher& launcher);
+// Every layer, in the order of their importance, each tried in a real sandbox. `folders` are those
+// of workspaces, which are looked at and not written; canonical paths. Where nothing starts, the
+// first layer says why and the rest is left out. Sweeps first.
+[[nodiscard]] std::vector<Layer> probe(Launcher& launcher,
+                                       std::vector<std::string> const& folders = {});
+
+// The whole of it, where there may be no launcher either. The verdict is require_sandbox()'s: what
+// a server would say at its start.
+struct Examination {
+  Status verdict{};
+  std::vector<Layer> layers{};
+};
+[[nodiscard]] Examination examine(std::vector<std::string> const& folders);
 
 // Starts a sandbox with every layer. unsupported where this machine has none, with the feature that
 // is missing and the fix. Sweeps first.

@@ -12,15 +12,17 @@ namespace drover::sandbox {
 namespace {
 
 TEST(Probe, SaysOfEveryLayerByWhatItIsEnforcedOrHowToGetIt) {
-  auto const layers = probe(launcher());
+  TemporaryFolder folder;
+  auto const layers = probe(launcher(), {folder.path()});
   std::map<std::string, Layer> by_name;
   for (auto const& layer : layers) {
     by_name[layer.name] = layer;
     EXPECT_FALSE(layer.how.empty()) << layer.name;
     EXPECT_EQ(layer.state == LayerState::enforced, layer.fix.empty()) << layer.name << layer.fix;
   }
-  for (std::string const name : {"namespaces", "seccomp", "landlock", "ownership", "memory", "pids",
-                                 "cpu", "freeze", "kill"})
+  for (std::string const name :
+       {"namespaces", "mounts", "network", "uids", "seccomp", "disk", "inodes", "landlock",
+        "ownership", "memory", "pids", "cpu", "freeze", "kill", "git"})
     EXPECT_TRUE(by_name.contains(name)) << name;
   EXPECT_EQ(LayerState::enforced, by_name["namespaces"].state) << by_name["namespaces"].how;
   // What the probe says of memory is what a launch does.

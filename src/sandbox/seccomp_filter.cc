@@ -6,37 +6,21 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 
 #include "os/fd.h"
+#include "sandbox/denied_calls.h"
 
 namespace drover::sandbox {
 
 namespace {
-
-// Names that libseccomp or this architecture does not know are not callable by it either.
-constexpr char const* kDenied[] = {
-    // other processes and their memory
-    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "process_madvise", "kcmp",
-    // namespaces and mounts
-    "unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot", "move_mount",
-    "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "swapon", "swapoff",
-    "quotactl", "quotactl_fd", "sethostname", "setdomainname",
-    // large kernel surfaces with a history
-    "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd", "bpf",
-    "perf_event_open", "keyctl", "add_key", "request_key", "fanotify_init", "memfd_secret",
-    "lookup_dcookie", "open_by_handle_at", "name_to_handle_at", "move_pages", "migrate_pages",
-    "vmsplice",
-    // the machine
-    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
-    "create_module", "query_module", "get_kernel_syms", "reboot", "settimeofday", "clock_settime",
-    "clock_adjtime", "adjtimex", "stime", "acct", "syslog", "vhangup", "iopl", "ioperm",
-    "modify_ldt", "nfsservctl", "_sysctl", "sysfs", "uselib", "ustat", "vm86", "vm86old"};
 
 // Newer than libseccomp 2.5.4; the same number on every architecture since 5.1.
 constexpr int kDeniedNumbers[] = {
@@ -46,6 +30,8 @@ constexpr int kDeniedNumbers[] = {
 };
 // The last call that was considered here (file_setattr of Linux 6.17).
 constexpr std::uint32_t kNewestCall = 469;
+
+constexpr int kFchmodat2 = 452;  // newer than libseccomp 2.5.4, too
 
 constexpr std::uint64_t kLow32 = 0xffffffff;  // the kernel reads ioctl commands and families as int
 
@@ -71,16 +57,13 @@ void deny_named(scmp_filter_ctx filter, int& failed) {
 
 void deny_namespaces(scmp_filter_ctx filter, int& failed) {
   note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
-  for (std::uint64_t const flag :
-       {std::uint64_t{CLONE_NEWNS}, std::uint64_t{CLONE_NEWCGROUP}, std::uint64_t{CLONE_NEWUTS},
-        std::uint64_t{CLONE_NEWIPC}, std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWPID},
-        std::uint64_t{CLONE_NEWNET}})
+  for (std::uint64_t const flag : kNamespaceFlags)
     note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                                   scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag}));
 }
 
 void deny_terminal_injection(scmp_filter_ctx filter, int& failed) {
-  for (std::uint64_t const command : {0x5412ULL /* TIOCSTI */, 0x541CULL /* TIOCLINUX */})
+  for (std::uint64_t const command : kTerminalInjection)
     note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                                   scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kLow32, command}));
 }
@@ -95,6 +78,35 @@ void deny_socket_families(scmp_filter_ctx filter, int& failed) {
     // Also everything with bits above the 32 that the kernel looks at.
     deny(call, {0, SCMP_CMP_GT, AF_INET6, 0});
   }
+}
+
+// What is made in a workspace belongs on disk to its owner, who may be root: a setuid file of the
+// agent's would be a program of root's for everybody on the host. No mount option forbids the bit.
+void deny_setuid_bits(scmp_filter_ctx filter, int& failed) {
+  struct Call {
+    int number;
+    unsigned mode_argument;
+  };
+  std::uint64_t const kBits[] = {S_ISUID, S_ISGID};
+  auto const deny = [&](int number, std::initializer_list<scmp_arg_cmp> when) {
+    note(failed, seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), number,
+                                        static_cast<unsigned>(when.size()), when.begin()));
+  };
+  for (auto const [number, mode] :
+       {Call{SCMP_SYS(chmod), 1}, Call{SCMP_SYS(fchmod), 1}, Call{SCMP_SYS(fchmodat), 2},
+        Call{kFchmodat2, 2}, Call{SCMP_SYS(creat), 1}, Call{SCMP_SYS(mknod), 1},
+        Call{SCMP_SYS(mknodat), 2}})
+    for (std::uint64_t const bit : kBits)
+      deny(number, {{mode, SCMP_CMP_MASKED_EQ, bit, bit}});
+  // Without a flag that creates, the mode is whatever the register held.
+  constexpr std::uint64_t kTemporary = O_TMPFILE & ~O_DIRECTORY;
+  for (auto const [number, mode] : {Call{SCMP_SYS(open), 2}, Call{SCMP_SYS(openat), 3}})
+    for (std::uint64_t const creates : {std::uint64_t{O_CREAT}, kTemporary})
+      for (std::uint64_t const bit : kBits)
+        deny(number, {{mode - 1, SCMP_CMP_MASKED_EQ, creates, creates},
+                      {mode, SCMP_CMP_MASKED_EQ, bit, bit}});
+  // Its mode is in memory, where no filter looks. Programs fall back to openat.
+  note(failed, seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0));
 }
 
 Result<std::vector<sock_filter>> export_program(scmp_filter_ctx filter) {
@@ -136,6 +148,7 @@ Result<std::vector<sock_filter>> compile_seccomp_filter() {
   deny_namespaces(filter.get(), failed);
   deny_terminal_injection(filter.get(), failed);
   deny_socket_families(filter.get(), failed);
+  deny_setuid_bits(filter.get(), failed);
   if (failed != 0) return std::unexpected(system_error(failed, "build", "the seccomp filter"));
   auto program = export_program(filter.get());
   if (!program) return program;

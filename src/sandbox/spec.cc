@@ -57,6 +57,7 @@ Status validate_mounts(SandboxSpec const& spec) {
     DROVER_TRY(require_path("mount source", mount.source));
     DROVER_TRY(require_path("mount target", mount.target));
   }
+  if (!spec.rootfs.empty()) DROVER_TRY(require_path("root file system", spec.rootfs));
   for (auto const& path : spec.extra_ro_paths)
     DROVER_TRY(require_path("read-only path", path));
   for (auto const& tmpfs : spec.tmpfs) {

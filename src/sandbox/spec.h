@@ -1,8 +1,9 @@
 #pragma once
 // What a sandbox is to be: built by the server, never by a caller or an agent. Values only.
 // Inside, the program is pid 1 and runs as uid and gid 1000 ("agent") without capabilities, in a
-// root made from nothing: /usr read-only with its links, a small generated /etc, a fresh /proc,
-// five device nodes, the tmpfs mounts and the mounts listed here. No network but its own loopback.
+// root made from nothing: /usr read-only with its links (or a root file system of its own), a small
+// generated /etc, a fresh /proc, five device nodes, the tmpfs mounts and the mounts listed here. No
+// network but its own loopback.
 #include <sys/types.h>
 
 #include <cstdint>
@@ -66,7 +67,10 @@ struct Limits {
   Limit pids{.value = 512};
   Limit cpu_milli{};                  // thousandths of one CPU
   std::uint64_t file_size_mb = 8192;  // one file; RLIMIT_FSIZE; 0 = none
-  std::uint64_t open_files = 4096;    // RLIMIT_NOFILE
+  // What the writable folders may grow by until they are frozen next; measured, so some more may
+  // have been written before the end comes (growth.h). 0 = none
+  std::uint64_t disk_mb = 0;
+  std::uint64_t open_files = 4096;  // RLIMIT_NOFILE
 };
 
 // The program's descriptor `number` (3 to kDescriptorNumberMax) is this process's `fd`.
@@ -87,6 +91,9 @@ struct SandboxSpec {
   std::vector<Mount> mounts{};
   std::vector<FileMount> files{};  // after the mounts
   std::vector<Tmpfs> tmpfs{{"/tmp", 512}, {"/home/agent", 256}, {"/dev/shm", 64}};
+  // An unpacked root file system of the host (canonical), read-only, whose programs are there in
+  // the place of the host's; empty: the host's /usr.
+  std::string rootfs{};
   std::vector<std::string> extra_ro_paths{};  // of the host, at the same path; missing ones refused
   std::string hostname = "drover";
   uid_t session_uid = 200'000;  // on the host, where drover is root; never 0

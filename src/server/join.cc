@@ -106,6 +106,7 @@ class JoinedProcess {
 
   JoinOptions const options_;
   broker::Labels labels_;
+  BackendSettings backends_;
   SystemClock clock_;
   SystemRandom random_;
   git::Library const git_{git::LibraryOptions{home_folder()}};
@@ -118,7 +119,7 @@ class JoinedProcess {
   worker::WorkerOptions worker_options_;
   std::unique_ptr<store::DiskReserve> reserve_;
   std::unique_ptr<gateway::TokenKey> tokens_;
-  std::unique_ptr<runtime::ProcessBackend> runtime_;
+  std::unique_ptr<runtime::Runtime> runtime_;
   std::unique_ptr<broker::RedisReader> offers_;  // null: work comes from the server alone
   std::unique_ptr<worker::RemoteControl> control_;
   std::unique_ptr<worker::JobHost> jobs_;  // null: all runs are worked on here
@@ -142,6 +143,7 @@ Status JoinedProcess::start() {
   // The provider's key is not this process's to hold: calls go through the server.
   auto const settings = settings_from_environment();
   if (!settings) return std::unexpected(settings.error());
+  backends_ = settings->backends;
   labels_ = options_.labels.empty() ? settings->worker_labels : options_.labels;
   DROVER_TRY(broker::check_labels(labels_, broker::kLabelsMax));
   DROVER_TRY(read_offers_of(options_.broker.empty() ? settings->broker.reveal() : options_.broker));
@@ -163,9 +165,11 @@ Status JoinedProcess::make_worker() {
   auto key = gateway::TokenKey::load_or_create(folder_->path + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
   tokens_ = std::make_unique<gateway::TokenKey>(*std::move(key));
-  auto machine = make_machine(io_.get_executor(), pool_, clock_, folder_->path);
+  auto machine = make_machine({io_, pool_, clock_, random_}, backends_, folder_->path);
   if (!machine) return std::unexpected(machine.error());
   runtime_ = std::move(machine->runtime);
+  if (auto const recovered = runtime_->recover(); !recovered)
+    log::error("orphans-not-reaped", {{"reason", recovered.error().text()}});
 
   auto const joined = take_place();
   if (!joined) return std::unexpected(joined.error());

@@ -7,6 +7,9 @@
 
 #include "base/log.h"
 #include "os/files.h"
+#include "runtime/backend_chooser.h"
+#include "runtime/docker_backend.h"
+#include "runtime/process_backend.h"
 #include "sandbox/probe.h"
 
 namespace drover::server {
@@ -40,13 +43,15 @@ Status reap_units(boost::asio::any_io_executor loop, os::BlockingPool& pool, Clo
   return {};
 }
 
-Result<Machine> make_machine(boost::asio::any_io_executor loop, os::BlockingPool& pool,
-                             Clock const& clock, std::string const& state_folder) {
+namespace {
+
+Result<std::unique_ptr<runtime::Runtime>> make_process_backend(MachineParts const& parts,
+                                                               std::string const& state_folder,
+                                                               Machine& machine) {
   auto launcher = sandbox::Launcher::create();
   if (!launcher) return std::unexpected(launcher.error());
   // Told now, with the fix, and not by each run that fails.
   DROVER_TRY(sandbox::require_sandbox(**launcher));
-  Machine machine;
   for (sandbox::Layer const& limit : sandbox::missing_limits(**launcher)) {
     log::warn("limit-not-enforced",
               {{"limit", limit.name}, {"reason", limit.how}, {"fix", limit.fix}});
@@ -56,14 +61,29 @@ Result<Machine> make_machine(boost::asio::any_io_executor loop, os::BlockingPool
   runtime::ProcessBackendSettings settings;
   settings.record_folder = state_folder + "/workloads";
   DROVER_TRY(os::make_folders(settings.record_folder, 0700));
-  machine.runtime = std::make_unique<runtime::ProcessBackend>(std::move(loop), pool, clock,
-                                                              *std::move(launcher), settings);
-  // Units of a process that died are ended, and their runs are resumed from the session's files.
-  auto const reaped = machine.runtime->reap_orphans();
-  if (!reaped)
-    log::error("orphans-not-reaped", {{"reason", reaped.error().text()}});
-  else if (!reaped->empty())
-    log::info("orphans-reaped", {{"units", reaped->size()}});
+  return std::make_unique<runtime::ProcessBackend>(parts.io.get_executor(), parts.pool, parts.clock,
+                                                   *std::move(launcher), settings);
+}
+
+}  // namespace
+
+Result<Machine> make_machine(MachineParts const& parts, BackendSettings settings,
+                             std::string const& state_folder) {
+  Machine machine;
+  std::vector<std::unique_ptr<runtime::Runtime>> backends;
+  bool const docker_first = settings.backend == kDockerBackend;
+  auto process = make_process_backend(parts, state_folder, machine);
+  if (process)
+    backends.push_back(*std::move(process));
+  else if (!docker_first)
+    return std::unexpected(process.error());
+  else
+    log::info("no-process-backend", {{"reason", process.error().text()}});
+  settings.docker.folder = state_folder + "/docker";
+  auto docker = std::make_unique<runtime::DockerBackend>(parts.io, parts.pool, parts.clock,
+                                                         parts.random, std::move(settings.docker));
+  backends.insert(docker_first ? backends.begin() : backends.end(), std::move(docker));
+  machine.runtime = std::make_unique<runtime::BackendChooser>(std::move(backends));
   auto program = find_unit_program();
   if (!program) return std::unexpected(program.error());
   machine.unit_program = *std::move(program);

@@ -6,24 +6,33 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "base/time.h"
 #include "os/blocking_pool.h"
-#include "runtime/process_backend.h"
+#include "runtime/runtime.h"
+#include "server/settings.h"
 
 namespace drover::server {
 
 struct Machine {
-  std::unique_ptr<runtime::ProcessBackend> runtime;
+  std::unique_ptr<runtime::Runtime> runtime;
   std::string unit_program;           // absolute path
   std::vector<std::string> warnings;  // limits that are not enforced here, a sentence each
 };
 
-// Refused, with the fix, where no sandbox can be made. Units that a dead process of this state
-// folder left are ended.
-[[nodiscard]] Result<Machine> make_machine(boost::asio::any_io_executor loop,
-                                           os::BlockingPool& pool, Clock const& clock,
+struct MachineParts {
+  boost::asio::io_context& io;
+  os::BlockingPool& pool;
+  Clock const& clock;
+  Random& random;
+};
+
+// Refused, with the fix, where nothing can be isolated by the default backend. recover() of the
+// runtime, before the loop runs, ends the units that a dead process of this state folder left.
+[[nodiscard]] Result<Machine> make_machine(MachineParts const& parts, BackendSettings settings,
                                            std::string const& state_folder);
 
 // Ends the units that a dead process left in this state folder of its own. Blocks.

@@ -34,7 +34,8 @@
 #include "git/repository.h"
 #include "os/files.h"
 #include "os/task_group.h"
-#include "runtime/process_backend.h"
+#include "runtime/runtime.h"
+#include "runtime/workload_kernel.h"
 #include "schedule/scheduler.h"
 #include "schedule/schedules.h"
 #include "schedule/schema.h"
@@ -102,7 +103,8 @@ std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
                            worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
-                           worker::LimitBook::migrations(), worker::spend_migrations()})
+                           worker::approval_migrations(), worker::LimitBook::migrations(),
+                           worker::spend_migrations(), runtime::workload_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -128,6 +130,7 @@ class Server {
   void make_reserve();
   Status open_store();
   Status connect_broker();
+  Status make_workloads();
   Status make_worker();
   void make_scheduler();
   Status listen();
@@ -169,13 +172,15 @@ class Server {
   std::unique_ptr<gateway::TokenKey> tokens_;
   std::unique_ptr<gateway::UpstreamBook> upstreams_;
   std::unique_ptr<gateway::ModelProxy> models_;
-  std::unique_ptr<runtime::ProcessBackend> runtime_;
+  std::unique_ptr<runtime::Runtime> runtime_;
+  std::unique_ptr<runtime::WorkloadKernel> workloads_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
   std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
   std::unique_ptr<worker::Workforce> workforce_;
+  std::unique_ptr<worker::Proposals> proposals_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
@@ -319,6 +324,20 @@ Task<Result<std::optional<std::string>>> Server::unit_stream(std::string stream)
   co_return contract::output_topic(worker::UnitHost::unit_name(found->session));
 }
 
+// Before the runtime clears up: what it is to keep is adopted here.
+Status Server::make_workloads() {
+  auto find_folder = [this](WorkspaceId const& id) -> Result<std::string> {
+    auto const workspace = workspaces_->find(id);
+    if (!workspace) return std::unexpected(workspace.error());
+    return workspace->path;
+  };
+  workloads_ = std::make_unique<runtime::WorkloadKernel>(runtime::KernelParts{
+      io_, clock_, random_, *writer_, *readers_, *runtime_, std::move(find_folder),
+      settings_.schedule_reach, settings_.workloads_of_owner});
+  return readers_->run_blocking(
+      [this](store::Database& reader) { return workloads_->load(reader, options_.state_folder); });
+}
+
 Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
@@ -334,9 +353,14 @@ Status Server::make_worker() {
     return spend_->set_file_limits(set->config.budgets);
   });
 
-  auto machine = make_machine(io_.get_executor(), pool_, clock_, options_.state_folder);
+  auto machine =
+      make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
   if (!machine) return std::unexpected(machine.error());
   runtime_ = std::move(machine->runtime);
+  DROVER_TRY(make_workloads());
+  // Units of a server that died are ended, and their runs are resumed from the session's files.
+  if (auto const recovered = runtime_->recover(); !recovered)
+    log::error("orphans-not-reaped", {{"reason", recovered.error().text()}});
   for (std::string const& warning : machine->warnings)
     warnings_.push_back(json::string{warning});
   worker::WorkerOptions options;
@@ -373,6 +397,7 @@ Status Server::make_worker() {
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
+  proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {
     return workforce_->release_from(std::move(session), std::move(before));
   });
@@ -394,8 +419,8 @@ void Server::make_scheduler() {
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
   api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
-                                                  *task_types_, *agents_, *limits_, *schedules_,
-                                                  *upstreams_, *tokens_});
+                                                  *task_types_, *agents_, *limits_, *proposals_,
+                                                  *schedules_, *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -447,6 +472,7 @@ Status Server::announce() {
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
   background_.spawn(watchdog_->run(), "watchdog");
+  workloads_->start();
   background_.spawn(reload_on_hangup(), "hangup");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
                           {"token", json::string{token_.reveal()}},
@@ -484,6 +510,7 @@ Task<void> Server::stop() {
   retention_->stop();
   watchdog_->stop();
   co_await http_->stop();
+  co_await workloads_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
 }

@@ -28,6 +28,8 @@ constexpr std::int64_t kReserveMebibytesMax = 1 << 20;
 constexpr std::int64_t kKeepEventsDays = 30;
 constexpr std::int64_t kKeepEventsDaysMax = 36'500;
 constexpr std::int64_t kKeepEventsMax = 100'000;
+constexpr std::int64_t kWorkloadsOfOwner = 32;
+constexpr std::int64_t kWorkloadsMost = 256;  // as many as a backend takes
 constexpr std::int64_t kKeepEventsMaxMax = 1'000'000'000;
 
 // The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
@@ -107,6 +109,30 @@ Result<worker::ThirdPartyLimits> third_party_limits() {
   return limits;
 }
 
+// The first of these that is set.
+std::string first_of(std::initializer_list<char const*> names, std::string_view usual) {
+  for (char const* const name : names)
+    if (char const* const value = std::getenv(name); value != nullptr && *value != '\0')
+      return value;
+  return std::string{usual};
+}
+
+Result<BackendSettings> backend_settings() {
+  BackendSettings settings;
+  settings.backend = first_of({"DROVER_BACKEND", "RUNTIME_BACKEND"}, kProcessBackend);
+  if (settings.backend != kProcessBackend && settings.backend != kDockerBackend)
+    return fail(ErrorCode::invalid_argument, "DROVER_BACKEND is process or docker, not '{}'",
+                printable(settings.backend, 40));
+  auto const host = first_of({"DROVER_DOCKER_HOST", "DOCKER_HOST"}, runtime::kDockerHostUsual);
+  auto engine = runtime::parse_engine_address(host, first_of({"DOCKER_CERT_PATH"}, ""));
+  if (!engine) return std::unexpected(engine.error());
+  settings.docker.engine = *std::move(engine);
+  settings.docker.image = first_of({"DROVER_DOCKER_IMAGE"}, "");
+  settings.docker.oci_runtime = first_of({"DROVER_DOCKER_RUNTIME"}, "");
+  settings.docker.cgroup_parent = first_of({"DROVER_DOCKER_CGROUP_PARENT"}, "");
+  return settings;
+}
+
 }  // namespace
 
 Result<Settings> settings_from_environment() {
@@ -120,6 +146,12 @@ Result<Settings> settings_from_environment() {
   auto const limits = third_party_limits();
   if (!limits) return std::unexpected(limits.error());
   settings.third_party = *limits;
+  auto backends = backend_settings();
+  if (!backends) return std::unexpected(backends.error());
+  settings.backends = *std::move(backends);
+  auto const workloads = setting("DROVER_WORKLOADS_PER_OWNER", kWorkloadsOfOwner, kWorkloadsMost);
+  if (!workloads) return std::unexpected(workloads.error());
+  settings.workloads_of_owner = static_cast<std::size_t>(*workloads);
   char const* const labels = std::getenv("DROVER_WORKER_LABELS");
   auto worker_labels = broker::parse_labels(labels == nullptr ? "" : labels);
   if (!worker_labels)

@@ -2,6 +2,7 @@
 // What the environment sets for the server: docs/settings.md.
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -10,9 +11,18 @@
 #include "broker/stream.h"
 #include "gateway/upstream_set.h"
 #include "net/address.h"
+#include "runtime/docker_backend.h"
 #include "worker/services.h"
 
 namespace drover::server {
+
+inline constexpr std::string_view kProcessBackend = "process";
+inline constexpr std::string_view kDockerBackend = "docker";
+
+struct BackendSettings {
+  std::string backend{kProcessBackend};     // of agents and workloads that name none
+  runtime::DockerBackendSettings docker{};  // without its folder
+};
 
 struct Settings {
   std::uint64_t reserve_bytes = 0;
@@ -22,6 +32,8 @@ struct Settings {
   std::vector<std::string> third_party_runners;         // served by third-party workers over Redis
   worker::ThirdPartyLimits third_party;
   broker::Labels worker_labels;
+  BackendSettings backends;
+  std::size_t workloads_of_owner = 0;  // live at once
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

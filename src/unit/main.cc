@@ -16,6 +16,7 @@
 namespace {
 
 constexpr char const* kTokenVariable = "DROVER_AGENT_IDENTITY_TOKEN";
+constexpr char const* kTokenVariableToo = "VEXA_AGENT_IDENTITY_TOKEN";  // the contract's own name
 
 int usage(int status) {
   std::fputs(
@@ -49,6 +50,7 @@ drover::Secret take_token() {
   char const* const value = ::getenv(kTokenVariable);
   drover::Secret token{value == nullptr ? "" : value};
   ::unsetenv(kTokenVariable);
+  ::unsetenv(kTokenVariableToo);
   return token;
 }
 

@@ -76,8 +76,6 @@ Status check_agent(contract::AgentSpec const& agent) {
     return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
                 egress.error().message);
   std::string_view lacks;
-  if (agent.backend == "docker") lacks = "the backend docker";
-  if (!agent.rootfs.empty()) lacks = "a root file system";
   if (!agent.mcp.empty()) lacks = "MCP servers";
   if (agent.warm > 0) lacks = "units ahead of need (warm)";
   if (agent.resident) lacks = "a container of its own (resident)";
@@ -140,21 +138,22 @@ Status check_agent_runner(contract::AgentSpec const& agent, std::string_view run
 Status check_grants(std::vector<contract::WorkspaceGrant> const& grants) {
   int worktrees = 0;
   for (std::size_t i = 0; i < grants.size(); ++i) {
-    if (grants[i].mode == contract::WorkspaceMode::propose)
-      return fail_next(ErrorCode::unsupported,
-                       fmt::format("/workspaces/{}/mode: propose is not supported", i),
-                       "use ro, or rw with checkout worktree");
+    if (grants[i].mode == contract::WorkspaceMode::propose &&
+        grants[i].checkout == contract::Checkout::allow_dirty)
+      return fail(ErrorCode::invalid_argument,
+                  "/workspaces/{}/checkout: what is proposed is worked on in a worktree", i);
     for (std::size_t other = 0; other < i; ++other)
       if (grants[other].id == grants[i].id)
         return fail(ErrorCode::invalid_argument,
                     "/workspaces/{}: the workspace {} is granted twice", i, grants[i].id);
     if (grants[i].checkout != contract::Checkout::worktree) continue;
-    if (grants[i].mode != contract::WorkspaceMode::rw)
+    if (!contract::writes(grants[i].mode))
       return fail(ErrorCode::invalid_argument,
-                  "/workspaces/{}/checkout: a worktree is for a workspace that is granted rw", i);
+                  "/workspaces/{}/checkout: a worktree is for a workspace that may be written", i);
     if (++worktrees > 1)
-      return fail(ErrorCode::invalid_argument,
-                  "/workspaces/{}/checkout: a session has one worktree at most", i);
+      return fail_next(ErrorCode::invalid_argument,
+                       fmt::format("/workspaces/{}: a session has one worktree at most", i),
+                       "grant the others ro, and let them be changed in sessions of their own");
   }
   return {};
 }
@@ -282,6 +281,10 @@ Task<Result<Dispatcher::Plan>> Dispatcher::plan_of(contract::Invocation invocati
   auto workspaces =
       contract::granted(invocation.workspaces,
                         type->defaults.mode.value_or(contract::default_mode(invocation.trigger)));
+  for (contract::WorkspaceGrant& grant : workspaces)
+    if (grant.mode == contract::WorkspaceMode::propose &&
+        grant.checkout == contract::Checkout::in_place)
+      grant.checkout = contract::Checkout::worktree;
   auto const can_be_granted = check_grants(workspaces);
   if (!can_be_granted) co_return std::unexpected(can_be_granted.error());
   auto terms = terms_of(*type, *agent, invocation, services_.clock.now());

@@ -88,6 +88,8 @@ Outcome decide(TurnEnd const& end, std::int64_t attempts, std::int64_t attempts_
                              attempts_max);
     case TurnEnd::Kind::out_of_memory:
       return failed(RunReason::oom, end.detail);
+    case TurnEnd::Kind::over_disk:
+      return failed(RunReason::over_disk, end.detail);
     case TurnEnd::Kind::start_failed:
       return failed(RunReason::start_failed, end.detail);
     case TurnEnd::Kind::misplaced: {

@@ -15,6 +15,7 @@ struct TurnEnd {
     done,           // the unit said so, with `reason`
     unit_lost,      // it exited or was killed without a word
     out_of_memory,  // likewise, and the memory limit says why
+    over_disk,      // likewise, and the limit of its workspaces says why
     start_failed,   // no unit came up
     misplaced,      // a folder of the run is not on this machine
     no_space,       // a disk that the unit writes to is full

@@ -50,9 +50,9 @@ TEST(Outcome, AUnitCannotClaimWhatIsNotItsToSay) {
 }
 
 TEST(Outcome, NoFailureCommits) {
-  for (Kind const kind :
-       {Kind::unit_lost, Kind::out_of_memory, Kind::start_failed, Kind::timed_out, Kind::silent,
-        Kind::cancelled, Kind::server_stops, Kind::no_space, Kind::fenced, Kind::done})
+  for (Kind const kind : {Kind::unit_lost, Kind::out_of_memory, Kind::over_disk, Kind::start_failed,
+                          Kind::timed_out, Kind::silent, Kind::cancelled, Kind::server_stops,
+                          Kind::no_space, Kind::fenced, Kind::done})
     EXPECT_NE(decide(end_of(kind), kAttemptsMax, kAttemptsMax).tree, TreeAction::commit);
 }
 

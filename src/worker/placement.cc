@@ -51,7 +51,7 @@ Status require_folders(SessionRecord const& session,
     DROVER_TRY(require(session.worktree.substr(0, session.worktree.rfind('/')),
                        "the server's folder of worktrees"));
   bool const writes =
-      !session.workspaces.empty() && session.workspaces.front().mode == contract::WorkspaceMode::rw;
+      !session.workspaces.empty() && contract::writes(session.workspaces.front().mode);
   if (!writes) DROVER_TRY(require(session_root(options), "the server's folder of sessions"));
   return {};
 }

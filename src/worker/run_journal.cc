@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "worker/outcome.h"
+#include "worker/proposals.h"
 #include "worker/run_store.h"
 #include "worker/waiting.h"
 
@@ -179,10 +180,11 @@ Status begin_attempt(store::Transaction& transaction, broker::OutputStreams& str
 Status end_claimed_run(store::Transaction& transaction, broker::OutputStreams& streams,
                        broker::DispatchQueue& queue, broker::Claim const& claim,
                        RunRecord const& run, SessionRecord const& session, contract::RunState from,
-                       std::vector<broker::EventDraft> const& more, WallTime now) {
+                       std::vector<broker::EventDraft> more, WallTime now) {
   bool const waits = run.state == contract::RunState::waiting;
+  DROVER_TRY(open_proposal(transaction, run, session, now, more));
   DROVER_TRY(waits ? begin_waiting(transaction, streams, run, from, more, now)
-                   : finish_run(transaction, streams, run, from, more));
+                   : finish_run(transaction, streams, run, from, std::move(more)));
   DROVER_TRY(update_session(transaction.db(), session));
   if (!counts_as_attempt(*run.reason)) return queue.ack(transaction, claim);
   return queue.bury(transaction, claim, broker::DeadReason::attempts, run.detail);

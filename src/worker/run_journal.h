@@ -81,7 +81,7 @@ struct RecordedRun {
                                      broker::OutputStreams& streams, broker::DispatchQueue& queue,
                                      broker::Claim const& claim, RunRecord const& run,
                                      SessionRecord const& session, contract::RunState from,
-                                     std::vector<broker::EventDraft> const& more, WallTime now);
+                                     std::vector<broker::EventDraft> more, WallTime now);
 
 // What its reason says of the attempt: a server that stops or a full disk is not the run's fault, a
 // unit that was lost may be. `random` is any 64 random bits.

@@ -7,24 +7,12 @@
 #include <utility>
 
 #include "os/files.h"
+#include "worker/approval.h"
 #include "worker/run_store.h"
-#include "workspace/session_tree.h"
 
 namespace drover::worker {
 
 namespace {
-
-// Nothing where the session works in place.
-Result<std::optional<workspace::SessionTree>> tree_of(Services const& services,
-                                                      SessionRecord const& session) {
-  if (session.worktree.empty()) return std::nullopt;
-  auto const grant = std::ranges::find(session.workspaces, contract::Checkout::worktree,
-                                       &contract::WorkspaceGrant::checkout);
-  if (grant == session.workspaces.end()) return std::nullopt;
-  auto const workspace = services.workspaces.find(grant->id);
-  if (!workspace) return std::unexpected(workspace.error());
-  return workspace::SessionTree{workspace->path, session.worktree, session.branch};
-}
 
 // From here on no message is taken; that there is no run is seen in the same transaction.
 Status mark_removed(store::Transaction& transaction, SessionId const& id, WallTime now) {
@@ -35,10 +23,22 @@ Status mark_removed(store::Transaction& transaction, SessionId const& id, WallTi
     return fail_next(ErrorCode::conflict,
                      fmt::format("the run {} of the session {} has not ended", run->id, id),
                      "wait until it has ended, or cancel it");
+  DROVER_TRY(drop_approvals(transaction.db(), id));
   return set_removed(transaction.db(), id, now);
 }
 
 }  // namespace
+
+Result<std::optional<workspace::SessionTree>> session_tree(Services const& services,
+                                                           SessionRecord const& session) {
+  if (session.worktree.empty()) return std::nullopt;
+  auto const grant = std::ranges::find(session.workspaces, contract::Checkout::worktree,
+                                       &contract::WorkspaceGrant::checkout);
+  if (grant == session.workspaces.end()) return std::nullopt;
+  auto const workspace = services.workspaces.find(grant->id);
+  if (!workspace) return std::unexpected(workspace.error());
+  return workspace::SessionTree{workspace->path, session.worktree, session.branch};
+}
 
 Task<Status> remove_session(Services const& services, Workforce& workforce, SessionId id,
                             Removal removal) {
@@ -46,7 +46,7 @@ Task<Status> remove_session(Services const& services, Workforce& workforce, Sess
       [id](store::Database& database) { return find_session(database, id); });
   if (!found) co_return std::unexpected(found.error());
   SessionRecord session = *std::move(found);
-  auto const tree = tree_of(services, session);
+  auto const tree = session_tree(services, session);
   if (!tree) co_return std::unexpected(tree.error());
   if (*tree && !session.removed && removal == Removal::landed_only) {
     auto const landed =

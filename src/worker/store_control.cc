@@ -21,6 +21,12 @@ constexpr Millis kRoomLook{250};
 // Far more sessions than can have a warm unit.
 constexpr std::size_t kServedMax = 100'000;
 
+Result<contract::AgentSpec> find_agent(AgentRegistry const& agents, RunRecord const& run) {
+  auto found = agents.find(run.agent.str());
+  if (!found) return std::unexpected(found.error());
+  return std::move(found->spec);
+}
+
 // A program that only ever breaks its calls off is stopped too.
 constexpr std::int64_t kCutCallsMore = 20;
 
@@ -44,12 +50,6 @@ struct OpenCall {
   OpenCall& operator=(OpenCall const&) = delete;
   Turn* turn;
 };
-
-Result<contract::AgentSpec> find_agent(AgentRegistry const& agents, RunRecord const& run) {
-  auto found = agents.find(run.agent.str());
-  if (!found) return std::unexpected(found.error());
-  return std::move(found->spec);
-}
 
 Error turn_is_over() {
   return {ErrorCode::conflict, "this unit has no turn: another attempt has taken over", ""};

@@ -46,6 +46,8 @@ std::string_view limit_of(RunReason reason) {
       return "max_budget_usd";
     case RunReason::oom:
       return "memory_mb";
+    case RunReason::over_disk:
+      return "disk_mb";
     case RunReason::no_progress:
       return "step_s";
     case RunReason::queue_timeout:
@@ -250,8 +252,9 @@ Task<TurnEnd> Supervisor::wait_for_end() {
     if (turn_->unit_gone && turn_->not_started)
       co_return end_of(TurnEnd::Kind::start_failed, turn_->unit_end);
     if (turn_->unit_gone) {
-      auto const kind =
-          turn_->out_of_memory ? TurnEnd::Kind::out_of_memory : TurnEnd::Kind::unit_lost;
+      auto const kind = turn_->out_of_memory ? TurnEnd::Kind::out_of_memory
+                        : turn_->over_disk   ? TurnEnd::Kind::over_disk
+                                             : TurnEnd::Kind::unit_lost;
       co_return end_of(kind, turn_->unit_end);
     }
     if (abandon_) co_return end_of(TurnEnd::Kind::server_stops);
@@ -374,7 +377,7 @@ Task<Status> Supervisor::record_committing(Outcome outcome) {
 Task<void> Supervisor::govern(Outcome& outcome, std::vector<broker::EventDraft>& events) {
   auto const started = parts_.clock.boot_now();
   for (workspace::CheckedOut const& checkout : checkouts_) {
-    if (checkout.mode != contract::WorkspaceMode::rw) continue;
+    if (!contract::writes(checkout.mode)) continue;
     workspace::TurnChange change;
     change.checkout = checkout;
     change.session = session_.id.str();

@@ -21,7 +21,7 @@ Result<std::vector<contract::Mount>> mounts_of(Services const& services,
     mount.slug = grant.id;
     mount.path =
         grant.checkout == contract::Checkout::worktree ? session.worktree : workspace->path;
-    mount.write = grant.mode == contract::WorkspaceMode::rw;
+    mount.write = contract::writes(grant.mode);
     mount.primary = mounts.empty();
     mounts.push_back(std::move(mount));
   }

@@ -52,6 +52,7 @@ struct Turn {
   std::optional<contract::UnitResult> done;
   bool unit_gone = false;
   bool out_of_memory = false;
+  bool over_disk = false;
   bool not_started = false;  // it is gone without ever having had the message
   std::string unit_end;      // how the unit ended, in a sentence
   bool cancel = false;

@@ -75,9 +75,11 @@ void UnitHost::on_runtime_event(runtime::RuntimeEvent const& event) {
     if (unit->turn != nullptr) {
       unit->turn->unit_gone = true;
       unit->turn->out_of_memory = event.stop_reason == runtime::StopReason::oom;
+      unit->turn->over_disk = !event.over_disk.empty();
       unit->turn->unit_end =
           fmt::format("the unit ended with status {}{}", event.exit_code.value_or(-1),
                       unit->turn->out_of_memory ? " because its memory limit was reached" : "");
+      if (unit->turn->over_disk) unit->turn->unit_end = event.over_disk;
       unit->turn->changed.notify();
     }
     idle_changed_.notify();
@@ -92,7 +94,7 @@ Task<Status> UnitHost::launch(SessionRecord session, std::vector<workspace::Chec
   places.unit_program = parts_.options.unit_program;
   places.socket_folder = fmt::format("{}/units/{}", parts_.options.state_folder, unit.name);
   places.session_folder = fmt::format("{}/{}", session_root(parts_.options), session.id);
-  bool const writes = checkouts.front().mode == contract::WorkspaceMode::rw;
+  bool const writes = contract::writes(checkouts.front().mode);
   auto const folders =
       co_await parts_.pool.run([places, writes, root = session_root(parts_.options)]() -> Status {
         DROVER_TRY(os::make_folders(places.socket_folder, 0755));

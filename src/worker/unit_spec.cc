@@ -32,7 +32,7 @@ std::string place_of(std::vector<workspace::CheckedOut> const& checkouts, std::s
 
 void mount_checkout(workspace::CheckedOut const& checkout, std::string const& place,
                     std::size_t index, sandbox::SandboxSpec& spec) {
-  MountMode const mode = checkout.mode == WorkspaceMode::rw ? MountMode::rw : MountMode::ro;
+  MountMode const mode = contract::writes(checkout.mode) ? MountMode::rw : MountMode::ro;
   spec.mounts.push_back({checkout.path, place, mode, Ownership::owner_is_agent});
   if (!checkout.linked) {
     if (mode == MountMode::rw)
@@ -53,13 +53,14 @@ sandbox::Limits limits_of(contract::Limits const& asked) {
   if (asked.memory_mb)
     limits.memory_mb = Limit{static_cast<std::uint64_t>(*asked.memory_mb), LimitOrigin::asked};
   if (asked.pids) limits.pids = Limit{static_cast<std::uint64_t>(*asked.pids), LimitOrigin::asked};
+  if (asked.disk_mb) limits.disk_mb = static_cast<std::uint64_t>(*asked.disk_mb);
   if (asked.cpu)
     limits.cpu_milli = Limit{static_cast<std::uint64_t>(*asked.cpu * 1000), LimitOrigin::asked};
   return limits;
 }
 
 bool writable(std::vector<workspace::CheckedOut> const& checkouts) {
-  return checkouts.front().mode == WorkspaceMode::rw;
+  return contract::writes(checkouts.front().mode);
 }
 
 std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> const& checkouts) {
@@ -68,7 +69,7 @@ std::vector<contract::Mount> mounts_inside(std::vector<workspace::CheckedOut> co
     contract::Mount mount;
     mount.slug = checkouts[i].id;
     mount.path = place_of(checkouts, i);
-    mount.write = checkouts[i].mode == WorkspaceMode::rw;
+    mount.write = contract::writes(checkouts[i].mode);
     mount.primary = i == 0;
     mounts.push_back(std::move(mount));
   }
@@ -92,7 +93,7 @@ std::string system_prompt(contract::AgentSpec const& agent,
       "subject of that commit.";
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     prompt += fmt::format("\nWorkspace {} is at {}, {}.", checkouts[i].id, place_of(checkouts, i),
-                          checkouts[i].mode == WorkspaceMode::rw ? "writable" : "read-only");
+                          contract::writes(checkouts[i].mode) ? "writable" : "read-only");
   if (!agent.prompt.empty()) prompt += "\n\n" + agent.prompt;
   return prompt;
 }
@@ -126,6 +127,8 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   runtime::WorkloadSpec workload;
   workload.id = identity.workload;
   workload.profile = "unit";
+  workload.backend = agent.backend;
+  workload.image = agent.image;
   workload.owned_folders = {places.socket_folder};
   sandbox::SandboxSpec& spec = workload.sandbox;
   spec.argv = {std::string{kProgram}};
@@ -152,6 +155,7 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
     spec.env.push_back(fmt::format("{}={}", name, value));
   add_egress(agent, spec.env);
   add_environment(agent, spec.env);
+  spec.rootfs = agent.rootfs;
   spec.extra_ro_paths = agent.read_only_paths;
   return workload;
 }

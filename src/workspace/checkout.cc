@@ -86,8 +86,7 @@ Result<CheckedOut> check_out(CheckoutRequest const& request) {
   result.git_folder = repository->git_folder();
   result.common_folder = repository->common_folder();
   result.linked = repository->is_linked_worktree();
-  if (request.grant.mode == contract::WorkspaceMode::rw)
-    DROVER_TRY(settle(*repository, request, result));
+  if (contract::writes(request.grant.mode)) DROVER_TRY(settle(*repository, request, result));
   auto const head = repository->head();
   if (!head) return std::unexpected(head.error());
   if (head->unborn)

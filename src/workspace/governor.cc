@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t kSubjectCharactersMax = 72;
 constexpr std::size_t kLeftOutNamed = 20;
 constexpr std::string_view kRunTrailer = "Drover-Run";
-constexpr std::string_view kRescueRefs = "refs/drover/rescue/";
 
 git::Identity const kDrover{"drover", "drover@localhost"};
 

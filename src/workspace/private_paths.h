@@ -11,4 +11,7 @@ namespace drover::workspace {
 // The same as patterns for git's info/exclude.
 [[nodiscard]] std::vector<std::string> private_patterns();
 
+// Below it are the changes that were set aside, one reference a run.
+inline constexpr std::string_view kRescueRefs = "refs/drover/rescue/";
+
 }  // namespace drover::workspace

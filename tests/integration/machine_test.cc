@@ -6,6 +6,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
+
+#include <boost/json.hpp>
 
 #include "harness/processes.h"
 #include "harness/world.h"
@@ -59,6 +62,46 @@ TEST(Machine, WithoutUserNamespacesNothingStarts) {
   if (auto const possible = run_as_is(world, probe); possible.exit_code != 0)
     GTEST_SKIP() << "this machine lets us make no such user namespace: " << possible.text();
   expect_no_start(world, nested, {"create its namespaces", "sysctl -w user.max_user_namespaces"});
+}
+
+std::map<std::string, json::object> layers_of(Outcome const& outcome) {
+  std::map<std::string, json::object> layers;
+  for (auto const& layer : outcome.lines())
+    layers[text_of(layer, "layer")] = layer;
+  return layers;
+}
+
+// The doctor and a server that starts say the same.
+TEST(Machine, TheDoctorTellsEveryLayerWithoutAServer) {
+  World world;
+  auto const folder = world.folder("project");
+  auto const outcome = world.drover({"doctor", "--json", "-w", folder.path()});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
+  auto const layers = layers_of(outcome);
+  for (std::string const name : {"namespaces", "mounts", "network", "uids", "seccomp", "ownership",
+                                 "freeze", "kill", "state folder"}) {
+    ASSERT_TRUE(layers.contains(name)) << name;
+    EXPECT_NE(text_of(layers.at(name), "state"), "missing") << outcome.text();
+  }
+  EXPECT_FALSE(std::filesystem::exists(world.state_folder()));
+  auto const text = world.drover({"doctor"});
+  EXPECT_EQ(text.exit_code, 0) << text.text();
+  EXPECT_TRUE(text.out.contains("namespaces")) << text.text();
+  auto const lost = world.drover({"doctor", "-w", world.root() + "/nowhere"});
+  EXPECT_EQ(lost.exit_code, 2) << lost.text();
+}
+
+TEST(Machine, TheDoctorNamesWhatIsMissingWithItsFixAndFails) {
+  World world;
+  auto const outcome =
+      run_as_is(world, {HARNESS_WITHOUT_LANDLOCK, World::drover_program(), "doctor", "--json"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.text();
+  auto const layers = layers_of(outcome);
+  ASSERT_TRUE(layers.contains("landlock")) << outcome.text();
+  EXPECT_EQ(text_of(layers.at("landlock"), "state"), "missing");
+  EXPECT_TRUE(text_of(layers.at("landlock"), "fix").contains("lsm="));
+  EXPECT_EQ(text_of(layers.at("namespaces"), "state"), "enforced") << outcome.text();
+  EXPECT_TRUE(outcome.err.contains("no Landlock")) << outcome.text();
 }
 
 TEST(Machine, AMissingUnitProgramIsToldByUp) {

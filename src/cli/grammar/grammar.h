@@ -21,12 +21,12 @@ struct Raw {
       limit, after, folder, id, strategy, script,
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots,
-      lease, drain, runner, by, since;
-  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels;
+      lease, drain, runner, comment, backend, callback, idle, lifetime, by, since;
+  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
-       assigned = false;
+       assigned = false, propose = false, all = false, profile = false;
 };
 
 inline Format format_of(Raw const& raw) {
@@ -73,12 +73,14 @@ void add_reading(Grammar& grammar);
 void add_sessions(Grammar& grammar);
 void add_task_types(Grammar& grammar);
 void add_agents(Grammar& grammar);
+void add_approvals(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);
 void add_schedules(Grammar& grammar);
+void add_workloads(Grammar& grammar);
 // gateway, budgets, spend
 void add_gateway(Grammar& grammar);
-// up, down, serve, worker, backup, restore, model serve, version
+// up, down, serve, worker, doctor, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
 }  // namespace drover::cli

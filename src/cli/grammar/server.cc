@@ -93,6 +93,22 @@ Result<Command> make_model_serve(Raw const& raw) {
   return ModelServeCommand{raw.script, raw.host, *port};
 }
 
+constexpr std::string_view kDoctorExamples = R"(Examples:
+  drover doctor -w ./project --json
+  drover doctor --apparmor-profile | sudo tee /etc/apparmor.d/drover
+
+Starts real sandboxes and says of each layer how it is enforced, or what is missing and how to get
+it. Needs no server, and changes nothing. Exits with 1 where a server would refuse to start.)";
+
+Result<Command> make_doctor(Raw const& raw) {
+  DoctorCommand command;
+  command.folders = raw.workspaces;
+  if (command.folders.empty()) command.folders.emplace_back(".");
+  if (raw.profile) command.shows = DoctorShows::apparmor_profile;
+  command.format = format_of(raw);
+  return command;
+}
+
 Result<Command> make_backup(Raw const& raw) {
   if (!raw.verify) return BackupCommand{raw.file, BackupAct::write, format_of(raw)};
   if (raw.file.empty() || raw.file == "-")
@@ -178,6 +194,17 @@ void add_server(Grammar& grammar) {
 
   grammar.add(grammar.app, "down", "Stops the server that `drover up` started.",
               [](Raw const&) { return Result<Command>{DownCommand{}}; });
+
+  auto* const doctor = grammar.add(grammar.app, "doctor",
+                                   "Says what this machine enforces around an agent.", make_doctor);
+  doctor->add_option("-w,--workspace", into.workspaces, "a folder that agents shall work in")
+      ->type_name("FOLDER")
+      ->expected(1)
+      ->take_all();
+  constexpr auto const* kProfile = "print what AppArmor needs, and nothing else";
+  doctor->add_flag("--apparmor-profile", into.profile, kProfile);
+  grammar.json(doctor);
+  doctor->footer(std::string{kDoctorExamples});
 
   auto* const backup =
       grammar.add(grammar.app, "backup",

@@ -31,6 +31,10 @@ Result<Command> make_run(Raw const& raw) {
     return fail(ErrorCode::invalid_argument,
                 "--ro grants no writing, so --rw, --worktree and --allow-dirty have no use with "
                 "it");
+  if (raw.propose && (raw.read_only || raw.read_write || raw.worktree || raw.allow_dirty))
+    return fail(ErrorCode::invalid_argument,
+                "--propose works in a worktree of its own, so --ro, --rw, --worktree and "
+                "--allow-dirty have no use with it");
   if (raw.prompt.empty() && raw.task_type.empty())
     return fail_next(ErrorCode::invalid_argument, "run needs a prompt in quotes, or - for stdin",
                      "see drover run --help");
@@ -45,6 +49,7 @@ Result<Command> make_run(Raw const& raw) {
   bool const says_access = raw.read_write || raw.worktree || raw.allow_dirty;
   if (!raw.task_type.empty() && !says_access) command.access = Access::of_task;
   if (raw.read_only) command.access = Access::read_only;
+  if (raw.propose) command.access = Access::propose;
   if (raw.worktree) command.checkout = Checkout::worktree;
   if (raw.allow_dirty) command.checkout = Checkout::allow_dirty;
   command.init = init_of(raw);
@@ -83,6 +88,7 @@ void add_work(Grammar& grammar) {
   run->add_flag("--ro", into.read_only, "grant reading only");
   run->add_flag("--rw", into.read_write, "grant writing (default, but with --task what it says)");
   run->add_flag("--worktree", into.worktree, "work on a branch in a linked worktree");
+  run->add_flag("--propose", into.propose, "let a person decide what becomes of the changes");
   run->add_flag("--allow-dirty", into.allow_dirty, "commit your uncommitted changes first");
   run->add_flag("--init", into.init, "make the folder a git repository if it is none");
   dispatch_options(grammar, run);

@@ -1,0 +1,27 @@
+#pragma once
+// Decisions that wait for a person: listed, shown, made.
+//
+// On the event loop.
+#include "api/route_table.h"
+#include "worker/proposals.h"
+#include "worker/services.h"
+
+namespace drover::api {
+
+class ApprovalRoutes {
+ public:
+  ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals)
+      : services_(services), proposals_(proposals) {}
+  [[nodiscard]] static RouteTable<ApprovalRoutes> table();
+
+ private:
+  Task<Status> list_approvals(Call call, net::HttpReply& reply);
+  Task<Status> get_approval(Call call, net::HttpReply& reply);
+  Task<Status> decide_approval(Call call, net::HttpReply& reply);
+  Task<Result<worker::Approval>> find(worker::ApprovalId id);
+
+  worker::Services const& services_;
+  worker::Proposals& proposals_;
+};
+
+}  // namespace drover::api

@@ -1,0 +1,61 @@
+#pragma once
+// The container engine as this server uses it: what it is, its images, its containers, its events.
+// On the event loop. What is found out about it is kept until forget().
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "runtime/engine_client.h"
+#include "runtime/engine_replies.h"
+
+namespace drover::runtime {
+
+class DockerEngine {
+ public:
+  DockerEngine(boost::asio::io_context& io, EngineAddress address)
+      : client_(io, std::move(address)) {}
+
+  // Refused where it cannot hold a sandbox of drover's.
+  Task<Result<EngineFacts>> facts(std::string oci_runtime);
+  // The engine may be another one when it answers again.
+  void forget();
+
+  // Pulled where it is missing; the progress in words goes to `told`.
+  Task<Result<ImageFacts>> image(std::string name, std::function<void(std::string)> told);
+  void forget_image(std::string const& name) { images_.erase(name); }
+
+  // Its id. not_found: the image is gone; conflict: there is one of that name.
+  Task<Result<std::string>> create(std::string name, json::object body);
+  Task<Status> start(std::string container);
+  // One that has ended is no error.
+  Task<Status> signal(std::string container, std::string name);
+  // Done already is no error.
+  Task<Status> pause(std::string container);
+  Task<Status> unpause(std::string container);
+  // With its volumes, whether it runs or not. One that is gone is no error.
+  Task<Status> remove(std::string container);
+  Task<Result<ContainerEnd>> inspect(std::string container);
+  // The last lines of both streams: untrusted text.
+  Task<Result<std::string>> output(std::string container);
+  // Those that have the label of this server.
+  Task<Result<std::vector<Container>>> list(std::string server);
+  // The stream of their events.
+  Task<Result<std::unique_ptr<net::ResponseStream>>> events(std::string server);
+
+  [[nodiscard]] std::string const& address() const { return client_.address().text; }
+  // Everything under way gets cancelled.
+  void close() { client_.close(); }
+
+ private:
+  Task<Status> pull(std::string name, std::function<void(std::string)> told);
+
+  EngineClient client_;
+  std::optional<EngineFacts> facts_;
+  std::map<std::string, ImageFacts> images_;
+};
+
+}  // namespace drover::runtime

@@ -1,0 +1,157 @@
+#include "workflow/journal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "base/text.h"
+#include "os/files.h"
+#include "os/new_file.h"
+#include "workflow/ulid.h"
+
+namespace drover::workflow {
+
+namespace {
+
+constexpr std::size_t kEntryMax = std::size_t{64} << 20U;
+
+std::unexpected<Error> broken(RunFolder const& run, std::string message) {
+  return fail_next(ErrorCode::data_corrupt, std::move(message),
+                   fmt::format("drover workflow repair-journal {} shows and mends what is wrong",
+                               printable(run.path(), 400)));
+}
+
+struct Names {
+  std::vector<EventName> entries;
+  std::vector<std::string> others;
+};
+
+Result<Names> list(RunFolder const& run) {
+  Names names;
+  std::error_code error;
+  std::filesystem::directory_iterator files{run.journal(), error};
+  if (error) return std::unexpected(system_error(error.value(), "read the journal", run.journal()));
+  for (; files != std::filesystem::directory_iterator{}; files.increment(error)) {
+    if (error)
+      return std::unexpected(system_error(error.value(), "read the journal", run.journal()));
+    std::string const file = files->path().filename().string();
+    if (auto name = parse_file_name(file))
+      names.entries.push_back(*std::move(name));
+    else if (file.ends_with(".json"))
+      return broken(run, fmt::format("{} is no name of a journal entry", printable(file)));
+    else
+      names.others.push_back(file);
+  }
+  std::ranges::sort(names.entries, {}, &EventName::seq);
+  std::ranges::sort(names.others);
+  return names;
+}
+
+Status check_order(RunFolder const& run, std::vector<EventName> const& entries) {
+  EventName last;
+  for (auto const& name : entries) {
+    if (name.seq != last.seq + 1)
+      return broken(run, fmt::format("Journal sequence gap detected at {} (expected {}, got {})",
+                                     file_name(name), last.seq + 1, name.seq));
+    if (name.ulid <= last.ulid)
+      return broken(run, fmt::format("Journal ULID order regression at {}", file_name(name)));
+    last = name;
+  }
+  return {};
+}
+
+// Whether it can be what is left of an entry that was being written: no whole JSON text.
+bool is_cut_off(std::string_view text) {
+  return !trim(text).ends_with('}');
+}
+
+}  // namespace
+
+Result<JournalFiles> read_journal(RunFolder const& run) {
+  auto names = list(run);
+  if (!names) return std::unexpected(names.error());
+  DROVER_TRY(check_order(run, names->entries));
+  JournalFiles files;
+  files.leftovers = std::move(names->others);
+  files.events.reserve(names->entries.size());
+  for (auto const& name : names->entries) {
+    std::string const file = file_name(name);
+    auto const text = os::read_file(fmt::format("{}/{}", run.journal(), file), kEntryMax);
+    if (!text) return std::unexpected(text.error());
+    auto event = parse_event(name, *text);
+    if (event) {
+      files.events.push_back(*std::move(event));
+      continue;
+    }
+    if (&name == &names->entries.back() && name.seq > 1 && is_cut_off(*text)) {
+      files.torn = file;
+      break;
+    }
+    return broken(run,
+                  fmt::format("Failed to parse journal event {}: {}", file, event.error().message));
+  }
+  return files;
+}
+
+Result<std::vector<std::string>> set_aside(RunFolder const& run, JournalFiles const& files) {
+  std::vector<std::string> names = files.leftovers;
+  if (!files.torn.empty()) names.push_back(files.torn);
+  if (names.empty()) return names;
+  std::string const orphaned = run.at("orphaned");
+  DROVER_TRY(os::make_folders(orphaned));
+  for (auto const& name : names) {
+    std::error_code error;
+    std::filesystem::rename(fmt::format("{}/{}", run.journal(), name),
+                            fmt::format("{}/{}", orphaned, name), error);
+    if (error) return std::unexpected(system_error(error.value(), "set aside", name));
+  }
+  DROVER_TRY(os::sync_folder(run.journal()));
+  DROVER_TRY(os::sync_folder(orphaned));
+  return names;
+}
+
+Result<std::vector<Event>> JournalWriter::append(std::vector<NewEvent> entries) {
+  std::vector<Event> events;
+  events.reserve(entries.size());
+  for (auto& entry : entries) {
+    auto const now = clock_.now();
+    Event event;
+    event.name = {head_.seq + 1, next_ulid(now, random_, head_.ulid)};
+    event.type = entry.type;
+    event.recorded_at = to_rfc3339(now);
+    event.data = std::move(entry.data);
+    note_harness(event.data);
+    DROVER_TRY(os::create_whole_file(fmt::format("{}/{}", run_.journal(), file_name(event.name)),
+                                     print_event(event, writer_)));
+    head_ = event.name;
+    events.push_back(std::move(event));
+  }
+  if (!events.empty()) DROVER_TRY(os::sync_folder(run_.journal()));
+  return events;
+}
+
+// Last in the newer generation, first in the older.
+void JournalWriter::note_harness(json::object& data) const {
+  if (harness_.empty() || data.contains("harness")) return;
+  if (writer_ == Writer::current) {
+    data.emplace("harness", harness_);
+    return;
+  }
+  json::object first;
+  first.emplace("harness", harness_);
+  for (auto& member : data)
+    first.emplace(member.key(), std::move(member.value()));
+  data = std::move(first);
+}
+
+Result<Event> JournalWriter::append(NewEvent entry) {
+  std::vector<NewEvent> entries;
+  entries.push_back(std::move(entry));
+  auto events = append(std::move(entries));
+  if (!events) return std::unexpected(events.error());
+  return std::move(events->front());
+}
+
+}  // namespace drover::workflow
