@@ -37,10 +37,6 @@ Result<std::shared_ptr<sandbox::Launcher>> make_launcher() {
   return sandbox::Launcher::create(*maker);
 }
 
-}  // namespace
-
-namespace {
-
 Status reap_sandboxes(MachineParts const& parts, std::string const& state_folder) {
   runtime::ProcessBackendSettings settings;
   settings.record_folder = state_folder + "/workloads";
