@@ -33,7 +33,7 @@ enum class RunReason : std::uint8_t {
   lost,  // its worker or unit died, and it may not be tried again
   oom,
   over_disk,  // its workspaces grew beyond their limit
-  rejected,  // the workspace's rules refused the change
+  rejected,   // the workspace's rules refused the change
   commit_failed,
   start_failed,  // no unit could be started
   unit_failed,   // the unit ended without a result
