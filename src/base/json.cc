@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <set>
 #include <vector>
@@ -15,8 +16,9 @@ namespace drover {
 
 namespace {
 
-// Boost.JSON keeps the last of duplicate keys; this handler sees every key and refuses them.
-struct KeyChecker {
+// Boost.JSON keeps the last of duplicate keys, and reads a double to its last bit but one. This
+// handler sees the text itself: it refuses the keys, and has the doubles as they are meant.
+struct TextChecker {
   static constexpr std::size_t max_object_size = std::size_t(-1);
   static constexpr std::size_t max_array_size = std::size_t(-1);
   static constexpr std::size_t max_key_size = std::size_t(-1);
@@ -26,6 +28,7 @@ struct KeyChecker {
   std::vector<std::set<std::string, std::less<>>> keys;
   std::string partial;
   std::optional<std::string> duplicate;
+  std::vector<double> doubles;  // in the order of the text
 
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
@@ -58,11 +61,14 @@ struct KeyChecker {
   bool on_number_part(json::string_view, error_code&) { return true; }
   bool on_int64(std::int64_t, json::string_view, error_code&) { return true; }
   bool on_uint64(std::uint64_t, json::string_view, error_code&) { return true; }
-  bool on_double(double value, json::string_view, error_code& error) {
+  bool on_double(double value, json::string_view text, error_code& error) {
     if (!std::isfinite(value)) {
       error = json::make_error_code(json::error::exponent_overflow);
       return false;
     }
+    double exact = value;
+    (void)std::from_chars(text.data(), text.data() + text.size(), exact);
+    doubles.push_back(std::isfinite(exact) ? exact : value);
     return true;
   }
   bool on_bool(bool, error_code&) { return true; }
@@ -70,6 +76,19 @@ struct KeyChecker {
   bool on_comment_part(json::string_view, error_code&) { return true; }
   bool on_comment(json::string_view, error_code&) { return true; }
 };
+
+// Depth first, as the text has them; `at` counts.
+void set_doubles(json::value& value, std::vector<double> const& doubles, std::size_t& at) {
+  if (value.is_double()) {
+    value = doubles.at(at++);
+  } else if (value.is_array()) {
+    for (json::value& item : value.get_array())
+      set_doubles(item, doubles, at);
+  } else if (value.is_object()) {
+    for (auto& member : value.get_object())
+      set_doubles(member.value(), doubles, at);
+  }
+}
 
 json::parse_options options(JsonBounds bounds) {
   json::parse_options result;
@@ -83,7 +102,7 @@ Result<json::value> parse_json(std::string_view text, JsonBounds bounds) {
   if (text.size() > bounds.bytes_max)
     return fail(ErrorCode::too_large, "the JSON text has {} bytes, over the limit of {}",
                 text.size(), bounds.bytes_max);
-  json::basic_parser<KeyChecker> checker{options(bounds)};
+  json::basic_parser<TextChecker> checker{options(bounds)};
   boost::system::error_code error;
   std::size_t const read = checker.write_some(false, text.data(), text.size(), error);
   if (checker.handler().duplicate)
@@ -98,6 +117,8 @@ Result<json::value> parse_json(std::string_view text, JsonBounds bounds) {
   json::value value = json::parse(text, error, {}, options(bounds));
   if (error)
     return fail(ErrorCode::invalid_argument, "the text is not valid JSON: {}", error.message());
+  std::size_t at = 0;
+  if (!checker.handler().doubles.empty()) set_doubles(value, checker.handler().doubles, at);
   return value;
 }
 

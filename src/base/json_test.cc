@@ -1,11 +1,14 @@
 #include "base/json.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <string>
 
 #include <boost/json.hpp>
+
+#include "base/random.h"
 
 namespace drover {
 namespace {
@@ -46,6 +49,22 @@ TEST(Json, RefusesWhatRfc8259DoesNotHave) {
                            "\"\\x41\"", "\"\\u12\"", "\xEF\xBB\xBF{}"})
     expect_refused(text);
   expect_refused(std::string_view{"\"\0\"", 3});
+}
+
+TEST(Json, ADoubleIsReadToItsLastBit) {
+  auto const value = parse_json(R"({"a": [0.4211156887472875, {"b": 1e-7, "c": 7}], "d": -2.5e3})");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(value->at("a").at(0).as_double(), 0.4211156887472875);
+  EXPECT_EQ(value->at("a").at(1).at("b").as_double(), 1e-7);
+  EXPECT_EQ(value->at("a").at(1).at("c").as_int64(), 7);
+  EXPECT_EQ(value->at("d").as_double(), -2500.0);
+  SeededRandom random{1};
+  for (int i = 0; i < 10'000; ++i) {
+    double const number =
+        static_cast<double>(random.below(std::uint64_t{1} << 53U)) / 9007199254740992.0;
+    auto const text = fmt::format("[{}]", number);
+    EXPECT_EQ(parse_json(text)->at(0).to_number<double>(), number) << text;
+  }
 }
 
 TEST(Json, NumbersOutsideADoubleAreRefusedNotInfinite) {

@@ -19,7 +19,6 @@ constexpr std::string_view kSession = "/run/drover/session";
 constexpr int kEgressPort = 3128;  // of the relay inside
 constexpr std::int64_t kOutputTokensMax = 32'000;
 
-using contract::WorkspaceMode;
 using sandbox::Limit;
 using sandbox::LimitOrigin;
 using sandbox::MountMode;

@@ -8,6 +8,8 @@
 #include <array>
 #include <cerrno>
 
+#include <boost/json.hpp>
+
 #include "base/text.h"
 #include "os/files.h"
 

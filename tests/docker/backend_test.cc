@@ -80,11 +80,13 @@ class DockerBackendTest : public ::testing::Test {
   void until(Condition condition) {
     loop_.restart();
     auto const deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!condition() && std::chrono::steady_clock::now() < deadline) {
+    // What held once may not hold when it is looked at again.
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() >= deadline)
+        throw std::runtime_error("it did not come about in time");
       loop_.run_for(Millis{5});
       loop_.restart();
     }
-    if (!condition()) throw std::runtime_error("it did not come about in time");
   }
   WorkloadStatus until_ended(WorkloadId const& id) {
     until([&] { return !is_live(backend_->status(id)->state); });
