@@ -66,6 +66,10 @@ Exit status: 0 ok, 1 failed, 2 bad input, 3 server unreachable, 4 waiting for a 
 5 a workflow that failed, 130 interrupted.
 )";
 
+std::string_view article_of(std::string_view noun) {
+  return !noun.empty() && std::string_view{"aeiou"}.contains(noun.front()) ? "an" : "a";
+}
+
 class Parser {
  public:
   Parser() {
@@ -168,7 +172,8 @@ Error Parser::sentence(CLI::ParseError const& error) const {
         return bad(fmt::format("{} needs {}", name,
                                option->get_name() == "prompt"
                                    ? "a prompt in quotes, or - for stdin"
-                                   : fmt::format("a {} to work on", option->get_name())),
+                                   : fmt::format("{} {} to work on", article_of(option->get_name()),
+                                                 option->get_name())),
                    help);
     return bad(fmt::format("{} needs a subcommand", name), help);
   }

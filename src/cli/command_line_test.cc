@@ -234,6 +234,8 @@ TEST(CommandLine, MistakesAreNamedWithTheLikelyWord) {
   EXPECT_EQ(complaint({"run"}),
             "run needs a prompt in quotes, or - for stdin; see drover run --help");
   EXPECT_EQ(complaint({"land"}), "land needs a session to work on; see drover land --help");
+  EXPECT_EQ(complaint({"approvals", "show"}),
+            "approvals show needs an approval to work on; see drover approvals show --help");
   EXPECT_EQ(complaint({"run", "x", "--model"}),
             "run: --model needs a value; see drover run --help");
   EXPECT_EQ(complaint({"model"}), "model needs a subcommand; see drover model --help");
