@@ -163,8 +163,16 @@ std::vector<QueueName> EmbeddedQueue::paused() const {
 }
 
 Task<Result<std::size_t>> EmbeddedQueue::load() {
-  auto job = [hub = hub_](store::Transaction& transaction) -> Result<std::size_t> {
-    DROVER_TRY(forget_claimers(transaction.db()));
+  auto loaded = co_await read_all(Marks::forget);
+  if (loaded || loaded.error().code != ErrorCode::no_space) co_return loaded;
+  // What was claimed stays marked until the disk has room; nothing is claimed before that.
+  hub_->marks_left = true;
+  co_return co_await read_all(Marks::leave);
+}
+
+Task<Result<std::size_t>> EmbeddedQueue::read_all(Marks marks) {
+  auto job = [hub = hub_, marks](store::Transaction& transaction) -> Result<std::size_t> {
+    if (marks == Marks::forget) DROVER_TRY(forget_claimers(transaction.db()));
     auto rows = read_queue(transaction.db());
     if (!rows) return std::unexpected(rows.error());
     auto pauses = read_pauses(transaction.db());
@@ -257,6 +265,13 @@ Task<Result<std::vector<Claim>>> EmbeddedQueue::claim_many(ClaimRequest request,
     if (hub->stopped)
       co_return fail(ErrorCode::unavailable,
                      "the dispatch queue gives out no work: drover is stopping");
+    if (hub->marks_left) {
+      // A second one that is on its way as well comes before every claim, too.
+      auto const forgotten = co_await hub->writer->run(
+          [](store::Transaction& transaction) { return forget_claimers(transaction.db()); });
+      if (!forgotten) co_return std::unexpected(forgotten.error());
+      hub->marks_left = false;
+    }
     auto picked = hub->pick(request, claims_max);
     // A lease's end is to be watched no later than it is held, and so is a gate that was found
     // closed.

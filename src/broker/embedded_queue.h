@@ -91,6 +91,9 @@ class EmbeddedQueue final : public DispatchQueue, public OfferSource {
 
  private:
   struct Hub;
+  // What a process that is gone had claimed is marked so in its row.
+  enum class Marks : std::uint8_t { forget, leave };
+  Task<Result<std::size_t>> read_all(Marks marks);
   void announce(store::Transaction& transaction, std::vector<QueueRow> added);
   void remove_on_commit(store::Transaction& transaction, RunId const& run);
   // shared_ptr: hooks of commits may still be on their way to the loop when this object goes.

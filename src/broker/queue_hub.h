@@ -52,6 +52,7 @@ struct EmbeddedQueue::Hub : std::enable_shared_from_this<Hub> {
   std::atomic<std::size_t> depth{0};    // of `core`, for the writer's thread
   std::atomic<std::size_t> waiting{0};  // claimers, for the writer's thread
   std::atomic<bool> loaded{false};
+  bool marks_left = false;  // of a process that is gone, in the rows; see load()
   bool stopped = false;
 
   [[nodiscard]] QueueTime now() const { return {clock->now(), clock->boot_now()}; }

@@ -47,15 +47,33 @@ void SpendBook::apply(std::vector<SpendRow> const& stored) {
   ledger_.forget_spent();
   for (SpendRow const& row : stored)
     ledger_.add(row.day, row.spender, row.amount);
+  for (SpendRow const& row : left_open_)
+    ledger_.add(row.day, row.spender, row.amount);
   for (auto const& [number, row] : unstored_)
     ledger_.add(row.day, row.spender, row.amount);
 }
 
 Status SpendBook::load(std::vector<SpendLimit> of_file) {
   of_file_ = std::move(of_file);
-  auto stored = writer_.run_blocking(
-      [this](store::Transaction& transaction) -> Result<std::vector<SpendRow>> {
-        DROVER_TRY(close_all_spend(transaction.db()));
+  auto stored = read(Unclosed::close);
+  // On a full disk they stay open, and count all the same, until a later start.
+  if (!stored && stored.error().code == ErrorCode::no_space) stored = read(Unclosed::keep);
+  if (!stored) return std::unexpected(stored.error());
+  apply(*stored);
+  return {};
+}
+
+Result<std::vector<SpendRow>> SpendBook::read(Unclosed unclosed) {
+  return writer_.run_blocking(
+      [this, unclosed](store::Transaction& transaction) -> Result<std::vector<SpendRow>> {
+        if (unclosed == Unclosed::close) {
+          DROVER_TRY(close_all_spend(transaction.db()));
+        } else {
+          auto open = read_open_spend(transaction.db());
+          if (!open) return std::unexpected(open.error());
+          next_id_ = open->last_id + 1;
+          left_open_ = std::move(open->rows);
+        }
         auto row = transaction.db().query("SELECT body, revision FROM spend_limits");
         if (!row) return std::unexpected(row.error());
         auto const there = row->step();
@@ -72,9 +90,6 @@ Status SpendBook::load(std::vector<SpendLimit> of_file) {
         }
         return read_all(transaction.db());
       });
-  if (!stored) return std::unexpected(stored.error());
-  apply(*stored);
-  return {};
 }
 
 Task<Status> SpendBook::set_file_limits(std::vector<SpendLimit> of_file) {

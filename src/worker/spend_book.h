@@ -54,6 +54,9 @@ class SpendBook {
   [[nodiscard]] std::vector<gateway::SpendLimit> effective(
       std::vector<gateway::SpendLimit> const& of_file,
       std::vector<gateway::SpendLimit> const& of_api) const;
+  // Of calls that an earlier server had begun.
+  enum class Unclosed : std::uint8_t { close, keep };
+  [[nodiscard]] Result<std::vector<SpendRow>> read(Unclosed unclosed);
   void apply(std::vector<SpendRow> const& stored);
 
   store::Writer& writer_;
@@ -63,6 +66,7 @@ class SpendBook {
   std::vector<gateway::SpendLimit> of_api_;
   std::int64_t revision_ = 0;
   std::int64_t next_id_ = 1;
+  std::vector<SpendRow> left_open_;  // by an earlier server, and still open in the store
   // Settled, and not yet durable: by number, for reading the store does not show them.
   std::map<std::int64_t, SpendRow> unstored_;
 };

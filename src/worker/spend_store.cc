@@ -94,6 +94,29 @@ Status close_all_spend(store::Database& database) {
   return database.run("DELETE FROM spend_open");
 }
 
+Result<OpenSpend> read_open_spend(store::Database& database) {
+  auto rows = database.query(
+      "SELECT id, day, tenant, agent, session, model, tokens, cost_micro FROM spend_open"
+      " ORDER BY id");
+  if (!rows) return std::unexpected(rows.error());
+  OpenSpend open;
+  for (;;) {
+    auto const there = rows->step();
+    if (!there) return std::unexpected(there.error());
+    if (!*there) return open;
+    open.last_id = rows->integer(0);
+    SpendRow row;
+    row.day = rows->text(1);
+    row.spender.tenant = rows->text(2);
+    row.spender.agent = rows->text(3);
+    row.spender.session = rows->text(4);
+    row.model = rows->text(5);
+    row.amount.tokens = rows->integer(6);
+    row.amount.microdollars = rows->integer(7);
+    open.rows.push_back(std::move(row));
+  }
+}
+
 Status each_spend(store::Database& database, std::function<void(SpendRow const&)> const& take) {
   auto rows = database.query(
       fmt::format("SELECT day, tenant, agent, session, {} FROM spend GROUP BY 1, 2, 3, 4", kSums));

@@ -34,6 +34,13 @@ struct SpendRow {
 // At the start: nobody can know better any more what calls under way came to.
 [[nodiscard]] Status close_all_spend(store::Database& database);
 
+// What close_all_spend() would close, and the highest of their numbers; 0 where there is none.
+struct OpenSpend {
+  std::vector<SpendRow> rows;
+  std::int64_t last_id = 0;
+};
+[[nodiscard]] Result<OpenSpend> read_open_spend(store::Database& database);
+
 // All sums of day, tenant, agent and session.
 [[nodiscard]] Status each_spend(store::Database& database,
                                 std::function<void(SpendRow const&)> const& take);

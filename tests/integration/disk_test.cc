@@ -246,6 +246,30 @@ TEST_F(FullDisk, AServerThatIsKilledOnIsFollowedByOneThatReads) {
   EXPECT_EQ(text_of(api_->events(after).back().data, "state"), "succeeded");
 }
 
+// It had claimed a run, which is in the queue's rows; the next one cannot write there.
+TEST_F(FullDisk, AServerThatIsKilledAtWorkIsFollowedByOneThatReads) {
+  auto const run = api_->dispatch(World::invocation(workspace_, world_.model(R"([
+    {"tool_calls": [{"name": "Bash", "input": {"command":
+       "while [ ! -e /workspace/gate ]; do sleep 0.02; done"}}]},
+    {"text": "That was all."}])"),
+                                                    "go"));
+  ASSERT_TRUE(api_->await_event(run, "tool-call"));
+  disk_.fill();
+  world_.kill_server();
+  disk_.fill();
+  world_.serve();
+  Api const found = world_.api();
+  api_ = std::make_unique<Api>(found.url(), found.token());
+  EXPECT_FALSE(ready());
+  EXPECT_FALSE(api_->run(run.run).at("finished_at").is_string());
+  repository_.write("gate", "");
+  disk_.make_room();
+  auto const events = api_->events(run);
+  EXPECT_EQ(text_of(events.back().data, "state"), "succeeded")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(fault_of(events, run.run), "");
+}
+
 TEST(FullDiskAtStart, TheServerStartsAndReads) {
   World world;
   SmallDisk const disk{world.state_folder()};

@@ -51,21 +51,27 @@ function replaceDate(now) {
   globalThis.Date = replaced;
 }
 
+// Some of what is replaced is read-only in Node 18.
+function replace(object, name, value) {
+  Object.defineProperty(object, name, { value, configurable: true, enumerable: true, writable: true });
+}
+
 function install({ seed, now }) {
   const nodeCrypto = require('node:crypto');
   const next = seeded(seed);
   Math.random = () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
   replaceDate(now);
   const start = { at: undefined };
-  performance.now = () => now() - (start.at ??= now());
+  replace(performance, 'now', () => now() - (start.at ??= now()));
   const uuid = () => uuidOf(next);
   nodeCrypto.randomUUID = uuid;
   nodeCrypto.randomBytes = (size, done) => {
     const bytes = fillBytes(next, Buffer.alloc(size));
     return done ? done(null, bytes) : bytes;
   };
-  nodeCrypto.webcrypto.randomUUID = uuid;
-  nodeCrypto.webcrypto.getRandomValues = (array) => fillBytes(next, array);
+  if (globalThis.crypto === undefined) replace(globalThis, 'crypto', nodeCrypto.webcrypto);
+  replace(nodeCrypto.webcrypto, 'randomUUID', uuid);
+  replace(nodeCrypto.webcrypto, 'getRandomValues', (array) => fillBytes(next, array));
   require('node:module').syncBuiltinESMExports();
 }
 

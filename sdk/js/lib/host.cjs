@@ -224,7 +224,12 @@ async function execute(host) {
     return;
   }
   const ctx = makeContext(host);
-  determinism.install({ seed: start.seed, now: () => host.now() });
+  try {
+    determinism.install({ seed: start.seed, now: () => host.now() });
+  } catch (error) {
+    host.done = { unloadable: serialize(error) };
+    return;
+  }
   try {
     const output = await found(start.inputs, ctx, undefined);
     host.done ??= { output: plain(output) ?? null };
