@@ -562,12 +562,9 @@ Task<Status> DockerBackend::Core::destroy(WorkloadId id) {
 
 Task<Status> DockerBackend::Core::hold(WorkloadId id, Hold hold) {
   auto const self = shared_from_this();
-  auto const found = book_.get(id);
+  auto const found = book_.get_running(id, hold == Hold::freeze ? "frozen" : "thawed");
   if (!found) co_return std::unexpected(found.error());
   WorkloadPtr const workload = *found;
-  if (workload->status.state != WorkloadState::running)
-    co_return fail(ErrorCode::conflict, "workload {} is {}, so it cannot be {}", id,
-                   to_string(workload->status.state), hold == Hold::freeze ? "frozen" : "thawed");
   co_return co_await set_frozen(workload, hold);
 }
 

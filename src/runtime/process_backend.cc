@@ -333,12 +333,9 @@ Task<Status> ProcessBackend::Core::destroy(WorkloadId id) {
 
 Task<Status> ProcessBackend::Core::hold(WorkloadId id, Hold hold) {
   auto const self = shared_from_this();
-  auto const found = book_.get(id);
+  auto const found = book_.get_running(id, hold == Hold::freeze ? "frozen" : "thawed");
   if (!found) co_return std::unexpected(found.error());
   WorkloadPtr const workload = *found;
-  if (workload->status.state != WorkloadState::running)
-    co_return fail(ErrorCode::conflict, "workload {} is {}, so it cannot be {}", id,
-                   to_string(workload->status.state), hold == Hold::freeze ? "frozen" : "thawed");
   auto job = [workload, hold]() -> Status {
     auto sandbox = workload->sandbox.lock();
     if (!*sandbox) return {};  // ended meanwhile: nothing of it runs

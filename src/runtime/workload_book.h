@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -129,6 +130,13 @@ class WorkloadBook {
     auto found = find(id);
     if (found == nullptr) return fail(ErrorCode::not_found, "there is no workload {}", id);
     return found;
+  }
+  // conflict, with what it cannot be made, for one that does not run.
+  [[nodiscard]] Result<Ptr> get_running(WorkloadId const& id, std::string_view made) const {
+    auto found = get(id);
+    if (!found || (*found)->status.state == WorkloadState::running) return found;
+    return fail(ErrorCode::conflict, "workload {} is {}, so it cannot be {}", id,
+                to_string((*found)->status.state), made);
   }
   // Whether the book holds this one, and not another incarnation of its id.
   [[nodiscard]] bool holds(W const& workload) const {
