@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -61,6 +62,12 @@ class Sdk {
   void note(std::string const& line) {
     context_.screen.note(terminal_safe(fmt::format("[{}] {}", words_.name, line)));
   }
+  // The run as it stands, without its lock.
+  struct Seen {
+    workflow::RunView view;
+    std::optional<workflow::StoredState> state;
+  };
+  Result<Seen> look();
   int refuse(std::string_view code, std::string const& message, json::object more = {});
   Result<workflow::TaskResult> result_of(FoundRun const& run);
 
@@ -203,42 +210,42 @@ Result<int> Sdk::iterate() {
   return iterated->state == workflow::IterateState::halted ? kExitFailed : kExitOk;
 }
 
-Result<int> Sdk::status() {
+Result<Sdk::Seen> Sdk::look() {
   auto const run = found();
   if (!run) return std::unexpected(run.error());
-  auto const view = workflow::read_run(run->folder);
+  auto view = workflow::read_run(run->folder);
   if (!view)
     return fail(view.error().code, "unable to read journal at {}: {}", run->shown,
                 view.error().message);
-  auto const state = workflow::read_state(run->folder);
+  auto state = workflow::read_state(run->folder);
   if (!state)
     note(fmt::format("state cache snapshot missing at {} (continuing without metadata)",
                      run->shown));
+  return Seen{*std::move(view), std::move(state)};
+}
+
+Result<int> Sdk::status() {
+  auto const seen = look();
+  if (!seen) return std::unexpected(seen.error());
+  auto const& [view, state] = *seen;
   if (json())
-    compact(status_view(*view, state));
+    compact(status_view(view, state));
   else
-    say(fmt::format("state={} pending={}", to_string(status_state(view->history)),
-                    view->history.pending()));
+    say(fmt::format("state={} pending={}", to_string(status_state(view.history)),
+                    view.history.pending()));
   return kExitOk;
 }
 
 Result<int> Sdk::events() {
-  auto const run = found();
-  if (!run) return std::unexpected(run.error());
-  auto const view = workflow::read_run(run->folder);
-  if (!view)
-    return fail(view.error().code, "unable to read journal at {}: {}", run->shown,
-                view.error().message);
-  auto const state = workflow::read_state(run->folder);
-  if (!state)
-    note(fmt::format("state cache snapshot missing at {} (continuing without metadata)",
-                     run->shown));
+  auto const seen = look();
+  if (!seen) return std::unexpected(seen.error());
+  auto const& [view, state] = *seen;
   workflow::EventsQuery query;
   query.type = words_.option("--filter-type");
   query.reverse = words_.flag("--reverse");
   if (auto const limit = words_.option("--limit"); !limit.empty())
     query.limit = std::strtoull(limit.c_str(), nullptr, 10);
-  auto const events = events_view(*view, state, query);
+  auto const events = events_view(view, state, query);
   if (json()) {
     compact(events);
     return kExitOk;
