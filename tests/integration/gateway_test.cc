@@ -9,6 +9,7 @@
 
 #include <boost/json.hpp>
 
+#include "harness/model_server.h"
 #include "harness/world.h"
 #include "net/blocking_http.h"
 #include "os/files.h"
@@ -16,24 +17,7 @@
 namespace drover::harness {
 namespace {
 
-constexpr std::string_view kPrefix = "scripted:";
 constexpr std::string_view kHello = R"([{"text": "hello"}, {"text": "again"}])";
-
-// `drover model serve` on a free port, in the place of a provider.
-class Provider {
- public:
-  Provider(World const& world, std::string const& model)
-      : program_(world.start_drover({"model", "serve", model.substr(kPrefix.size())})) {
-    if (!program_->prints("\n")) throw std::runtime_error("the model is not served");
-    url_ = program_->printed();
-    url_.resize(url_.find('\n'));
-  }
-  [[nodiscard]] std::string const& url() const { return url_; }
-
- private:
-  std::unique_ptr<Program> program_;
-  std::string url_;
-};
 
 void write(World const& world, std::string const& name, std::string const& text) {
   if (!os::make_folders(world.state_folder(), 0700) ||
@@ -49,7 +33,7 @@ std::string anthropic(std::string const& name, std::string const& url, std::stri
 TEST(Gateway, AnUpstreamOfTheFileServesAModelByANameOfOnesOwn) {
   World world;
   auto const repository = world.repository("project");
-  Provider const provider{world, world.model(kHello)};
+  ModelServer const provider{world, world.model(kHello)};
   write(world, "provider.key", "sk-secret-of-the-file\n");
   write(world, "gateway.toml",
         anthropic("work", provider.url(), world.state_folder() + "/provider.key") +
@@ -74,7 +58,7 @@ TEST(Gateway, AnUpstreamOfTheFileServesAModelByANameOfOnesOwn) {
 TEST(Gateway, AReloadChangesTheUpstreamsAndABadFileChangesNothing) {
   World world;
   auto const repository = world.repository("project");
-  Provider const provider{world, world.model(kHello)};
+  ModelServer const provider{world, world.model(kHello)};
   write(world, "k", "sk-1");
   world.serve();
   Api api = world.api();

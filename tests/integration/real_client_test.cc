@@ -3,29 +3,12 @@
 
 #include <boost/json.hpp>
 
+#include "harness/model_server.h"
 #include "harness/world.h"
 #include "os/files.h"
 
 namespace drover::harness {
 namespace {
-
-constexpr std::string_view kPrefix = "scripted:";
-
-// `drover model serve` on a free port.
-class ModelServer {
- public:
-  ModelServer(World const& world, std::string const& model)
-      : program_(world.start_drover({"model", "serve", model.substr(kPrefix.size())})) {
-    if (!program_->prints("\n")) throw std::runtime_error("the model is not served");
-    url_ = program_->printed();
-    url_.resize(url_.find('\n'));
-  }
-  [[nodiscard]] std::string const& url() const { return url_; }
-
- private:
-  std::unique_ptr<Program> program_;
-  std::string url_;
-};
 
 Outcome claude(World const& world, std::string const& folder, std::string const& url,
                std::string const& prompt) {
