@@ -30,6 +30,7 @@
 #include "broker/schema.h"
 #include "contract/invocation.h"
 #include "contract/task_type.h"
+#include "gateway/mcp_broker.h"
 #include "gateway/upstream_book.h"
 #include "git/repository.h"
 #include "os/files.h"
@@ -44,11 +45,13 @@
 #include "server/settings.h"
 #include "worker/joined_workers.h"
 #include "worker/limit_book.h"
+#include "worker/mcp_desk.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/spend_book.h"
 #include "worker/spend_store.h"
 #include "worker/store_control.h"
+#include "worker/tool_approvals.h"
 #include "worker/unit_host.h"
 #include "worker/watchdog.h"
 #include "worker/worker.h"
@@ -138,6 +141,7 @@ class Server {
   Status announce();
   Task<void> stop();
   Task<void> reload_on_hangup();
+  Task<Status> adopt_upstreams(gateway::UpstreamSetPtr set);
   Task<Result<std::optional<std::string>>> unit_stream(std::string stream);
 
   ServeOptions const options_;
@@ -176,6 +180,9 @@ class Server {
   std::unique_ptr<runtime::WorkloadKernel> workloads_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
+  std::unique_ptr<gateway::McpBroker> mcp_;
+  std::unique_ptr<worker::ToolApprovals> tool_approvals_;
+  std::unique_ptr<worker::McpDesk> mcp_desk_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
   std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
@@ -347,11 +354,11 @@ Status Server::make_worker() {
   auto upstreams = upstreams_->load();
   if (!upstreams) return std::unexpected(upstreams.error());
   DROVER_TRY(spend_->load((*upstreams)->config.budgets));
+  mcp_ = std::make_unique<gateway::McpBroker>(io_, pool_, *upstreams);
   models_ =
       std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, random_, *std::move(upstreams));
-  upstreams_->on_reload([this](gateway::UpstreamSetPtr const& set) {
-    return spend_->set_file_limits(set->config.budgets);
-  });
+  upstreams_->on_reload(
+      [this](gateway::UpstreamSetPtr set) { return adopt_upstreams(std::move(set)); });
 
   auto machine =
       make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
@@ -376,7 +383,9 @@ Status Server::make_worker() {
                        *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
-  control_ = std::make_unique<worker::StoreControl>(*services_);
+  tool_approvals_ = std::make_unique<worker::ToolApprovals>(*services_);
+  mcp_desk_ = std::make_unique<worker::McpDesk>(*services_, *mcp_, *tool_approvals_);
+  control_ = std::make_unique<worker::StoreControl>(*services_, *mcp_desk_);
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_, pools_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
   if (options_.own_worker == OwnWorker::yes) {
@@ -418,9 +427,9 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
-                                                  *task_types_, *agents_, *limits_, *proposals_,
-                                                  *schedules_, *workloads_, *upstreams_, *tokens_});
+  api_ = std::make_unique<api::Api>(api::ApiParts{
+      *services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_, *proposals_,
+      *tool_approvals_, *mcp_, *schedules_, *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -452,6 +461,8 @@ Task<Status> Server::take_up() {
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
   // Before anything is claimed, whose run may have ended.
   co_await watchdog_->sweep();
+  auto const expired = co_await tool_approvals_->expire_all();
+  if (!expired) co_return expired;
   if (worker_) {
     auto const started = worker_->start();
     if (!started) co_return started;
@@ -471,6 +482,7 @@ Status Server::announce() {
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
+  background_.spawn(mcp_->watch_idle(), "mcp");
   background_.spawn(watchdog_->run(), "watchdog");
   workloads_->start();
   background_.spawn(reload_on_hangup(), "hangup");
@@ -498,6 +510,14 @@ Task<void> Server::reload_on_hangup() {
   }
 }
 
+// What a reload has read, right before it holds.
+Task<Status> Server::adopt_upstreams(gateway::UpstreamSetPtr set) {
+  auto const limits = co_await spend_->set_file_limits(set->config.budgets);
+  if (!limits) co_return limits;
+  mcp_->replace(std::move(set));
+  co_return Status{};
+}
+
 Task<void> Server::stop() {
   hangup_.cancel();
   co_await scheduler_->stop();
@@ -510,6 +530,7 @@ Task<void> Server::stop() {
   retention_->stop();
   watchdog_->stop();
   co_await http_->stop();
+  co_await mcp_desk_->stop();
   co_await workloads_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
