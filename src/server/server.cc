@@ -134,6 +134,7 @@ class Server {
   Status open_store();
   Status connect_broker();
   Status make_workloads();
+  Status accept_shared_key();
   Status make_worker();
   void make_scheduler();
   Status listen();
@@ -345,10 +346,23 @@ Status Server::make_workloads() {
       [this](store::Database& reader) { return workloads_->load(reader, options_.state_folder); });
 }
 
+Status Server::accept_shared_key() {
+  std::string const& path = settings_.shared_key_file;
+  if (path.empty()) return {};
+  auto text = os::read_file(path, 4096);
+  if (!text) return std::unexpected(text.error());
+  auto const accepted = tokens_->accept_shared_key(Secret{std::string{trim(*text)}});
+  if (accepted) return {};
+  Error error = accepted.error();
+  error.message = fmt::format("DROVER_HS256_KEY_FILE: {}: {}", printable(path, 300), error.message);
+  return std::unexpected(std::move(error));
+}
+
 Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
   tokens_ = std::make_unique<gateway::TokenKey>(*std::move(key));
+  DROVER_TRY(accept_shared_key());
   upstreams_ = std::make_unique<gateway::UpstreamBook>(options_.state_folder,
                                                        std::move(settings_.upstreams), pool_);
   auto upstreams = upstreams_->load();
