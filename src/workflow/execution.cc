@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "base/text.h"
 #include "workflow/create_run.h"
 #include "workflow/messages.h"
+#include "workflow/rewind.h"
 #include "workflow/signals.h"
 
 namespace drover::workflow {
@@ -29,7 +29,7 @@ json::object start_message(OpenRun const& run, Generation generation) {
                                       {"export", record.entrypoint.export_name}});
   start.emplace("nonInteractive", record.non_interactive());
   start.emplace("generation", generation == Generation::counted ? "counted" : "shaped");
-  start.emplace("seed", sha256_hex(record.run_id + run.history().created_at()));
+  start.emplace("seed", seed_of(record, run.history()));
   return start;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/commands/workflow_copies.h"
 #include "cli/exit_codes.h"
 #include "cli/interrupt.h"
 #include "cli/workflow_places.h"
@@ -124,6 +125,11 @@ Result<int> Workflow::run() {
       return recover();
     case WorkflowAct::list:
       return list();
+    case WorkflowAct::fork:
+    case WorkflowAct::rewind:
+    case WorkflowAct::export_run:
+    case WorkflowAct::import_run:
+      return copy_workflow(context_, command_);
   }
   return kExitFailed;
 }
@@ -405,12 +411,11 @@ Result<int> Workflow::recover() {
 Result<int> Workflow::list() {
   json::array listed;
   for (auto const& folder : runs_in(places_)) {
-    auto const run = workflow::read_run(folder);
-    std::string_view const state =
-        run ? to_string(status_state(run->history)) : std::string_view{"damaged"};
-    if (!json()) say(fmt::format("{:<10}  {:<30}  {}", state, folder.name(), folder.path()));
-    listed.push_back(
-        json::object{{"runId", folder.name()}, {"state", state}, {"runDir", folder.path()}});
+    auto view = run_view(folder, workflow::read_run(folder));
+    if (!json())
+      say(fmt::format("{:<10}  {:<30}  {}", string_or(view, "state", ""), folder.name(),
+                      folder.path()));
+    listed.push_back(std::move(view));
   }
   if (json()) print(json::object{{"runs", std::move(listed)}});
   return kExitOk;
