@@ -343,6 +343,7 @@ enum class WorkflowAct : std::uint8_t {
   repair_journal,
   recover,
   list,
+  check,
   fork,
   rewind,
   export_run,

@@ -11,10 +11,6 @@ namespace drover::workflow {
 
 namespace {
 
-std::string shown(Place const& place) {
-  return fmt::format("{}:{}", place.file_name(), place.line());
-}
-
 // As sdk/js/lib/keys.cjs has it.
 std::string slug(std::string_view text) {
   std::string result;
@@ -40,9 +36,11 @@ EffectCall effect_of(std::string_view kind, std::string_view task_id, std::strin
   call.task_id = task_id;
   call.label = std::move(label);
   call.arguments = json::value(std::move(arguments));
-  call.where = shown(place);
+  call.where = place.text;
   return call;
 }
+
+}  // namespace
 
 Millis backoff_of(Retry const& retry, int attempt) {
   double const wait =
@@ -51,7 +49,7 @@ Millis backoff_of(Retry const& retry, int attempt) {
   return Millis{static_cast<std::int64_t>(std::min(wait, most))};
 }
 
-}  // namespace
+Place::Place(std::source_location at) : text(fmt::format("{}:{}", at.file_name(), at.line())) {}
 
 std::string ProcessContext::numbered(std::string const& name) {
   return fmt::format("{}.{}", name, counts_[name]++);
@@ -64,7 +62,7 @@ Flow<StepResult> ProcessContext::once(TaskCall call, int attempt, Place place) {
   effect.label = std::move(call.label);
   effect.arguments = std::move(call.arguments);
   effect.definition = std::move(call.definition);
-  effect.where = shown(place);
+  effect.where = place.text;
   // Further tries of a step that has a name of its own need names too.
   effect.key =
       call.key.empty() || attempt == 1 ? call.key : fmt::format("{}.try{}", call.key, attempt);

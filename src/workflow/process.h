@@ -35,6 +35,9 @@ struct Retry {
   Millis backoff_max{3'600'000};
 };
 
+// How long the `attempt`th try (1, 2, …) is followed by nothing.
+[[nodiscard]] Millis backoff_of(Retry const& retry, int attempt);
+
 struct TaskCall {
   std::string id;                          // of the task
   json::object definition{};               // {kind, title?, …}: what is asked for, and of whom
@@ -51,8 +54,13 @@ struct BreakpointCall {
   std::string id{};  // empty: made of the label
 };
 
-// Where in the code an effect was asked for.
-using Place = std::source_location;
+// Where in the code, or in a document, an effect was asked for.
+struct Place {
+  // NOLINTNEXTLINE(google-explicit-constructor): so that a default argument is the caller's line.
+  Place(std::source_location at);
+  explicit Place(std::string line) : text(std::move(line)) {}
+  std::string text;
+};
 
 // Begins a part of a process.
 using Branch = std::function<Flow<StepResult>()>;
@@ -71,19 +79,20 @@ class ProcessContext {
 
   [[nodiscard]] ProcessStart const& start() const { return start_; }
 
-  Flow<StepResult> task(TaskCall call, Place place = Place::current());
+  Flow<StepResult> task(TaskCall call, Place place = std::source_location::current());
   Flow<StepResult> shell(std::string command, std::vector<std::string> args = {},
-                         Place place = Place::current());
+                         Place place = std::source_location::current());
   // `more`: further members of the definition's `agent`, as outputSchema.
   Flow<StepResult> agent(std::string name, std::string prompt, json::object more = {},
-                         Place place = Place::current());
-  Flow<StepResult> breakpoint(BreakpointCall call, Place place = Place::current());
-  Flow<StepResult> sleep(Millis time, Place place = Place::current());
-  Flow<StepResult> sleep_until(std::int64_t unix_ms, Place place = Place::current());
+                         Place place = std::source_location::current());
+  Flow<StepResult> breakpoint(BreakpointCall call, Place place = std::source_location::current());
+  Flow<StepResult> sleep(Millis time, Place place = std::source_location::current());
+  Flow<StepResult> sleep_until(std::int64_t unix_ms, Place place = std::source_location::current());
   // The next of this name that nobody has taken.
-  Flow<StepResult> signal(std::string name, Place place = Place::current());
+  Flow<StepResult> signal(std::string name, Place place = std::source_location::current());
   // Another run, by whoever drives this one.
-  Flow<StepResult> child(std::string entry, json::value inputs, Place place = Place::current());
+  Flow<StepResult> child(std::string entry, json::value inputs,
+                         Place place = std::source_location::current());
 
   // Several at once, started in their order, `limit` of them at a time. `all` gives an array, or
   // the first error; `settled` an array of {status, value | reason}; `race` what settled first,

@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/workflow_places.h"
 #include "workflow/create_run.h"
+#include "workflow/document.h"
 #include "workflow/drive.h"
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
@@ -48,6 +49,7 @@ class Workflow {
  private:
   Result<int> create();
   Result<int> assign();
+  Result<int> check();
   Result<int> iterate();
   Result<int> drive();
   Result<int> status();
@@ -125,6 +127,8 @@ Result<int> Workflow::run() {
       return recover();
     case WorkflowAct::list:
       return list();
+    case WorkflowAct::check:
+      return check();
     case WorkflowAct::fork:
     case WorkflowAct::rewind:
     case WorkflowAct::export_run:
@@ -229,6 +233,25 @@ Result<int> Workflow::assign() {
                        {"assigned", true}});
   else
     say(fmt::format("{} runs {}", run->record().run_id, wanted_entry->text()));
+  return kExitOk;
+}
+
+// A document's own reading says all that is wrong with it; a module has to be loaded.
+Result<int> Workflow::check() {
+  auto const checked = entry();
+  if (!checked) return std::unexpected(checked.error());
+  json::object view{{"entry", checked->text()}, {"valid", true}};
+  if (workflow::is_document(checked->import_path)) {
+    auto const document = workflow::read_document(checked->import_path);
+    if (!document) return std::unexpected(document.error());
+    view.emplace("name", document->name);
+    view.emplace("steps", document->size);
+    view.emplace("inputs", json::array(document->inputs.begin(), document->inputs.end()));
+  }
+  if (json())
+    print(view);
+  else
+    say(checked->import_path + " is a process");
   return kExitOk;
 }
 

@@ -163,6 +163,13 @@ void add_workflow(Grammar& grammar) {
   assign->add_option("--process-id", into.process_id, "its name")->type_name("NAME");
   assign->add_flag("--force", into.force, "also in the place of another");
 
+  auto* const check = grammar.add(*workflow, "check", "Says whether a process can be loaded.",
+                                  make(WorkflowAct::check));
+  check->add_option("file", into.entry, "a .yaml document, or a JavaScript module")
+      ->type_name("FILE[#EXPORT]")
+      ->required();
+  grammar.json(check, "one JSON object");
+
   adder.of_run("iterate", "Brings a run to where it waits.", WorkflowAct::iterate);
   adder.of_run("run", "Drives a run until it ends.", WorkflowAct::run);
   add_views(adder);
