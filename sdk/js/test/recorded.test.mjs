@@ -26,6 +26,11 @@ for (const [name, ends] of Object.entries(runs)) {
   });
 }
 
+test('a run that drover recorded comes to its end', async () => {
+  const folder = fileURLToPath(new URL('../../../tests/workflows/recorded/ship/runs/run', import.meta.url));
+  assert.equal(await replayRun(await processOf(folder), folder), true);
+});
+
 test('a run is refused by a process that has changed, and stays as it is', async () => {
   const root = mkdtempSync(path.join(tmpdir(), 'drover-recorded-'));
   try {
