@@ -13,23 +13,28 @@
 #include "base/time.h"
 #include "os/fd.h"
 #include "os/process.h"
+#include "workflow/host.h"
 
 namespace drover::workflow {
+
+class NativeProcesses;
 
 struct HostSpec {
   std::string node = "node";  // a path, or searched in PATH
   std::string cwd;            // empty: this process's
   Millis step{60'000};        // for the code between two looks at the journal
+  // For runs of processes in C++; nullptr: this program has none.
+  NativeProcesses const* native = nullptr;
 };
 
-class HostProcess {
+class HostProcess : public Host {
  public:
   // unsupported: no Node.
   [[nodiscard]] static Result<HostProcess> start(HostSpec const& spec);
 
-  [[nodiscard]] Status write(json::value const& message);
+  [[nodiscard]] Status write(json::value const& message) override;
   // timeout: the code did not come to rest. upstream: the program ended.
-  [[nodiscard]] Result<json::value> read();
+  [[nodiscard]] Result<json::value> read() override;
 
  private:
   HostProcess(os::Process process, os::Fd in, os::Fd out, Millis step)

@@ -4,10 +4,12 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/commands/workflow_copies.h"
 #include "cli/exit_codes.h"
 #include "cli/interrupt.h"
 #include "cli/workflow_places.h"
 #include "workflow/create_run.h"
+#include "workflow/document.h"
 #include "workflow/drive.h"
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
@@ -47,6 +49,7 @@ class Workflow {
  private:
   Result<int> create();
   Result<int> assign();
+  Result<int> check();
   Result<int> iterate();
   Result<int> drive();
   Result<int> status();
@@ -124,6 +127,13 @@ Result<int> Workflow::run() {
       return recover();
     case WorkflowAct::list:
       return list();
+    case WorkflowAct::check:
+      return check();
+    case WorkflowAct::fork:
+    case WorkflowAct::rewind:
+    case WorkflowAct::export_run:
+    case WorkflowAct::import_run:
+      return copy_workflow(context_, command_);
   }
   return kExitFailed;
 }
@@ -223,6 +233,25 @@ Result<int> Workflow::assign() {
                        {"assigned", true}});
   else
     say(fmt::format("{} runs {}", run->record().run_id, wanted_entry->text()));
+  return kExitOk;
+}
+
+// A document's own reading says all that is wrong with it; a module has to be loaded.
+Result<int> Workflow::check() {
+  auto const checked = entry();
+  if (!checked) return std::unexpected(checked.error());
+  json::object view{{"entry", checked->text()}, {"valid", true}};
+  if (workflow::is_document(checked->import_path)) {
+    auto const document = workflow::read_document(checked->import_path);
+    if (!document) return std::unexpected(document.error());
+    view.emplace("name", document->name);
+    view.emplace("steps", document->size);
+    view.emplace("inputs", json::array(document->inputs.begin(), document->inputs.end()));
+  }
+  if (json())
+    print(view);
+  else
+    say(checked->import_path + " is a process");
   return kExitOk;
 }
 
@@ -405,12 +434,11 @@ Result<int> Workflow::recover() {
 Result<int> Workflow::list() {
   json::array listed;
   for (auto const& folder : runs_in(places_)) {
-    auto const run = workflow::read_run(folder);
-    std::string_view const state =
-        run ? to_string(status_state(run->history)) : std::string_view{"damaged"};
-    if (!json()) say(fmt::format("{:<10}  {:<30}  {}", state, folder.name(), folder.path()));
-    listed.push_back(
-        json::object{{"runId", folder.name()}, {"state", state}, {"runDir", folder.path()}});
+    auto view = run_view(folder, workflow::read_run(folder));
+    if (!json())
+      say(fmt::format("{:<10}  {:<30}  {}", string_or(view, "state", ""), folder.name(),
+                      folder.path()));
+    listed.push_back(std::move(view));
   }
   if (json()) print(json::object{{"runs", std::move(listed)}});
   return kExitOk;
