@@ -53,6 +53,7 @@
 #include "worker/store_control.h"
 #include "worker/tool_approvals.h"
 #include "worker/unit_host.h"
+#include "worker/warm_units.h"
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
@@ -186,7 +187,8 @@ class Server {
   std::unique_ptr<worker::McpDesk> mcp_desk_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
-  std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
+  std::unique_ptr<worker::Worker> worker_;         // null: only joined workers work
+  std::unique_ptr<worker::WarmUnits> warm_units_;  // of the server's own worker
   std::unique_ptr<worker::Workforce> workforce_;
   std::unique_ptr<worker::Proposals> proposals_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
@@ -419,6 +421,8 @@ Status Server::make_worker() {
     worker_ =
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
+  warm_units_ = std::make_unique<worker::WarmUnits>(*services_);
+  agents_->on_change([this] { warm_units_->look_again(); });
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
   proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {
@@ -498,6 +502,7 @@ Status Server::announce() {
   background_.spawn(retention_->run(), "retention");
   background_.spawn(mcp_->watch_idle(), "mcp");
   background_.spawn(watchdog_->run(), "watchdog");
+  if (worker_) background_.spawn(warm_units_->run(), "warm-units");
   workloads_->start();
   background_.spawn(reload_on_hangup(), "hangup");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
@@ -543,6 +548,7 @@ Task<void> Server::stop() {
   reserve_->stop();
   retention_->stop();
   watchdog_->stop();
+  warm_units_->stop();
   co_await http_->stop();
   co_await mcp_desk_->stop();
   co_await workloads_->stop();

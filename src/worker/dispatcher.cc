@@ -98,7 +98,8 @@ Status check_mcp(std::string const& agent, contract::McpGrant const& grant,
 }
 
 // What the contract lets an agent ask for and this server cannot give it yet.
-Status check_agent(contract::AgentSpec const& agent, gateway::GatewayConfig const& gateway) {
+Status check_agent(contract::AgentSpec const& agent, std::string_view default_backend,
+                   gateway::GatewayConfig const& gateway) {
   auto const egress = gateway::EgressPolicy::parse(agent.egress);
   if (!egress)
     return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
@@ -106,7 +107,11 @@ Status check_agent(contract::AgentSpec const& agent, gateway::GatewayConfig cons
   for (contract::McpGrant const& grant : agent.mcp)
     DROVER_TRY(check_mcp(agent.name, grant, gateway));
   std::string_view lacks;
-  if (agent.warm > 0) lacks = "units ahead of need (warm)";
+  bool const in_process = (agent.backend.empty() ? default_backend : agent.backend) == "process";
+  if (agent.warm > 0 && in_process)
+    lacks =
+        "units ahead of need (warm) of the backend process, whose sandboxes are made in "
+        "milliseconds";
   if (agent.resident) lacks = "a container of its own (resident)";
   if (lacks.empty()) return {};
   return fail_next(ErrorCode::unsupported,
@@ -375,7 +380,8 @@ Result<contract::AgentSpec> Dispatcher::find_agent(std::string_view name) const 
     return std::unexpected(std::move(error));
   }
   if (found->spec.enabled) {
-    DROVER_TRY(check_agent(found->spec, services_.models.upstreams()->config));
+    DROVER_TRY(check_agent(found->spec, services_.runtime.backend(),
+                           services_.models.upstreams()->config));
     return std::move(found->spec);
   }
   return fail_next(ErrorCode::conflict,
