@@ -174,7 +174,8 @@ Task<Result<std::shared_ptr<McpLink>>> McpBroker::link_of(LinePtr line) {
   if (line->link) {
     closing_.spawn(close_link(std::move(line->link)), "close");
     line->link.reset();
-    line->failed("it ended");
+    // A session that an address has forgotten is no trouble of the server's.
+    if (!line->server.over_http()) line->failed("it ended");
   }
   auto const now = steady_clock::now();
   if (now < line->open_after) {
@@ -195,6 +196,8 @@ Task<Result<std::shared_ptr<McpLink>>> McpBroker::link_of(LinePtr line) {
   Opening const opening{this, line.get()};
   auto opened = co_await open(line);
   if (!opened) {
+    for (auto const& [name, secret] : line->secrets)
+      opened.error().message = KeyFilter::clean(std::move(opened.error().message), secret);
     line->failed(opened.error().text());
     log::warn("mcp-not-opened", {{"server", line->server.name}, {"reason", line->trouble}});
     co_return std::unexpected(opened.error());
@@ -361,17 +364,23 @@ Task<void> McpBroker::stop() {
 
 // As deep as the message, which is bounded.
 void clean_secrets(json::value& value, McpSecrets const& secrets) {
-  if (value.is_string()) {
-    std::string text{value.get_string()};
+  auto const cleaned = [&](std::string text) {
     for (auto const& [name, secret] : secrets)
       text = KeyFilter::clean(std::move(text), secret);
-    value = json::string{text};
+    return text;
+  };
+  if (value.is_string()) {
+    value = json::string{cleaned(std::string{value.get_string()})};
   } else if (value.is_array()) {
     for (json::value& item : value.get_array())
       clean_secrets(item, secrets);
   } else if (value.is_object()) {
-    for (auto& member : value.get_object())
+    json::object out;
+    for (auto& member : value.get_object()) {
       clean_secrets(member.value(), secrets);
+      out[cleaned(std::string{member.key()})] = std::move(member.value());
+    }
+    value = std::move(out);
   }
 }
 

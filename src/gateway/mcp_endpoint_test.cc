@@ -97,9 +97,12 @@ TEST(RpcReplyFinder, FindsItsReplyAmongOthers) {
 }
 
 TEST(McpSecrets, AreTakenOutOfEveryText) {
-  auto value = parse_json(R"({"content":[{"text":"the key is sk-12345678, no?"}]})").value();
+  auto value =
+      parse_json(R"({"content":[{"text":"the key is sk-12345678, no?","a sk-12345678":1}]})")
+          .value();
   clean_secrets(value, {{"KEY", Secret{std::string{"sk-12345678"}}}});
   EXPECT_EQ(value.at("content").at(0).at("text").as_string(), "the key is ***, no?");
+  EXPECT_TRUE(value.at("content").at(0).as_object().contains("a ***")) << json::serialize(value);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ Task<Result<RpcMessage>> McpHttp::read_reply(std::unique_ptr<net::ResponseStream
 
 Task<Result<RpcMessage>> McpHttp::read_refusal(std::unique_ptr<net::ResponseStream> stream) {
   int const status = stream->head().status;
-  auto const body = co_await stream->read();
+  auto body = co_await stream->read();
   std::string said;
   if (body && *body) said = printable(KeyFilter::clean(std::move(**body), key_), 200);
   co_return fail(ErrorCode::upstream, "the MCP server {} answered with status {}{}{}", server_.name,

@@ -30,6 +30,8 @@ constexpr std::size_t kReadBytes = std::size_t{64} << 10U;
 constexpr std::size_t kQueuedBytesMax = std::size_t{16} << 20U;
 constexpr std::size_t kComplaintBytesMax = 2'000;
 constexpr std::size_t kComplaintsMax = 200;  // lines of one program in the log
+// For a program whose input has ended to put its things in order.
+constexpr Millis kEndWithin{300};
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 struct Pipe {
@@ -272,8 +274,8 @@ Task<void> McpProcess::close() {
   err_.close(ignored);
   co_await tasks_.join();
   co_await pool_.run([process = std::move(process_)]() mutable {
-    os::Process const ended = std::move(process);  // its end kills and reaps it
-    return true;
+    os::Process ended = std::move(process);  // its end kills and reaps it
+    return ended.pid() < 0 || ended.wait(kEndWithin).has_value();
   });
 }
 

@@ -98,8 +98,8 @@ Status check_mcp(std::string const& agent, contract::McpGrant const& grant,
 }
 
 // What the contract lets an agent ask for and this server cannot give it yet.
-Status check_agent(contract::AgentSpec const& agent, gateway::GatewayConfig const& gateway,
-                   std::string_view default_backend) {
+Status check_agent(contract::AgentSpec const& agent, std::string_view default_backend,
+                   gateway::GatewayConfig const& gateway) {
   auto const egress = gateway::EgressPolicy::parse(agent.egress);
   if (!egress)
     return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
@@ -380,8 +380,8 @@ Result<contract::AgentSpec> Dispatcher::find_agent(std::string_view name) const 
     return std::unexpected(std::move(error));
   }
   if (found->spec.enabled) {
-    DROVER_TRY(check_agent(found->spec, services_.models.upstreams()->config,
-                           services_.runtime.backend()));
+    DROVER_TRY(check_agent(found->spec, services_.runtime.backend(),
+                           services_.models.upstreams()->config));
     return std::move(found->spec);
   }
   return fail_next(ErrorCode::conflict,

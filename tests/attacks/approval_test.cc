@@ -139,14 +139,18 @@ TEST_F(Approvals, A35ADecisionForAnAttemptThatIsOverIsTaken) {
     (void)call.get();
   }
   McpRun run{world, "second"};
+  row.control("its program runs",
+              said(run.call("read", "x")).contains("did read") && tools.running() > 0);
   auto call = run.call_later("write", "killed");
   id = run.approval();
   world.kill_server();
+  row.holds("the program ends with its server",
+            harness::eventually([this] { return tools.running() == 0; }));
   (void)call.get();
   world.serve();
   row.expect("after a kill", run.state_of(id), {"expired"});
   row.expect("its decision then", std::to_string(run.decide(id, "approve").status), {"409"});
-  row.holds("nothing was called", made().empty(), made());
+  row.holds("nothing was called", made() == "x\n", made());
   auto const events = run.end();
   row.expect("the run goes on", text_of(events.back().data, "state"), {"succeeded"});
 }

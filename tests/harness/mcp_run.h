@@ -4,7 +4,9 @@
 // Throws std::runtime_error where a step fails.
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -13,6 +15,7 @@
 
 #include <boost/json.hpp>
 
+#include "harness/processes.h"
 #include "harness/world.h"
 #include "net/blocking_http.h"
 #include "os/files.h"
@@ -38,6 +41,13 @@ class ToolServer {
   [[nodiscard]] std::string config(std::string const& more = "") const {
     return "[mcp.tickets]\ncommand = [\"python3\", \"" + folder_ +
            "/server.py\"]\nenv = { TOKEN = { file = \"" + folder_ + "/token\" } }\n" + more;
+  }
+  // Its programs that run, below this process.
+  [[nodiscard]] std::size_t running() const {
+    auto const all = processes_below(::getpid());
+    return static_cast<std::size_t>(std::ranges::count_if(all, [this](ProcessLine const& line) {
+      return line.command.contains(folder_ + "/server.py");
+    }));
   }
   void set_token(std::string const& token) { std::ofstream{folder_ + "/token"} << token; }
   // What each call that was really made had as its argument `text`, one a line.

@@ -1,5 +1,6 @@
 // MCP servers outside: what of them an agent has, and what a person has to allow.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <boost/json.hpp>
 
@@ -95,6 +96,38 @@ TEST(Mcp, ACallThatAPersonAllowsIsMadeAndOneThatTheyRejectIsNot) {
   EXPECT_EQ(tools.made(), "one\n");
   EXPECT_EQ(count_of(events, "approval-resolved"), 2U);
   EXPECT_EQ(fault_of(events, run.run), "");
+}
+
+// The credential is the server's, and so is the person: a worker elsewhere passes both ways.
+TEST(Mcp, AUnitOfAWorkerElsewhereHasItsToolsFromTheServer) {
+  World world;
+  ToolServer tools;
+  write_clerk(world, tools, {{"approve", {"write"}}});
+  auto const repository = world.repository("project");
+  auto const model = world.model(R"([
+    {"tool_calls": [{"name": "mcp__tickets__read", "input": {"text": "one"}}]},
+    {"expect": {"tool_results": [{"contains": "did read one with ***", "is_error": false}]},
+     "tool_calls": [{"name": "mcp__tickets__write", "input": {"text": "two"}}]},
+    {"expect": {"tool_results": [{"contains": "did write two", "is_error": false}]},
+     "text": "Done."}])");
+  world.serve({"--no-worker"});
+  auto const worker = world.start_drover({"worker"});
+  Api api = world.api();
+  auto invocation = World::invocation(api.add_workspace(repository.path()), model, "go");
+  invocation["agent"] = "clerk";
+  invocation["limits"] = json::object{{"step_s", 2}};
+  auto const run = api.dispatch(invocation);
+  ASSERT_TRUE(api.await_event(run, "approval-requested"));
+  auto const pending = api.get("/api/v1/approvals?state=pending").body.at("approvals").at(0);
+  EXPECT_EQ(tools.made(), "one\n");
+  EXPECT_EQ(
+      world.drover({"approvals", "approve", std::string{pending.at("id").as_string()}}).exit_code,
+      0);
+  auto const events = api.events(run);
+  EXPECT_EQ(text_of(events.back().data, "reply"), "Done.") << json::serialize(events.back().data);
+  EXPECT_EQ(tools.made(), "one\ntwo\n");
+  worker->signal(SIGTERM);
+  EXPECT_EQ(worker->finish().exit_code, 0);
 }
 
 TEST(Mcp, AReloadChangesTheServersAndAProgramThatIsNotThereChangesNothing) {
