@@ -362,6 +362,7 @@ struct WorkflowCommand {
   bool pending = false;
   bool force = false;
   bool dry_run = false;
+  bool outside = false;  // of run: commands are left to others
   Format format = Format::text;
 };
 // One of the babysitter SDK's command lines, word for word.
