@@ -32,6 +32,7 @@ Api::Api(ApiParts const& parts)
                ApprovalRoutes{parts.services, parts.proposals},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
+               WorkflowRoutes{parts.services.readers, parts.workflows},
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
                WorkloadRoutes{parts.services, parts.workloads},

@@ -53,6 +53,7 @@
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
+#include "workflow/driver.h"
 
 namespace drover::server {
 
@@ -104,7 +105,8 @@ std::vector<store::Migration> all_migrations() {
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
                            worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
                            worker::approval_migrations(), worker::LimitBook::migrations(),
-                           runtime::workload_migrations(), worker::spend_migrations()})
+                           runtime::workload_migrations(), worker::spend_migrations(),
+                           workflow::workflow_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -133,6 +135,8 @@ class Server {
   Status make_workloads();
   Status make_worker();
   void make_scheduler();
+  void make_driver();
+  void make_api();
   Status listen();
   Task<Status> take_up();
   Status announce();
@@ -184,6 +188,7 @@ class Server {
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
+  std::unique_ptr<workflow::Driver> driver_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -216,6 +221,8 @@ Status Server::start() {
   DROVER_TRY(connect_broker());
   DROVER_TRY(make_worker());
   make_scheduler();
+  make_driver();
+  make_api();
   DROVER_TRY(listen());
   return announce();
 }
@@ -418,9 +425,23 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(api::ApiParts{*services_, *dispatcher_, *workforce_,
-                                                  *task_types_, *agents_, *limits_, *proposals_,
-                                                  *schedules_, *workloads_, *upstreams_, *tokens_});
+}
+
+void Server::make_driver() {
+  workflow::DriverOptions options;
+  options.runs_root = options_.state_folder + "/workflows";
+  if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
+    options.host.node = node;
+  options.commands.node = options.host.node;
+  options.commands.launcher = make_launcher;
+  driver_ = std::make_unique<workflow::Driver>(
+      workflow::DriverParts{io_, clock_, random_, *writer_, *readers_}, std::move(options));
+}
+
+void Server::make_api() {
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_,
+                    *proposals_, *schedules_, *driver_, *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -456,6 +477,8 @@ Task<Status> Server::take_up() {
     auto const started = worker_->start();
     if (!started) co_return started;
   }
+  auto const driven = co_await driver_->start();
+  if (!driven) co_return driven;
   co_return co_await scheduler_->start();
 }
 
@@ -501,6 +524,7 @@ Task<void> Server::reload_on_hangup() {
 Task<void> Server::stop() {
   hangup_.cancel();
   co_await scheduler_->stop();
+  co_await driver_->stop();
   queue_->stop();
   if (redis_) redis_->close_claims();
   if (worker_) co_await worker_->stop();

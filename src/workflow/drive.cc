@@ -77,7 +77,10 @@ class Commands {
     results.swap(*ended_->results.lock());
     for (auto& [effect_id, result] : results) {
       under_way_.erase(effect_id);
-      DROVER_TRY(run.post(effect_id, std::move(result)));
+      auto const posted = run.post(effect_id, std::move(result));
+      // One that ended meanwhile stays as it is.
+      if (!posted && posted.error().code != ErrorCode::conflict)
+        return std::unexpected(posted.error());
     }
     return !results.empty();
   }

@@ -43,7 +43,12 @@ auto DrivenRun::locked(Act act) -> decltype(act()) {
 }
 
 Result<Iterated> DrivenRun::step() {
-  return locked([this] { return step_locked(); });
+  return locked([this] {
+    auto iterated = step_locked();
+    // Whatever is wrong with the process, the next step replays it from its start.
+    if (!iterated) execution_.reset();
+    return iterated;
+  });
 }
 
 Result<Iterated> DrivenRun::step_locked() {
@@ -103,10 +108,54 @@ Result<DrivenRun::Begun> DrivenRun::begin_locked(std::vector<NextAction> const& 
 Status DrivenRun::post(std::string const& effect_id, TaskResult result) {
   return locked([&]() -> Status {
     auto const posted = run_->post(effect_id, std::move(result));
-    if (!posted && posted.error().code != ErrorCode::conflict)
-      return std::unexpected(posted.error());
+    if (!posted) return std::unexpected(posted.error());
     return {};
   });
+}
+
+Status DrivenRun::cancel(std::string const& effect_id, std::string const& reason) {
+  return locked([&]() -> Status {
+    auto const cancelled = run_->cancel(effect_id, reason);
+    if (!cancelled) return std::unexpected(cancelled.error());
+    return {};
+  });
+}
+
+Status DrivenRun::signal(std::string const& name, json::value payload) {
+  return locked([&]() -> Status {
+    if (ended_before(run_->record(), run_->history()))
+      return fail(ErrorCode::conflict, "run {} has ended", run_->record().run_id);
+    json::object data{{"name", name}, {"payload", std::move(payload)}};
+    return run_->append(NewEvent{event_type::kSignal, std::move(data)});
+  });
+}
+
+Status DrivenRun::halt(std::string const& reason) {
+  return locked([&]() -> Status {
+    if (ended_before(run_->record(), run_->history())) return {};
+    std::vector<std::string> open;
+    for (auto const& effect : run_->history().effects())
+      if (effect.status == EffectStatus::requested) open.push_back(effect.id);
+    for (auto const& effect_id : open) {
+      auto const cancelled = run_->cancel(effect_id, reason);
+      if (!cancelled) return std::unexpected(cancelled.error());
+    }
+    json::object data{{"reason", reason}};
+    DROVER_TRY(run_->append(NewEvent{event_type::kRunHalted, std::move(data)}));
+    return run_->save_state("manual_halt");
+  });
+}
+
+Result<json::value> DrivenRun::query(std::string const& name, json::value const& arguments) {
+  auto const rested = step();
+  if (!rested) return std::unexpected(rested.error());
+  if (!execution_) return fail(ErrorCode::conflict, "the run has ended, and its process with it");
+  return execution_->query(name, arguments);
+}
+
+void DrivenRun::rest() {
+  execution_.reset();
+  run_.reset();
 }
 
 Status DrivenRun::save_state() {

@@ -37,8 +37,17 @@ class DrivenRun {
   };
   [[nodiscard]] Result<Begun> begin_commands(std::vector<NextAction> const& actions,
                                              std::vector<std::string> const& under_way);
-  // One that ended meanwhile stays as it is; that is no error.
+  // conflict: it ended before.
   [[nodiscard]] Status post(std::string const& effect_id, TaskResult result);
+  [[nodiscard]] Status cancel(std::string const& effect_id, std::string const& reason);
+  // conflict: the run has ended.
+  [[nodiscard]] Status signal(std::string const& name, json::value payload);
+  // Ends the run: what is open is cancelled, then it is halted. One that has ended stays as it is.
+  [[nodiscard]] Status halt(std::string const& reason);
+  // Asks the process where it rests.
+  [[nodiscard]] Result<json::value> query(std::string const& name, json::value const& arguments);
+  // Lets the process and all that was read go; the run stays taken.
+  void rest();
   // state.json is only for readers, so that it is made when nothing else is to be done.
   [[nodiscard]] Status save_state();
   // When the run last came to rest: its last entry.
