@@ -53,6 +53,7 @@
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
+#include "workflow/agent_carrier.h"
 #include "workflow/driver.h"
 
 namespace drover::server {
@@ -188,6 +189,8 @@ class Server {
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
+  std::unique_ptr<schedule::WorkerRuns> workflow_runs_;
+  std::unique_ptr<workflow::AgentCarrier> workflow_agents_;
   std::unique_ptr<workflow::Driver> driver_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
@@ -436,6 +439,10 @@ void Server::make_driver() {
   options.commands.launcher = make_launcher;
   driver_ = std::make_unique<workflow::Driver>(
       workflow::DriverParts{io_, clock_, random_, *writer_, *readers_}, std::move(options));
+  workflow_runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *workforce_);
+  workflow_agents_ =
+      std::make_unique<workflow::AgentCarrier>(*services_, *dispatcher_, *workflow_runs_);
+  driver_->add(workflow::Carrier::agent, *workflow_agents_);
 }
 
 void Server::make_api() {

@@ -153,6 +153,14 @@ Result<json::value> DrivenRun::query(std::string const& name, json::value const&
   return execution_->query(name, arguments);
 }
 
+std::vector<Effect> DrivenRun::cancelled() const {
+  std::vector<Effect> all;
+  if (!run_) return all;
+  for (auto const& effect : run_->history().effects())
+    if (effect.status == EffectStatus::cancelled) all.push_back(effect);
+  return all;
+}
+
 void DrivenRun::rest() {
   execution_.reset();
   run_.reset();

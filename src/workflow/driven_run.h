@@ -46,6 +46,8 @@ class DrivenRun {
   [[nodiscard]] Status halt(std::string const& reason);
   // Asks the process where it rests.
   [[nodiscard]] Result<json::value> query(std::string const& name, json::value const& arguments);
+  // The effects that were cancelled, as far as the journal was read.
+  [[nodiscard]] std::vector<Effect> cancelled() const;
   // Lets the process and all that was read go; the run stays taken.
   void rest();
   // state.json is only for readers, so that it is made when nothing else is to be done.

@@ -23,7 +23,8 @@ constexpr int kRoundsMax = 100;
 struct Advanced {
   Result<Iterated> iterated;
   std::vector<CommandJob> commands{};
-  bool again = false;  // an effect was ended by the look itself
+  std::vector<Effect> cancelled{};  // all that were, of a first look
+  bool again = false;               // an effect was ended by the look itself
   std::uint64_t rested_at = 0;
 };
 
@@ -44,14 +45,18 @@ Result<Advanced> look(DrivenRun& run, CommandPool& commands,
     auto begun = run.begin_commands(iterated->actions, under_way);
     if (!begun) return std::unexpected(begun.error());
     if (begun->settled > 0 && begun->jobs.empty() && round < kRoundsMax) continue;
-    return Advanced{std::move(iterated), std::move(begun->jobs), begun->settled > 0};
+    Advanced advanced{std::move(iterated), std::move(begun->jobs)};
+    advanced.again = begun->settled > 0;
+    return advanced;
   }
 }
 
+enum class First : std::uint8_t { no, yes };
 Advanced advance_blocking(DrivenRun& run, CommandPool& commands,
-                          std::vector<std::string> const& under_way) {
+                          std::vector<std::string> const& under_way, First first) {
   auto looked = look(run, commands, under_way);
   Advanced advanced = looked ? *std::move(looked) : Advanced{std::unexpected(looked.error())};
+  if (first == First::yes) advanced.cancelled = run.cancelled();
   advanced.rested_at = run.rested_at();
   return advanced;
 }
@@ -116,6 +121,8 @@ Task<void> Driver::stop() {
   };
   co_await pool_.run(std::move(kill));
   co_await tasks_.join();
+  for (auto const& [carrier, who] : carriers_)
+    co_await who->join();
   watch_.reset();
   alarm_.reset();
   runs_.clear();
@@ -158,14 +165,20 @@ Task<void> Driver::advance(RunPtr run) {
     std::vector<std::string> under_way;
     for (auto const& [effect_id, carrier] : run->under_way)
       under_way.push_back(effect_id);
-    auto work = [driven = run->driven, pool = commands_, requests, under_way] {
+    auto const first = run->looked_at ? First::no : First::yes;
+    auto work = [driven = run->driven, pool = commands_, requests, under_way, first] {
       for (auto const& request : requests)
         request->reply = request->act(*driven);
-      return advance_blocking(*driven, *pool, under_way);
+      return advance_blocking(*driven, *pool, under_way, first);
     };
     Advanced advanced = co_await pool_.run(std::move(work));
     ended_.notify();
     run->resident = true;
+    run->looked_at = true;
+    // The server before this one may have died between the cancel and the end of what it cancelled.
+    for (auto const& effect : advanced.cancelled)
+      if (auto const who = carriers_.find(carrier_of(effect.kind)); who != carriers_.end())
+        who->second->stop(run->record.id, effect.id);
     run->rested_at = advanced.rested_at;
     run->step = run->step || advanced.again;
     co_await settle(run, std::move(advanced.iterated), std::move(advanced.commands));
@@ -342,7 +355,7 @@ void Driver::stop_effect(RunPtr const& run, std::string const& effect_id) {
     if (commands_) commands_->stop(run->record.folder, effect_id);
     run->under_way.erase(found);
   } else {
-    carriers_.at(carrier)->stop(effect_id);
+    carriers_.at(carrier)->stop(run->record.id, effect_id);
   }
 }
 

@@ -33,6 +33,7 @@ struct Driver::Run {
   std::uint64_t used = 0;       // for who goes first when there are too many
   unsigned failures = 0;
   bool step = false;
+  bool looked_at = false;
   bool busy = false;
   bool resident = false;
   bool over = false;

@@ -24,10 +24,13 @@ class EffectCarrier {
   virtual ~EffectCarrier() = default;
   // nullopt: it was stopped, or the server stops; the driver asks again where that is of use.
   virtual Task<std::optional<TaskResult>> carry_out(EffectJob job) = 0;
-  // Nobody waits for this effect any more. The unknown is no error.
-  virtual void stop(std::string const& effect_id) = 0;
+  // Nobody waits for this effect any more. One that it is not at work on is looked up: a server
+  // that died may have left it.
+  virtual void stop(std::string const& workflow, std::string const& effect_id) = 0;
   // The server stops: every carry_out() ends soon, and what was begun is left as it is.
   virtual void close() = 0;
+  // After close(), until nothing of it is under way.
+  virtual Task<void> join() = 0;
 };
 
 }  // namespace drover::workflow

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <thread>
 
 #include <boost/json.hpp>
 
 #include "harness/processes.h"
 #include "os/files.h"
-#include "workflows/flow.h"
+#include "workflows/driven.h"
 
 namespace drover::harness {
 namespace {
@@ -19,46 +18,10 @@ using ::testing::HasSubstr;
 constexpr auto const* kTasks = R"(
 const sh = (command, more = {}) => ({ id: 'sh', build: () => ({ kind: 'shell', title: command, shell: { command }, ...more }) });
 )";
-constexpr Millis kPatience{30'000};
 
-class Driven : public ::testing::Test {
+class Driven : public DrivenTest {
  protected:
-  void process(std::string const& source) { flow_.rewrite(kTasks + source); }
-  // Starts a workflow on the server, which works in root().
-  void start(std::string const& id, json::object more = {}) {
-    more["id"] = json::string{id};
-    more["entry"] = json::string{flow_.entry()};
-    more["cwd"] = json::string{flow_.root()};
-    auto const answer = flow_.world().api().post("/api/v1/workflows", more);
-    ASSERT_EQ(answer.status, 201) << answer.text;
-  }
-  json::object get(std::string const& path) {
-    auto const answer = flow_.world().api().get("/api/v1/workflows/" + path);
-    EXPECT_EQ(answer.status, 200) << answer.text;
-    return answer.body;
-  }
-  int post(std::string const& path, json::object const& body) {
-    return flow_.world().api().post("/api/v1/workflows/" + path, body).status;
-  }
-  bool comes_to(std::string const& id, std::string const& state) {
-    return eventually([&] { return get(id).at("state").as_string() == state; }, kPatience);
-  }
-  json::value output(std::string const& id) { return get(id).at("output"); }
-  // The id of the one effect that waits.
-  std::string waits(std::string const& id) {
-    std::string effect;
-    EXPECT_TRUE(eventually(
-        [&] {
-          auto const tasks = get(id + "/tasks?pending=true").at("tasks").as_array();
-          if (tasks.size() != 1) return false;
-          effect = tasks.at(0).at("effectId").as_string();
-          return true;
-        },
-        kPatience));
-    return effect;
-  }
-
-  Flow flow_{""};
+  void process(std::string const& source) { DrivenTest::process(kTasks + source); }
 };
 
 TEST_F(Driven, AWorkflowOfCommandsAndTimersEndsByItself) {
