@@ -215,6 +215,7 @@ Result<Dispatched> ApiServer::dispatch(RunSpec const& spec) {
                           {"trigger", "message"},
                           {"start", {{"entrypoint", {{"inline", "Begin."}}}}},
                           {"model", json::string{spec.model}},
+                          {"agent", spec.agent},
                           {"limits", {{"max_turns", spec.turns_max}, {"idle_s", spec.idle_s}}}};
   return post_run("/api/v1/runs", body);
 }

@@ -73,6 +73,7 @@ class ApiServer {
     std::string model;
     std::int64_t turns_max = 1000;
     std::int64_t idle_s = 60;
+    std::string agent = "default";
   };
   // A run in a new session; returns once it is accepted.
   [[nodiscard]] Result<Dispatched> dispatch(RunSpec const& spec);

@@ -1,5 +1,6 @@
 #include "runtime/backend_chooser.h"
 
+#include <map>
 #include <utility>
 
 #include "base/check.h"
@@ -92,6 +93,24 @@ Task<Status> BackendChooser::thaw(WorkloadId id) {
   auto const owner = require_owner(id);
   if (!owner) co_return std::unexpected(owner.error());
   co_return co_await (*owner)->thaw(std::move(id));
+}
+
+// Each keeps its own; the first error is told.
+Task<Status> BackendChooser::keep_warm(std::vector<WarmWish> wishes) {
+  Status outcome;
+  std::map<Runtime*, std::vector<WarmWish>> shares;
+  for (auto& wish : wishes) {
+    auto const chosen = named(wish.spec.backend);
+    if (chosen)
+      shares[*chosen].push_back(std::move(wish));
+    else if (outcome)
+      outcome = std::unexpected(chosen.error());
+  }
+  for (auto const& backend : backends_) {
+    auto const kept = co_await backend->keep_warm(std::move(shares[backend.get()]));
+    if (!kept && outcome) outcome = kept;
+  }
+  co_return outcome;
 }
 
 Task<Result<std::string>> BackendChooser::output(WorkloadId id) {

@@ -30,6 +30,7 @@ class BackendChooser final : public Runtime {
   [[nodiscard]] std::vector<WorkloadStatus> list() const override;
   bool adopt(WorkloadSpec const& spec, WallTime started_at) override;
   [[nodiscard]] Status recover() override;
+  Task<Status> keep_warm(std::vector<WarmWish> wishes) override;
   Task<Result<std::string>> output(WorkloadId id) override;
   void on_event(std::function<void(RuntimeEvent const&)> listener) override;
 

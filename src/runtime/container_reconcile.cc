@@ -15,8 +15,9 @@ bool contains(std::vector<WorkloadId> const& ids, WorkloadId const& id) {
 KnownContainer const* owner_of(Container const& container,
                                std::vector<KnownContainer> const& known) {
   auto const found = std::ranges::find_if(known, [&](KnownContainer const& one) {
-    if (one.workload.str() != container.workload) return false;
+    // Its label may be that of one that was started ahead of need.
     if (one.phase == ContainerPhase::started) return one.container == container.id;
+    if (one.workload.str() != container.workload) return false;
     // Another spec's container is not the one that was lost sight of.
     return one.phase == ContainerPhase::creating || one.spec == container.spec;
   });

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -16,14 +15,15 @@
 #include "os/files.h"
 #include "os/process.h"
 #include "runtime/bind_sources.h"
+#include "runtime/container_maker.h"
 #include "runtime/container_reconcile.h"
-#include "runtime/container_spec.h"
 #include "runtime/docker_engine.h"
 #include "runtime/engine_watch.h"
 #include "runtime/record.h"
+#include "runtime/session_uids.h"
+#include "runtime/warm_containers.h"
 #include "runtime/workload_book.h"
 #include "sandbox/growth_watch.h"
-#include "sandbox/oci_seccomp.h"
 
 namespace drover::runtime {
 
@@ -69,10 +69,25 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
         random_(random),
         settings_(std::move(settings)),
         engine_(io, settings_.engine),
+        maker_(engine_, {.image = settings_.image,
+                         .oci_runtime = settings_.oci_runtime,
+                         .cgroup_parent = settings_.cgroup_parent,
+                         .engine_socket = settings_.engine.unix_socket}),
         records_(settings_.folder + "/records"),
         binds_(settings_.folder + "/binds"),
         book_("docker", clock),
-        watch_(executor_, engine_, settings_.oci_runtime, hooks()) {}
+        watch_(executor_, engine_, settings_.oci_runtime, hooks()),
+        uids_(settings_.session_uid_first, settings_.session_uid_count),
+        warm_({.executor = executor_,
+               .pool = pool_,
+               .clock = clock_,
+               .random = random_,
+               .engine = engine_,
+               .maker = maker_,
+               .binds = binds_,
+               .uids = uids_,
+               .folder = settings_.folder + "/warm"},
+              {.server = [this] { return server_name(); }}) {}
 
   void close();
   Status recover();
@@ -84,16 +99,20 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
   enum class Hold : std::uint8_t { freeze, thaw };
   Task<Status> hold(WorkloadId id, Hold hold);
   Task<Result<std::string>> output(WorkloadId id);
+  Task<Status> keep_warm(std::vector<WarmWish> wishes) {
+    return warm_.want(std::move(wishes), shared_from_this());
+  }
+  [[nodiscard]] std::size_t warm() const { return warm_.size(); }
   WorkloadBook<ContainerWorkload>& book() { return book_; }
 
  private:
   EngineWatch::Hooks hooks();
   Result<std::string> read_identity() const;
   Task<Result<std::string>> identity();
-  Result<uid_t> take_uid();
+  Task<Result<std::string>> server_name();
   Task<Status> bring_up(WorkloadPtr workload);
-  Task<Status> create(WorkloadPtr workload, json::object body);
-  Task<Status> make_room(WorkloadId id);
+  Task<Status> take_up(WorkloadPtr workload, WarmPtr warm);
+  Result<std::vector<BoundSource>> prepare_host(WorkloadSpec const& spec, uid_t host_uid);
   Task<Status> watch_growth(WorkloadPtr workload);
   Task<void> give_up(WorkloadPtr workload, Error error);
   Task<void> clean_host(WorkloadPtr workload);
@@ -114,14 +133,15 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
   Random& random_;
   DockerBackendSettings settings_;
   DockerEngine engine_;
+  ContainerMaker maker_;
   RecordFolder records_;
   BindSources binds_;
   sandbox::GrowthWatch growth_;
   WorkloadBook<ContainerWorkload> book_;
   EngineWatch watch_;
-  std::set<uid_t> uids_;  // in use
-  std::string server_;    // its identity; empty until it is needed
-  std::string seccomp_ = sandbox::oci_seccomp_profile();
+  SessionUids uids_;
+  WarmContainers warm_;
+  std::string server_;  // its identity; empty until it is needed
   bool closed_ = false;
 };
 
@@ -151,6 +171,7 @@ Status DockerBackend::Core::recover() {
   if (!identity) return std::unexpected(identity.error());
   server_ = *std::move(identity);
   DROVER_TRY(binds_.clear());
+  DROVER_TRY(os::remove_tree(settings_.folder + "/warm"));
   DROVER_TRY(records_.remove_unfinished());
   auto const loaded = records_.load();
   if (!loaded) return std::unexpected(loaded.error());
@@ -181,6 +202,7 @@ void DockerBackend::Core::adopt(WorkloadSpec spec, WallTime started_at) {
 
 void DockerBackend::Core::close() {
   closed_ = true;
+  warm_.close();
   book_.clear();
   engine_.close();
   watch_.close();
@@ -193,7 +215,7 @@ EngineWatch::Hooks DockerBackend::Core::hooks() {
   return {.identity = [this] { return identity(); },
           .began = [this] { return reconcile(); },
           .heard = [this](EngineEvent const& event) { hear(event); },
-          .needed = [this] { return anything_lives(); }};
+          .needed = [this] { return anything_lives() || warm_.wanted(); }};
 }
 
 Task<Result<std::string>> DockerBackend::Core::identity() {
@@ -214,6 +236,7 @@ bool DockerBackend::Core::anything_lives() const {
 
 void DockerBackend::Core::hear(EngineEvent const& event) {
   if (event.action == EngineAction::other || event.container.empty()) return;
+  if (event.action != EngineAction::out_of_memory) warm_.lost(event.container);
   for (auto const& workload : book_.all()) {
     if (workload->container != event.container || !workload->live()) continue;
     if (event.action == EngineAction::out_of_memory)
@@ -231,6 +254,8 @@ std::vector<KnownContainer> DockerBackend::Core::known() const {
     if (workload->live())
       known.push_back(
           {workload->spec.id, workload->container, spec_digest(workload->spec), workload->phase});
+  for (auto& one : warm_.known())
+    known.push_back(std::move(one));
   return known;
 }
 
@@ -244,7 +269,9 @@ Task<Status> DockerBackend::Core::reconcile() {
       log::info("orphan-container", {{"container", step.container.substr(0, 12)}});
       auto const removed = co_await engine_.remove(step.container);
       if (!removed) co_return removed;
-    } else if (workload == nullptr || !workload->live()) {
+    } else if (workload == nullptr) {
+      warm_.lost(step.container);
+    } else if (!workload->live()) {
       continue;
     } else if (step.kind == ReconcileStep::Kind::lose) {
       workload->status.detail = "its container was gone when drover looked for it again";
@@ -266,7 +293,7 @@ void DockerBackend::Core::take_over(ContainerWorkload& workload, Container const
   workload.container = container.id;
   workload.phase = ContainerPhase::started;
   workload.frozen = container.state == ContainerState::paused;
-  if (::geteuid() == 0 && container.user) uids_.insert(workload.uid = *container.user);
+  if (::geteuid() == 0 && container.user) uids_.hold(workload.uid = *container.user);
 }
 
 // ---- the end ------------------------------------------------------------------------------------
@@ -327,7 +354,7 @@ Task<void> DockerBackend::Core::clean_host(WorkloadPtr workload) {
     log::error("workload-cleanup-failed",
                {{"workload", workload->spec.id}, {"error", cleaned.error().message}});
   if (workload->growth) growth_.remove(workload->growth);
-  if (workload->uid != 0) uids_.erase(workload->uid);
+  uids_.give_back(workload->uid);
 }
 
 Task<void> DockerBackend::Core::watch_lifetime(std::shared_ptr<Core> core, WorkloadPtr workload,
@@ -344,26 +371,17 @@ Task<void> DockerBackend::Core::watch_lifetime(std::shared_ptr<Core> core, Workl
 
 // ---- the start ----------------------------------------------------------------------------------
 
-Result<uid_t> DockerBackend::Core::take_uid() {
-  if (::geteuid() != 0) return 0;
-  for (uid_t offset = 0; offset < settings_.session_uid_count; ++offset)
-    if (uids_.insert(settings_.session_uid_first + offset).second)
-      return settings_.session_uid_first + offset;
-  return fail(ErrorCode::rate_limited, "all {} session uids are in use",
-              settings_.session_uid_count);
-}
-
 Task<Result<WorkloadStatus>> DockerBackend::Core::start(WorkloadSpec spec) {
   auto const self = shared_from_this();  // the backend may go while this is under way
   auto const admitted = book_.admit(spec);
   if (!admitted) co_return std::unexpected(admitted.error());
   if (*admitted) co_return **admitted;
-  auto const uid = take_uid();
-  if (!uid) co_return std::unexpected(uid.error());
   auto workload = std::make_shared<ContainerWorkload>(executor_, std::move(spec));
-  workload->uid = *uid;
   book_.add(workload);
-  auto const up = co_await bring_up(workload);
+  WarmPtr warm = warm_.take(workload->spec);
+  Status up = fail(ErrorCode::not_found, "there is no warm container");
+  if (warm != nullptr) up = co_await take_up(workload, std::move(warm));
+  if (!up) up = co_await bring_up(workload);
   if (!up) {
     co_await give_up(workload, up.error());
     co_return std::unexpected(up.error());
@@ -383,54 +401,30 @@ Task<Result<WorkloadStatus>> DockerBackend::Core::start(WorkloadSpec spec) {
 
 Task<Status> DockerBackend::Core::bring_up(WorkloadPtr workload) {
   WorkloadSpec const& spec = workload->spec;
-  ContainerTerms terms;
-  terms.image = spec.image.empty() ? settings_.image : spec.image;
-  if (terms.image.empty())
-    co_return fail_next(ErrorCode::invalid_argument,
-                        fmt::format("workload {} names no image for its container", spec.id),
-                        "name one in the agent, or set DROVER_DOCKER_IMAGE");
-  auto const apart = keep_engine_apart(spec.sandbox, settings_.engine.unix_socket);
-  if (!apart) co_return apart;
+  auto const uid = uids_.take();
+  if (!uid) co_return std::unexpected(uid.error());
+  workload->uid = *uid;
+  auto const named = maker_.image_of(spec);
+  if (!named) co_return std::unexpected(named.error());
   auto const connected = co_await connect();
   if (!connected) co_return connected;
-  auto const facts = co_await engine_.facts(settings_.oci_runtime);
-  if (!facts) co_return std::unexpected(facts.error());
-  auto const user = container_user(*facts, ::geteuid(), ::getegid(), workload->uid);
-  if (!user) co_return std::unexpected(user.error());
   auto told = [workload](std::string const& progress) { workload->status.detail = progress; };
-  auto const image = co_await engine_.image(terms.image, std::move(told));
-  if (!image) co_return std::unexpected(image.error());
+  auto terms = co_await maker_.terms(spec, server_, workload->uid, std::move(told));
+  if (!terms) co_return std::unexpected(terms.error());
 
-  uid_t const host_uid = ::geteuid() == 0 ? workload->uid : ::geteuid();
-  auto prepare = [this, workload, host_uid]() -> Result<std::vector<BoundSource>> {
-    DROVER_TRY(records_.save({.id = workload->spec.id,
-                              .boot = {},
-                              .trace = {},
-                              .owned_folders = workload->spec.owned_folders}));
-    return binds_.make(workload->spec.id, workload->spec.sandbox, host_uid);
+  auto prepare = [this, workload, host_uid = terms->container.host_uid]() {
+    return prepare_host(workload->spec, host_uid);
   };
   auto binds = co_await pool_.run(std::move(prepare));
   if (!binds) co_return std::unexpected(binds.error());
-
-  terms.server = server_;
-  terms.oci_runtime = settings_.oci_runtime;
-  terms.user = *user;
-  terms.host_uid = host_uid;
-  terms.binds = *std::move(binds);
-  terms.image_volumes = image->volumes;
-  terms.seccomp_profile = seccomp_;
-  auto request = container_request(spec, terms, *facts);
+  terms->container.binds = *std::move(binds);
+  auto request = maker_.request(spec, *terms);
   if (!request) co_return std::unexpected(request.error());
-  if (!settings_.cgroup_parent.empty())
-    request->body["HostConfig"].as_object()["CgroupParent"] = settings_.cgroup_parent;
   workload->status.unenforced = request->unenforced;
 
-  auto const created = co_await create(workload, std::move(request->body));
-  if (!created) {
-    // Somebody removed the image since it was looked at.
-    if (created.error().code == ErrorCode::not_found) engine_.forget_image(terms.image);
-    co_return created;
-  }
+  auto created = co_await maker_.create(server_, spec.id, std::move(request->body));
+  if (!created) co_return std::unexpected(created.error());
+  workload->container = *std::move(created);
   auto const started = co_await engine_.start(workload->container);
   if (!started) co_return started;
   auto const watched = co_await watch_growth(workload);
@@ -438,6 +432,56 @@ Task<Status> DockerBackend::Core::bring_up(WorkloadPtr workload) {
   // From here on the container holds what is mounted in it.
   auto release = [this, workload] { return binds_.release(workload->spec.id); };
   co_return co_await pool_.run(std::move(release));
+}
+
+// A container that waits becomes the workload. After an error nothing of it is left.
+Task<Status> DockerBackend::Core::take_up(WorkloadPtr workload, WarmPtr warm) {
+  workload->uid = warm->uid;
+  workload->container = warm->container;
+  auto prepare = [this, workload] { return prepare_host(workload->spec, workload->uid); };
+  auto binds = co_await pool_.run(std::move(prepare));
+  Status up;
+  if (binds)
+    up = co_await warm_.hand_over(warm, workload->spec, *std::move(binds));
+  else
+    up = std::unexpected(binds.error());
+  if (up) up = co_await watch_growth(workload);
+  auto release = [this, workload] { return binds_.release(workload->spec.id); };
+  auto const released = co_await pool_.run(std::move(release));
+  if (up && released) {
+    // For whoever looks at the engine; it runs already.
+    auto const name = container_name(server_, workload->spec.id);
+    auto const renamed = co_await engine_.rename(workload->container, name);
+    if (!renamed && workload->live() && !workload->ended_early)
+      log::warn("container-not-renamed", {{"reason", renamed.error().text()}});
+    co_return Status{};
+  }
+  if (up) up = released;
+  log::warn("warm-container-not-used",
+            {{"workload", workload->spec.id}, {"reason", up.error().text()}});
+  auto const removed = co_await engine_.remove(workload->container);
+  if (!removed) log::warn("warm-container-left", {{"reason", removed.error().text()}});
+  if (workload->growth) growth_.remove(std::exchange(workload->growth, nullptr));
+  uids_.give_back(std::exchange(workload->uid, 0));
+  workload->container.clear();
+  workload->ended_early = false;
+  workload->out_of_memory = false;
+  co_return up;
+}
+
+// Once the engine answers.
+Task<Result<std::string>> DockerBackend::Core::server_name() {
+  auto const connected = co_await connect();
+  if (!connected) co_return std::unexpected(connected.error());
+  co_return server_;
+}
+
+// Blocks.
+Result<std::vector<BoundSource>> DockerBackend::Core::prepare_host(WorkloadSpec const& spec,
+                                                                   uid_t host_uid) {
+  DROVER_TRY(
+      records_.save({.id = spec.id, .boot = {}, .trace = {}, .owned_folders = spec.owned_folders}));
+  return binds_.make(spec.id, spec.sandbox, host_uid);
 }
 
 // The engine's processes are this machine's, so their folders are measured as a sandbox's are.
@@ -456,32 +500,6 @@ Task<Status> DockerBackend::Core::watch_growth(WorkloadPtr workload) {
   auto growth = growth_.add(std::move(folders), spec.limits.disk_mb, seen->pid, process->get());
   if (!growth) co_return std::unexpected(growth.error());
   workload->growth = *std::move(growth);
-  co_return Status{};
-}
-
-Task<Status> DockerBackend::Core::create(WorkloadPtr workload, json::object body) {
-  std::string const name = container_name(server_, workload->spec.id);
-  auto created = co_await engine_.create(name, body);
-  if (!created && created.error().code == ErrorCode::conflict) {
-    // One whose creation was never answered, or whose removal failed.
-    auto const room = co_await make_room(workload->spec.id);
-    if (!room) co_return room;
-    created = co_await engine_.create(name, std::move(body));
-  }
-  if (!created) co_return std::unexpected(created.error());
-  workload->container = *created;
-  co_return Status{};
-}
-
-// Only what has our label goes: a name is anybody's to take.
-Task<Status> DockerBackend::Core::make_room(WorkloadId id) {
-  auto const seen = co_await engine_.list(server_);
-  if (!seen) co_return std::unexpected(seen.error());
-  for (auto const& container : *seen) {
-    if (container.server != server_ || container.workload != id.str()) continue;
-    auto const removed = co_await engine_.remove(container.id);
-    if (!removed) co_return removed;
-  }
   co_return Status{};
 }
 
@@ -631,6 +649,12 @@ Task<Status> DockerBackend::thaw(WorkloadId id) {
 }
 Task<Result<std::string>> DockerBackend::output(WorkloadId id) {
   return core_->output(std::move(id));
+}
+Task<Status> DockerBackend::keep_warm(std::vector<WarmWish> wishes) {
+  return core_->keep_warm(std::move(wishes));
+}
+std::size_t DockerBackend::warm() const {
+  return core_->warm();
 }
 Result<WorkloadStatus> DockerBackend::touch(WorkloadId const& id) {
   return core_->book().touch(id);

@@ -55,6 +55,10 @@ class DockerBackend final : public Runtime {
   [[nodiscard]] Result<WorkloadStatus> status(WorkloadId const& id) const override;
   [[nodiscard]] Result<os::CgroupUsage> usage(WorkloadId const& id) const override;
   [[nodiscard]] std::vector<WorkloadStatus> list() const override;
+  // Needs root, and an engine of this machine.
+  Task<Status> keep_warm(std::vector<WarmWish> wishes) override;
+  // How many wait now.
+  [[nodiscard]] std::size_t warm() const;
   Task<Result<std::string>> output(WorkloadId id) override;
   void on_event(std::function<void(RuntimeEvent const&)> listener) override;
 

@@ -156,6 +156,16 @@ Task<Status> DockerEngine::start(std::string container) {
   co_return Status{};
 }
 
+Task<Status> DockerEngine::rename(std::string container, std::string name) {
+  Call ask{.what = fmt::format("rename the container {}", short_id(container)),
+           .method = "POST",
+           .path = fmt::format("/containers/{}/rename?name={}", container, name),
+           .body = {}};
+  auto const answer = co_await client_.send(std::move(ask));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Status{};
+}
+
 Task<Status> DockerEngine::signal(std::string container, std::string name) {
   Call ask{.what = fmt::format("send {} to the container {}", name, short_id(container)),
            .method = "POST",

@@ -31,6 +31,8 @@ class DockerEngine {
   // Its id. not_found: the image is gone; conflict: there is one of that name.
   Task<Result<std::string>> create(std::string name, json::object body);
   Task<Status> start(std::string container);
+  // conflict: another has that name.
+  Task<Status> rename(std::string container, std::string name);
   // One that has ended is no error.
   Task<Status> signal(std::string container, std::string name);
   // Done already is no error.

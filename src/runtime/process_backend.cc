@@ -431,6 +431,14 @@ Result<WorkloadStatus> ProcessBackend::status(WorkloadId const& id) const {
   return (*found)->status;
 }
 
+Task<Status> ProcessBackend::keep_warm(std::vector<WarmWish> wishes) {
+  if (wishes.empty()) co_return Status{};
+  co_return fail_next(ErrorCode::unsupported,
+                      "the backend process keeps no sandboxes ahead of need: one is made in "
+                      "milliseconds",
+                      "leave warm out of the agent, or give it backend = \"docker\"");
+}
+
 Task<Result<std::string>> ProcessBackend::output(WorkloadId id) {
   auto const found = core_->book().get(id);
   if (!found) co_return std::unexpected(found.error());

@@ -44,6 +44,7 @@ class ProcessBackend final : public Runtime {
   [[nodiscard]] Result<WorkloadStatus> status(WorkloadId const& id) const override;
   [[nodiscard]] Result<os::CgroupUsage> usage(WorkloadId const& id) const override;
   [[nodiscard]] std::vector<WorkloadStatus> list() const override;
+  Task<Status> keep_warm(std::vector<WarmWish> wishes) override;
   Task<Result<std::string>> output(WorkloadId id) override;
   void on_event(std::function<void(RuntimeEvent const&)> listener) override;
 

@@ -40,6 +40,18 @@ struct WorkloadSpec {
   Millis max_lifetime{0};  // 0 = none
 };
 
+// Containers that are started ahead of need, for workloads of one shape.
+struct WarmWish {
+  // What all of them have: the image, the program, the limits, and the mounts of the program
+  // itself. Its environment is left out.
+  WorkloadSpec spec{};
+  // The program until it is needed. The last word is a path inside: it reads there, once, its
+  // working folder and its environment, each text ended by a zero byte, until the end of the file.
+  std::vector<std::string> waiting{};
+  std::vector<std::string> places{};  // folders inside, in which mounts of a workload may be
+  std::int64_t count = 0;
+};
+
 struct WorkloadStatus {
   WorkloadId id{};
   std::string profile{};
@@ -115,6 +127,11 @@ class Runtime {
   virtual bool adopt(WorkloadSpec const& spec, WallTime started_at) = 0;
   // Takes away what an earlier process left and nobody adopted. Blocks: before the loop runs.
   [[nodiscard]] virtual Status recover() = 0;
+
+  // These are kept from now on, in place of those before, and start() takes one that fits. Returns
+  // once nothing is there that is not wanted; starting goes on meanwhile, and is tried again for as
+  // long as they are wanted. unsupported for a backend that keeps none.
+  virtual Task<Status> keep_warm(std::vector<WarmWish> wishes) = 0;
 
   // The last of what it wrote to both streams, at most kOutputTailBytes: untrusted text.
   virtual Task<Result<std::string>> output(WorkloadId id) = 0;

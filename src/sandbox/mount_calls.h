@@ -39,6 +39,14 @@ namespace drover::sandbox::mount_calls {
                    sizeof wanted) == 0;
 }
 
+// What is mounted elsewhere appears in it no more, nor the other way round.
+[[nodiscard]] inline bool make_private(int mount) noexcept {
+  struct mount_attr wanted{};
+  wanted.propagation = MS_PRIVATE;
+  return ::syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &wanted,
+                   sizeof wanted) == 0;
+}
+
 [[nodiscard]] inline bool move(int mount, int where) noexcept {
   return ::syscall(SYS_move_mount, mount, "", where, "",
                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;

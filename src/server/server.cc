@@ -50,6 +50,7 @@
 #include "worker/spend_store.h"
 #include "worker/store_control.h"
 #include "worker/unit_host.h"
+#include "worker/warm_units.h"
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
@@ -183,7 +184,8 @@ class Server {
   std::unique_ptr<worker::Dispatcher> dispatcher_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
-  std::unique_ptr<worker::Worker> worker_;  // null: only joined workers work
+  std::unique_ptr<worker::Worker> worker_;         // null: only joined workers work
+  std::unique_ptr<worker::WarmUnits> warm_units_;  // of the server's own worker
   std::unique_ptr<worker::Workforce> workforce_;
   std::unique_ptr<worker::Proposals> proposals_;
   std::unique_ptr<schedule::WorkerRuns> runs_;
@@ -406,6 +408,8 @@ Status Server::make_worker() {
     worker_ =
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
+  warm_units_ = std::make_unique<worker::WarmUnits>(*services_);
+  agents_->on_change([this] { warm_units_->look_again(); });
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
   proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {
@@ -502,6 +506,7 @@ Status Server::announce() {
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
   background_.spawn(watchdog_->run(), "watchdog");
+  if (worker_) background_.spawn(warm_units_->run(), "warm-units");
   workloads_->start();
   background_.spawn(reload_on_hangup(), "hangup");
   json::object const file{{"url", fmt::format("http://{}:{}", options_.host, http_->port())},
@@ -540,6 +545,7 @@ Task<void> Server::stop() {
   reserve_->stop();
   retention_->stop();
   watchdog_->stop();
+  warm_units_->stop();
   co_await http_->stop();
   co_await workloads_->stop();
   co_await background_.join();

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "unit/egress_relay.h"
 #include "unit/unit.h"
+#include "unit/wait_for_start.h"
 
 namespace {
 
@@ -21,8 +22,9 @@ constexpr char const* kTokenVariableToo = "VEXA_AGENT_IDENTITY_TOKEN";  // the c
 int usage(int status) {
   std::fputs(
       "drover-unit serves one agent session inside a sandbox; drover starts it.\n"
-      "It takes no arguments but --version, and reads DROVER_UNIT_SOCKET and\n"
-      "DROVER_AGENT_IDENTITY_TOKEN.\n",
+      "It reads DROVER_UNIT_SOCKET and DROVER_AGENT_IDENTITY_TOKEN.\n"
+      "  --wait FIFO  read the environment from there first, once somebody writes it\n"
+      "  --version    print the version\n",
       status == 0 ? stdout : stderr);
   return status;
 }
@@ -62,8 +64,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc == 2 && std::string_view{argv[1]} == "--help") return usage(0);
-  if (argc != 1) return usage(2);
+  bool const ahead_of_need = argc == 3 && std::string_view{argv[1]} == "--wait";
+  if (argc != 1 && !ahead_of_need) return usage(2);
   hide();
+  if (ahead_of_need) {
+    if (auto const began = drover::unit::wait_for_start(argv[2]); !began) {
+      drover::log::error("unit-not-started", {{"reason", began.error().text()}});
+      return 2;
+    }
+  }
   // One arena: a unit has threads only for moments. Large buffers (a request holds the whole
   // history) go back to the kernel at once, so that a growing one leaves no trail of holes in the
   // heap.

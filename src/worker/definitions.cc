@@ -217,7 +217,10 @@ Task<Result<Registered<Spec>>> Definitions<Spec>::put(
     if (transaction.db().changes() == 0)
       return fail(ErrorCode::conflict, "the {} {} was changed meanwhile", Kind<Spec>::kNoun,
                   one.spec.name);
-    transaction.on_commit([this, one] { stored_.insert_or_assign(one.spec.name, one); });
+    transaction.on_commit([this, one] {
+      stored_.insert_or_assign(one.spec.name, one);
+      changed_();
+    });
     return {};
   });
   if (!stored) co_return std::unexpected(stored.error());
@@ -239,7 +242,10 @@ Task<Status> Definitions<Spec>::remove(std::string name) {
   co_return co_await writer_.run([this, name](store::Transaction& transaction) -> Status {
     DROVER_TRY(
         transaction.db().run(fmt::format("DELETE FROM {} WHERE name=?", Kind<Spec>::kTable), name));
-    transaction.on_commit([this, name] { stored_.erase(name); });
+    transaction.on_commit([this, name] {
+      stored_.erase(name);
+      changed_();
+    });
     return {};
   });
 }

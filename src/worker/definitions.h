@@ -5,10 +5,12 @@
 //
 // Used on the event loop. The set is small and kept in memory; what the API changes is on disk
 // before it is seen.
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "contract/agent.h"
@@ -52,6 +54,9 @@ class Definitions {
   [[nodiscard]] Result<Registered<Spec>> find(std::string_view name) const;
   [[nodiscard]] std::vector<Registered<Spec>> list() const;
 
+  // Told after each change; nobody is told of what load() reads.
+  void on_change(std::function<void()> listener) { changed_ = std::move(listener); }
+
   // Stores it, new or in place of an earlier one. conflict when a file defines it, or when
   // `expected_revision` (0: must be new to the store) is not the present one.
   Task<Result<Registered<Spec>>> put(Spec spec, std::optional<std::int64_t> expected_revision);
@@ -68,6 +73,7 @@ class Definitions {
 
   store::Writer& writer_;
   Named built_in_, stored_, files_;
+  std::function<void()> changed_ = [] {};
 };
 
 using RegisteredTask = Registered<contract::TaskType>;

@@ -70,14 +70,18 @@ Status check_tools(std::vector<std::string> const& tools) {
 }
 
 // What the contract lets an agent ask for and this server cannot give it yet.
-Status check_agent(contract::AgentSpec const& agent) {
+Status check_agent(contract::AgentSpec const& agent, std::string_view default_backend) {
   auto const egress = gateway::EgressPolicy::parse(agent.egress);
   if (!egress)
     return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
                 egress.error().message);
   std::string_view lacks;
   if (!agent.mcp.empty()) lacks = "MCP servers";
-  if (agent.warm > 0) lacks = "units ahead of need (warm)";
+  bool const in_process = (agent.backend.empty() ? default_backend : agent.backend) == "process";
+  if (agent.warm > 0 && in_process)
+    lacks =
+        "units ahead of need (warm) of the backend process, whose sandboxes are made in "
+        "milliseconds";
   if (agent.resident) lacks = "a container of its own (resident)";
   if (lacks.empty()) return {};
   return fail_next(ErrorCode::unsupported,
@@ -340,7 +344,7 @@ Result<contract::AgentSpec> Dispatcher::find_agent(std::string_view name) const 
     return std::unexpected(std::move(error));
   }
   if (found->spec.enabled) {
-    DROVER_TRY(check_agent(found->spec));
+    DROVER_TRY(check_agent(found->spec, services_.runtime.backend()));
     return std::move(found->spec);
   }
   return fail_next(ErrorCode::conflict,

@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kProgram = "/run/drover/unit";
 constexpr std::string_view kSocket = "/run/drover/unit.sock";
 constexpr std::string_view kSession = "/run/drover/session";
+constexpr std::string_view kStart = "/run/drover/start";
 constexpr int kEgressPort = 3128;  // of the relay inside
 constexpr std::int64_t kOutputTokensMax = 32'000;
 
@@ -117,26 +118,38 @@ void add_environment(contract::AgentSpec const& agent, std::vector<std::string>&
   }
 }
 
+// What all units of an agent have.
+runtime::WorkloadSpec bare_spec(contract::AgentSpec const& agent, contract::Limits const& limits) {
+  runtime::WorkloadSpec workload;
+  workload.profile = "unit";
+  workload.backend = agent.backend;
+  workload.image = agent.image;
+  sandbox::SandboxSpec& spec = workload.sandbox;
+  spec.argv = {std::string{kProgram}};
+  spec.cwd = "/workspace";
+  spec.limits = limits_of(limits);
+  spec.rootfs = agent.rootfs;
+  spec.extra_ro_paths = agent.read_only_paths;
+  return workload;
+}
+
+sandbox::Mount program_mount(std::string const& unit_program) {
+  return {unit_program, std::string{kProgram}, MountMode::ro, Ownership::as_on_disk};
+}
+
 }  // namespace
 
 runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                 std::vector<workspace::CheckedOut> const& checkouts,
                                 contract::AgentSpec const& agent, contract::Limits const& limits,
                                 UnitIdentity const& identity, UnitPlaces const& places) {
-  runtime::WorkloadSpec workload;
+  runtime::WorkloadSpec workload = bare_spec(agent, limits);
   workload.id = identity.workload;
-  workload.profile = "unit";
-  workload.backend = agent.backend;
-  workload.image = agent.image;
   workload.owned_folders = {places.socket_folder};
   sandbox::SandboxSpec& spec = workload.sandbox;
-  spec.argv = {std::string{kProgram}};
-  spec.cwd = "/workspace";
-  spec.limits = limits_of(limits);
   for (std::size_t i = 0; i < checkouts.size(); ++i)
     mount_checkout(checkouts[i], place_of(checkouts, i), i, spec);
-  spec.mounts.push_back(
-      {places.unit_program, std::string{kProgram}, MountMode::ro, Ownership::as_on_disk});
+  spec.mounts.push_back(program_mount(places.unit_program));
   spec.mounts.push_back({places.socket_folder + "/unit.sock", std::string{kSocket}, MountMode::rw,
                          Ownership::as_on_disk});
   if (!writable(checkouts))
@@ -154,9 +167,17 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
     spec.env.push_back(fmt::format("{}={}", name, value));
   add_egress(agent, spec.env);
   add_environment(agent, spec.env);
-  spec.rootfs = agent.rootfs;
-  spec.extra_ro_paths = agent.read_only_paths;
   return workload;
+}
+
+runtime::WarmWish warm_wish(contract::AgentSpec const& agent, std::string const& unit_program) {
+  runtime::WarmWish wish;
+  wish.spec = bare_spec(agent, agent.limits);
+  wish.spec.sandbox.mounts = {program_mount(unit_program)};
+  wish.waiting = {std::string{kProgram}, "--wait", std::string{kStart}};
+  wish.places = {"/workspace", "/workspaces", "/run/drover"};
+  wish.count = agent.warm;
+  return wish;
 }
 
 json::object unit_description(SessionRecord const& session,

@@ -35,6 +35,11 @@ struct UnitIdentity {
                                               UnitIdentity const& identity,
                                               UnitPlaces const& places);
 
+// Containers for units of the agent before it is known of which session, with as many as it asks
+// for.
+[[nodiscard]] runtime::WarmWish warm_wish(contract::AgentSpec const& agent,
+                                          std::string const& unit_program);
+
 // The answer to GET /v1/unit.
 [[nodiscard]] json::object unit_description(SessionRecord const& session,
                                             std::vector<workspace::CheckedOut> const& checkouts,

@@ -96,6 +96,59 @@ TEST_F(DockerServed, AnAgentOfDockerWorksInAContainerBesideOneOfTheMachine) {
   EXPECT_EQ(repository.git({"show", "HEAD:where.txt"}), "inside\nmore");
 }
 
+constexpr std::size_t kIdLength = 12;
+
+std::size_t count(std::string_view text, std::string_view word) {
+  std::size_t found = 0;
+  for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1))
+    ++found;
+  return found;
+}
+
+constexpr std::string_view kLookAhead = R"([
+  {"tool_calls": [{"name": "Bash", "input": {"command": "test -L /bin/ls && hostname && echo inside > where.txt"}},
+                  {"name": "Bash", "input": {"command": "echo x > .git/HEAD"}},
+                  {"name": "Bash", "input": {"command": "touch /run/drover/mine"}},
+                  {"name": "Bash", "input": {"command": "test -z \"$DROVER_AGENT_IDENTITY_TOKEN\" && test \"$OWN\" = yes && pwd"}}]},
+  {"expect": {"tool_results": [{"is_error": false}, {"is_error": true}, {"is_error": true}, {"is_error": false, "contains": "/workspace"}]}, "text": "Looked."}
+])";
+
+TEST_F(DockerServed, AnAgentsContainerIsThereBeforeItsRun) {
+  auto const repository = world_.repository("project");
+  world_.serve();
+  json::object const ahead{
+      {"name", "ahead"}, {"backend", "docker"}, {"warm", 1}, {"env", json::object{{"OWN", "yes"}}}};
+  apply(ahead);
+  auto const until = [&](auto const& condition) {
+    ASSERT_TRUE(eventually(condition, kRunDeadline));
+  };
+  auto const names = [&] { return daemon_->cli({"ps", "--format", "{{.ID}} {{.Names}}"}); };
+  Api api = world_.api();
+  auto const workspace = api.add_workspace(repository.path());
+  std::size_t waiting = 0;
+  for (std::string const place : {"in_place", "worktree"}) {
+    auto invocation = World::invocation(workspace, world_.model(kLookAhead), "go");
+    invocation["agent"] = "ahead";
+    invocation.at("workspaces").as_array()[0].as_object()["checkout"] = place;
+    ++waiting;
+    until([&] { return count(world_.server_log(), "container-warm") == waiting; });
+    auto const all = names();
+    auto const name = all.find("-warm-");
+    ASSERT_NE(name, std::string::npos) << all;
+    auto const container = all.substr(all.rfind('\n', name) + 1, kIdLength);
+    auto const run = api.dispatch(invocation);
+    EXPECT_EQ(text_of(api.events(run, kRunDeadline).back().data, "state"), "succeeded");
+    EXPECT_THAT(daemon_->cli({"ps", "--filter", "id=" + container, "--format", "{{.Names}}"}),
+                testing::AllOf(testing::Not(IsEmpty()), testing::Not(HasSubstr("-warm-"))))
+        << "it is the one that waited";
+  }
+  EXPECT_EQ(repository.git({"show", "HEAD:where.txt"}), "inside");
+  auto none = ahead;
+  none["warm"] = 0;
+  apply(none);
+  until([&] { return names().find("-warm-") == std::string::npos; });
+}
+
 constexpr std::string_view kInterrupted = R"([
   {"tool_calls": [{"name": "Bash", "input": {"command": "echo first >> effects.txt"}}]},
   {"expect": {"tool_results": [{"is_error": false}]},
