@@ -29,7 +29,7 @@ Api::Api(ApiParts const& parts)
                WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
                AgentRoutes{parts.agents, parts.services.reserve},
-               ApprovalRoutes{parts.services, parts.proposals},
+               ApprovalRoutes{parts.services, parts.proposals, parts.breakpoints},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkflowRoutes{parts.services.readers, parts.workflows},

@@ -37,6 +37,7 @@ struct ApiParts {
   worker::Proposals& proposals;
   schedule::Schedules& schedules;
   workflow::Driver& workflows;
+  workflow::BreakpointCarrier& breakpoints;
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;

@@ -14,12 +14,13 @@ namespace drover::api {
 namespace {
 
 constexpr std::size_t kCommentBytesMax = 4096;
-constexpr std::array<std::string_view, 3> kMembers = {"decision", "digest", "comment"};
+constexpr std::array<std::string_view, 4> kMembers = {"decision", "digest", "comment", "response"};
 
 struct Answer {
   worker::Decision decision = worker::Decision::reject;
   std::string digest;
   std::string comment;
+  std::string response;
 };
 
 Result<Answer> answer_of(std::string const& body) {
@@ -44,9 +45,14 @@ Result<Answer> answer_of(std::string const& body) {
   auto const comment = object->optional_string("comment");
   if (!comment) return std::unexpected(comment.error());
   answer.comment = comment->value_or("");
-  if (answer.comment.size() > kCommentBytesMax)
-    return fail(ErrorCode::too_large, "/comment: at most {} bytes, not {}", kCommentBytesMax,
-                answer.comment.size());
+  auto const response = object->optional_string("response");
+  if (!response) return std::unexpected(response.error());
+  answer.response = response->value_or("");
+  for (auto const& [place, text] :
+       {std::pair{"/comment", &answer.comment}, std::pair{"/response", &answer.response}})
+    if (text->size() > kCommentBytesMax)
+      return fail(ErrorCode::too_large, "{}: at most {} bytes, not {}", place, kCommentBytesMax,
+                  text->size());
   return answer;
 }
 
@@ -118,6 +124,17 @@ Task<Status> ApprovalRoutes::decide_approval(Call call, net::HttpReply& reply) {
   if (!answer->digest.empty() && answer->digest != approval->digest)
     co_return fail_next(ErrorCode::conflict, "/digest: it is that of something else",
                         "read the approval again, and decide on what it says now");
+  if (approval->kind == worker::ApprovalKind::breakpoint) {
+    workflow::Verdict verdict;
+    verdict.approved = answer->decision == worker::Decision::approve;
+    verdict.response = std::move(answer->response);
+    verdict.comment = std::move(answer->comment);
+    auto const answered = co_await breakpoints_.answer(*std::move(id), std::move(verdict));
+    if (!answered) co_return std::unexpected(answered.error());
+    co_return co_await reply_json(reply, 200, worker::to_json(*answered));
+  }
+  if (!answer->response.empty())
+    co_return fail(ErrorCode::invalid_argument, "/response: only a breakpoint is answered");
   auto const decided =
       co_await proposals_.decide(*std::move(id), answer->decision, std::move(answer->comment));
   if (!decided) co_return std::unexpected(decided.error());

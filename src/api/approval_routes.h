@@ -5,13 +5,15 @@
 #include "api/route_table.h"
 #include "worker/proposals.h"
 #include "worker/services.h"
+#include "workflow/breakpoint_carrier.h"
 
 namespace drover::api {
 
 class ApprovalRoutes {
  public:
-  ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals)
-      : services_(services), proposals_(proposals) {}
+  ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals,
+                 workflow::BreakpointCarrier& breakpoints)
+      : services_(services), proposals_(proposals), breakpoints_(breakpoints) {}
   [[nodiscard]] static RouteTable<ApprovalRoutes> table();
 
  private:
@@ -22,6 +24,7 @@ class ApprovalRoutes {
 
   worker::Services const& services_;
   worker::Proposals& proposals_;
+  workflow::BreakpointCarrier& breakpoints_;
 };
 
 }  // namespace drover::api

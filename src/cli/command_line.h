@@ -206,6 +206,7 @@ struct ApprovalsDecideCommand {
   Decision decision = Decision::reject;
   std::vector<std::string> approvals;
   std::string comment;
+  std::string response;  // to a breakpoint
   Format format = Format::text;
 };
 struct QueuesCommand {

@@ -55,6 +55,7 @@
 #include "worker/worker.h"
 #include "worker/workforce.h"
 #include "workflow/agent_carrier.h"
+#include "workflow/breakpoint_carrier.h"
 #include "workflow/driver.h"
 
 namespace drover::server {
@@ -193,6 +194,7 @@ class Server {
   std::unique_ptr<schedule::Schedules> schedules_;
   std::unique_ptr<schedule::WorkerRuns> workflow_runs_;
   std::unique_ptr<workflow::AgentCarrier> workflow_agents_;
+  std::unique_ptr<workflow::BreakpointCarrier> breakpoints_;
   std::unique_ptr<workflow::Driver> driver_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
@@ -447,12 +449,15 @@ void Server::make_driver() {
   workflow_agents_ =
       std::make_unique<workflow::AgentCarrier>(*services_, *dispatcher_, *workflow_runs_);
   driver_->add(workflow::Carrier::agent, *workflow_agents_);
+  breakpoints_ =
+      std::make_unique<workflow::BreakpointCarrier>(io_.get_executor(), *writer_, clock_);
+  driver_->add(workflow::Carrier::person, *breakpoints_);
 }
 
 void Server::make_api() {
-  api_ = std::make_unique<api::Api>(
-      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_,
-                    *proposals_, *schedules_, *driver_, *workloads_, *upstreams_, *tokens_});
+  api_ = std::make_unique<api::Api>(api::ApiParts{
+      *services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_, *proposals_,
+      *schedules_, *driver_, *breakpoints_, *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "workflow/breakpoint_store.h"
 
 namespace drover::workflow {
 
@@ -94,7 +95,7 @@ bool is_over(WorkflowState state) {
 }
 
 std::vector<store::Migration> workflow_migrations() {
-  return {{"workflows", 1, "workflow runs that are driven", kTable}};
+  return {{"workflows", 1, "workflow runs that are driven", kTable}, breakpoint_migration()};
 }
 
 Status insert_workflow(store::Database& database, WorkflowRecord const& record) {
