@@ -94,6 +94,8 @@ export interface BreakpointOptions extends StepOptions {
   expert?: string | string[];
   tags?: string[];
   strategy?: string;
+  /** So many approvals by people in a row stand for the next one. */
+  autoApproveAfterN?: number;
 }
 export interface Limits {
   /** How many are started at once; all. */

@@ -20,6 +20,7 @@
 #include "api/session_routes.h"
 #include "api/unit_routes.h"
 #include "api/worker_routes.h"
+#include "api/workflow_routes.h"
 #include "api/workload_routes.h"
 #include "api/workspace_routes.h"
 
@@ -37,6 +38,8 @@ struct ApiParts {
   worker::ToolApprovals& tool_approvals;
   gateway::McpBroker& mcp;
   schedule::Schedules& schedules;
+  workflow::Driver& workflows;
+  workflow::BreakpointCarrier& breakpoints;
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;
@@ -62,9 +65,10 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                             ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkerRoutes,
-                             UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
+  using Domains =
+      std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                 ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkflowRoutes,
+                 WorkerRoutes, UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -14,15 +14,9 @@ namespace drover::api {
 namespace {
 
 constexpr std::size_t kCommentBytesMax = 4096;
-constexpr std::array<std::string_view, 3> kMembers = {"decision", "digest", "comment"};
+constexpr std::array<std::string_view, 4> kMembers = {"decision", "digest", "comment", "response"};
 
-struct Answer {
-  worker::Decision decision = worker::Decision::reject;
-  std::string digest;
-  std::string comment;
-};
-
-Result<Answer> answer_of(std::string const& body) {
+Result<ApprovalAnswer> answer_of(std::string const& body) {
   auto const value = parse_json(body);
   if (!value) return std::unexpected(value.error());
   auto const object = JsonObject::of(*value);
@@ -31,7 +25,7 @@ Result<Answer> answer_of(std::string const& body) {
     if (std::ranges::find(kMembers, std::string_view{member.key()}) == kMembers.end())
       return fail(ErrorCode::invalid_argument, "/{}: a decision has no such member",
                   printable(member.key(), 80));
-  Answer answer;
+  ApprovalAnswer answer;
   auto const decision = object->string("decision");
   if (!decision) return std::unexpected(decision.error());
   if (*decision != "approve" && *decision != "reject")
@@ -44,9 +38,14 @@ Result<Answer> answer_of(std::string const& body) {
   auto const comment = object->optional_string("comment");
   if (!comment) return std::unexpected(comment.error());
   answer.comment = comment->value_or("");
-  if (answer.comment.size() > kCommentBytesMax)
-    return fail(ErrorCode::too_large, "/comment: at most {} bytes, not {}", kCommentBytesMax,
-                answer.comment.size());
+  auto const response = object->optional_string("response");
+  if (!response) return std::unexpected(response.error());
+  answer.response = response->value_or("");
+  for (auto const& [place, text] :
+       {std::pair{"/comment", &answer.comment}, std::pair{"/response", &answer.response}})
+    if (text->size() > kCommentBytesMax)
+      return fail(ErrorCode::too_large, "{}: at most {} bytes, not {}", place, kCommentBytesMax,
+                  text->size());
   return answer;
 }
 
@@ -109,13 +108,23 @@ Task<Status> ApprovalRoutes::get_approval(Call call, net::HttpReply& reply) {
 }
 
 Task<Result<worker::Approval>> ApprovalRoutes::decide(worker::Approval approval,
-                                                      worker::Decision decision,
-                                                      std::string comment) {
+                                                      ApprovalAnswer answer) {
+  using worker::ApprovalKind;
+  if (approval.kind != ApprovalKind::breakpoint && !answer.response.empty())
+    co_return fail(ErrorCode::invalid_argument, "/response: only a breakpoint is answered");
+  workflow::Verdict verdict;
   switch (approval.kind) {
-    case worker::ApprovalKind::change:
-      co_return co_await proposals_.decide(std::move(approval.id), decision, std::move(comment));
-    case worker::ApprovalKind::tool:
-      co_return co_await calls_.decide(std::move(approval.id), decision, std::move(comment));
+    case ApprovalKind::change:
+      co_return co_await proposals_.decide(std::move(approval.id), answer.decision,
+                                           std::move(answer.comment));
+    case ApprovalKind::tool:
+      co_return co_await calls_.decide(std::move(approval.id), answer.decision,
+                                       std::move(answer.comment));
+    case ApprovalKind::breakpoint:
+      verdict.approved = answer.decision == worker::Decision::approve;
+      verdict.response = std::move(answer.response);
+      verdict.comment = std::move(answer.comment);
+      co_return co_await breakpoints_.answer(std::move(approval.id), std::move(verdict));
   }
   co_return fail(ErrorCode::internal, "nobody decides approvals of this kind");
 }
@@ -130,7 +139,7 @@ Task<Status> ApprovalRoutes::decide_approval(Call call, net::HttpReply& reply) {
   if (!answer->digest.empty() && answer->digest != approval->digest)
     co_return fail_next(ErrorCode::conflict, "/digest: it is that of something else",
                         "read the approval again, and decide on what it says now");
-  auto const decided = co_await decide(*approval, answer->decision, std::move(answer->comment));
+  auto const decided = co_await decide(*approval, *std::move(answer));
   if (!decided) co_return std::unexpected(decided.error());
   co_return co_await reply_json(reply, 200, worker::to_json(*decided));
 }

@@ -6,14 +6,23 @@
 #include "worker/proposals.h"
 #include "worker/services.h"
 #include "worker/tool_approvals.h"
+#include "workflow/breakpoint_carrier.h"
 
 namespace drover::api {
+
+// What a person says.
+struct ApprovalAnswer {
+  worker::Decision decision = worker::Decision::reject;
+  std::string digest;
+  std::string comment;
+  std::string response;
+};
 
 class ApprovalRoutes {
  public:
   ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals,
-                 worker::ToolApprovals& calls)
-      : services_(services), proposals_(proposals), calls_(calls) {}
+                 worker::ToolApprovals& calls, workflow::BreakpointCarrier& breakpoints)
+      : services_(services), proposals_(proposals), calls_(calls), breakpoints_(breakpoints) {}
   [[nodiscard]] static RouteTable<ApprovalRoutes> table();
 
  private:
@@ -22,12 +31,12 @@ class ApprovalRoutes {
   Task<Status> decide_approval(Call call, net::HttpReply& reply);
   Task<Result<worker::Approval>> find(worker::ApprovalId id);
   // Each kind is decided where it waits.
-  Task<Result<worker::Approval>> decide(worker::Approval approval, worker::Decision decision,
-                                        std::string comment);
+  Task<Result<worker::Approval>> decide(worker::Approval approval, ApprovalAnswer answer);
 
   worker::Services const& services_;
   worker::Proposals& proposals_;
   worker::ToolApprovals& calls_;
+  workflow::BreakpointCarrier& breakpoints_;
 };
 
 }  // namespace drover::api

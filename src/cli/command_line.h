@@ -206,6 +206,7 @@ struct ApprovalsDecideCommand {
   Decision decision = Decision::reject;
   std::vector<std::string> approvals;
   std::string comment;
+  std::string response;  // to a breakpoint
   Format format = Format::text;
 };
 struct QueuesCommand {
@@ -369,6 +370,7 @@ struct WorkflowCommand {
   bool pending = false;
   bool force = false;
   bool dry_run = false;
+  bool outside = false;  // of run: commands are left to others
   Format format = Format::text;
 };
 // One of the babysitter SDK's command lines, word for word.

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "os/files.h"
+#include "sandbox/probe.h"
 
 namespace drover::cli {
 
@@ -34,6 +35,21 @@ workflow::HostSpec host_spec(Context const& context) {
   workflow::HostSpec spec;
   if (auto const node = variable(context, "DROVER_NODE"); !node.empty()) spec.node = node;
   return spec;
+}
+
+workflow::CommandPoolOptions command_pool_options(Context const& context) {
+  workflow::CommandPoolOptions options;
+  options.node = host_spec(context).node;
+  auto const setting = variable(context, "DROVER_SANDBOX");
+  options.launcher = [setting]() -> Result<std::shared_ptr<sandbox::Launcher>> {
+    auto const maker = sandbox::parse_maker(setting);
+    if (!maker) return std::unexpected(maker.error());
+    auto launcher = sandbox::Launcher::create(*maker);
+    if (!launcher) return launcher;
+    DROVER_TRY(sandbox::require_sandbox(**launcher));
+    return launcher;
+  };
+  return options;
 }
 
 Result<std::string> read_text_argument(std::string const& file, std::string const& folder) {

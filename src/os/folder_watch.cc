@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <vector>
 
 namespace drover::os {
 
@@ -27,8 +28,10 @@ Status FolderWatch::add(std::string const& folder) {
   return {};
 }
 
-Result<FolderWatch::Seen> FolderWatch::wait(Millis timeout, int also) {
-  std::array<pollfd, 2> fds{{{fd_.get(), POLLIN, 0}, {also, POLLIN, 0}}};
+Result<FolderWatch::Seen> FolderWatch::wait(Millis timeout, std::initializer_list<int> also) {
+  std::vector<pollfd> fds{{fd_.get(), POLLIN, 0}};
+  for (int const fd : also)
+    fds.push_back({fd, POLLIN, 0});
   constexpr Millis::rep kMillisMax = 1'000'000'000;
   auto const limit = static_cast<int>(std::clamp<Millis::rep>(timeout.count(), 0, kMillisMax));
   int const ready = ::poll(fds.data(), fds.size(), limit);

@@ -1,5 +1,6 @@
 #pragma once
 // Waiting until something changes in a folder, instead of looking again and again. One owner.
+#include <initializer_list>
 #include <string>
 
 #include "base/error.h"
@@ -17,9 +18,9 @@ class FolderWatch {
   [[nodiscard]] Status add(std::string const& folder);
 
   enum class Seen { change, timeout };
-  // Takes all changes that there are. `also`, if not -1, is a descriptor whose being readable ends
-  // the wait as a change does.
-  [[nodiscard]] Result<Seen> wait(Millis timeout, int also = -1);
+  // Takes all changes that there are. `also` are descriptors, or -1, of which one that is readable
+  // ends the wait as a change does.
+  [[nodiscard]] Result<Seen> wait(Millis timeout, std::initializer_list<int> also = {});
 
  private:
   explicit FolderWatch(Fd fd) : fd_(std::move(fd)) {}

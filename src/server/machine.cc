@@ -30,7 +30,7 @@ Result<std::string> find_unit_program() {
                    "install both, or build both with ./dev build");
 }
 
-Result<std::shared_ptr<sandbox::Launcher>> make_launcher() {
+Result<std::shared_ptr<sandbox::Launcher>> create_launcher() {
   char const* const setting = std::getenv("DROVER_SANDBOX");
   auto const maker = sandbox::parse_maker(setting == nullptr ? "" : setting);
   if (!maker) return std::unexpected(maker.error());
@@ -41,7 +41,7 @@ Status reap_sandboxes(MachineParts const& parts, std::string const& state_folder
   runtime::ProcessBackendSettings settings;
   settings.record_folder = state_folder + "/workloads";
   if (!os::exists(settings.record_folder)) return {};
-  auto launcher = make_launcher();
+  auto launcher = create_launcher();
   if (!launcher) return std::unexpected(launcher.error());
   runtime::ProcessBackend backend{parts.io.get_executor(), parts.pool, parts.clock,
                                   *std::move(launcher), settings};
@@ -75,7 +75,7 @@ namespace {
 Result<std::unique_ptr<runtime::Runtime>> make_process_backend(MachineParts const& parts,
                                                                std::string const& state_folder,
                                                                Machine& machine) {
-  auto launcher = make_launcher();
+  auto launcher = create_launcher();
   if (!launcher) return std::unexpected(launcher.error());
   // Told now, with the fix, and not by each run that fails.
   DROVER_TRY(sandbox::require_sandbox(**launcher));
@@ -93,6 +93,13 @@ Result<std::unique_ptr<runtime::Runtime>> make_process_backend(MachineParts cons
 }
 
 }  // namespace
+
+Result<std::shared_ptr<sandbox::Launcher>> make_launcher() {
+  auto launcher = create_launcher();
+  if (!launcher) return launcher;
+  DROVER_TRY(sandbox::require_sandbox(**launcher));
+  return launcher;
+}
 
 Result<Machine> make_machine(MachineParts const& parts, BackendSettings settings,
                              std::string const& state_folder) {

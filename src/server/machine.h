@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "os/blocking_pool.h"
 #include "runtime/runtime.h"
+#include "sandbox/launcher.h"
 #include "server/settings.h"
 
 namespace drover::server {
@@ -37,6 +38,9 @@ struct MachineParts {
 // Ends the units that a dead process left in this state folder of its own. Blocks.
 [[nodiscard]] Status reap_units(MachineParts const& parts, BackendSettings settings,
                                 std::string const& state_folder);
+
+// Of the setting DROVER_SANDBOX; refused, with the fix, where nothing can be isolated. Blocks.
+[[nodiscard]] Result<std::shared_ptr<sandbox::Launcher>> make_launcher();
 
 // Every connection is a descriptor; the usual soft limit of 1024 is not enough for 1000 readers.
 void raise_descriptor_limit();

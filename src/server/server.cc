@@ -57,6 +57,9 @@
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
+#include "workflow/agent_carrier.h"
+#include "workflow/breakpoint_carrier.h"
+#include "workflow/driver.h"
 
 namespace drover::server {
 
@@ -108,7 +111,8 @@ std::vector<store::Migration> all_migrations() {
   for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
                            worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
                            worker::approval_migrations(), worker::LimitBook::migrations(),
-                           runtime::workload_migrations(), worker::spend_migrations()})
+                           runtime::workload_migrations(), worker::spend_migrations(),
+                           workflow::workflow_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -138,6 +142,8 @@ class Server {
   Status accept_shared_key();
   Status make_worker();
   void make_scheduler();
+  void make_driver();
+  void make_api();
   Status listen();
   Task<Status> take_up();
   Status announce();
@@ -194,6 +200,10 @@ class Server {
   std::unique_ptr<schedule::WorkerRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
+  std::unique_ptr<schedule::WorkerRuns> workflow_runs_;
+  std::unique_ptr<workflow::AgentCarrier> workflow_agents_;
+  std::unique_ptr<workflow::BreakpointCarrier> breakpoints_;
+  std::unique_ptr<workflow::Driver> driver_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -226,6 +236,8 @@ Status Server::start() {
   DROVER_TRY(connect_broker());
   DROVER_TRY(make_worker());
   make_scheduler();
+  make_driver();
+  make_api();
   DROVER_TRY(listen());
   return announce();
 }
@@ -445,9 +457,31 @@ void Server::make_scheduler() {
       schedule::SchedulerParts{io_, clock_, *writer_, *runs_}, options);
   schedules_ = std::make_unique<schedule::Schedules>(schedule::SchedulesParts{
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
-  api_ = std::make_unique<api::Api>(api::ApiParts{
-      *services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_, *proposals_,
-      *tool_approvals_, *mcp_, *schedules_, *workloads_, *upstreams_, *tokens_});
+}
+
+void Server::make_driver() {
+  workflow::DriverOptions options;
+  options.runs_root = options_.state_folder + "/workflows";
+  if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
+    options.host.node = node;
+  options.commands.node = options.host.node;
+  options.commands.launcher = make_launcher;
+  driver_ = std::make_unique<workflow::Driver>(
+      workflow::DriverParts{io_, clock_, random_, *writer_, *readers_}, std::move(options));
+  workflow_runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *workforce_);
+  workflow_agents_ =
+      std::make_unique<workflow::AgentCarrier>(*services_, *dispatcher_, *workflow_runs_);
+  driver_->add(workflow::Carrier::agent, *workflow_agents_);
+  breakpoints_ =
+      std::make_unique<workflow::BreakpointCarrier>(io_.get_executor(), *writer_, clock_);
+  driver_->add(workflow::Carrier::person, *breakpoints_);
+}
+
+void Server::make_api() {
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_,
+                    *proposals_, *tool_approvals_, *mcp_, *schedules_, *driver_, *breakpoints_,
+                    *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -485,6 +519,8 @@ Task<Status> Server::take_up() {
     auto const started = worker_->start();
     if (!started) co_return started;
   }
+  auto const driven = co_await driver_->start();
+  if (!driven) co_return driven;
   co_return co_await scheduler_->start();
 }
 
@@ -540,6 +576,7 @@ Task<Status> Server::adopt_upstreams(gateway::UpstreamSetPtr set) {
 Task<void> Server::stop() {
   hangup_.cancel();
   co_await scheduler_->stop();
+  co_await driver_->stop();
   queue_->stop();
   if (redis_) redis_->close_claims();
   if (worker_) co_await worker_->stop();

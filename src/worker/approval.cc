@@ -20,6 +20,7 @@ using Named = std::pair<Value, std::string_view>;
 constexpr std::array kKinds = {
     Named<ApprovalKind>{ApprovalKind::change, "change"},
     Named<ApprovalKind>{ApprovalKind::tool, "tool"},
+    Named<ApprovalKind>{ApprovalKind::breakpoint, "breakpoint"},
 };
 
 constexpr std::array kStates = {
@@ -218,6 +219,9 @@ json::object to_json(Approval const& approval) {
                    {"expires_at", nullptr},
                    {"decided_at", nullptr},
                    {"comment", json::string{approval.comment}}};
+  // A breakpoint is a workflow's.
+  if (approval.run.empty()) out["run"] = nullptr;
+  if (approval.session.empty()) out["session"] = nullptr;
   if (approval.expires_at) out["expires_at"] = json::string{to_rfc3339(*approval.expires_at)};
   if (approval.decided_at) out["decided_at"] = json::string{to_rfc3339(*approval.decided_at)};
   return out;

@@ -26,6 +26,7 @@ using ApprovalId = Id<ApprovalTag>;
 enum class ApprovalKind : std::uint8_t {
   change,  // of a workspace that is granted `propose`; a later one of the session takes its place
   tool,    // one call of a tool, whose run goes on meanwhile and waits for it
+  breakpoint,  // of a workflow; without a run and a session
 };
 enum class ApprovalState : std::uint8_t {
   pending,

@@ -1,11 +1,17 @@
 #include "workflow/drive.h"
 
-#include <algorithm>
-#include <chrono>
-#include <optional>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+
+#include "base/guarded.h"
 #include "os/folder_watch.h"
-#include "workflow/state_cache.h"
+#include "workflow/driven_run.h"
 
 namespace drover::workflow {
 
@@ -15,100 +21,125 @@ namespace {
 constexpr Millis kLookAgain{5'000};
 
 Millis until_next_timer(Iterated const& iterated, WallTime now) {
-  auto wait = kLookAgain;
-  for (auto const& action : iterated.actions) {
-    auto const* const definition = action.definition.if_object();
-    auto const* const sleep = definition == nullptr ? nullptr : definition->if_contains("sleep");
-    if (sleep == nullptr || !sleep->is_object()) continue;
-    auto const target = integer_or(sleep->get_object(), "targetEpochMs", 0);
-    wait = std::min(wait, Millis{std::max<std::int64_t>(0, target - to_unix_ms(now))});
-  }
-  return wait;
+  auto const timer = next_timer(iterated);
+  if (!timer) return kLookAgain;
+  auto const left = to_unix_ms(*timer) - to_unix_ms(now);
+  return std::min(kLookAgain, Millis{std::max<std::int64_t>(0, left)});
 }
 
-class Driver {
- public:
-  Driver(RunFolder const& folder, DriveOptions const& options, Clock const& clock, Random& random)
-      : folder_(folder), options_(options), clock_(clock), random_(random) {}
+bool is_readable(int fd) {
+  return fd >= 0 && os::is_readable(fd);
+}
 
-  // One pass under the lock.
-  Result<Iterated> step() {
-    DROVER_TRY(take_up());
-    auto iterated = step_locked();
-    run_->release();
-    return iterated;
+// The commands of one run that are at work, and what they came to.
+class Commands {
+ public:
+  Commands(CommandPool* pool, std::string run_path)
+      : pool_(pool), run_path_(std::move(run_path)), ended_(std::make_shared<Ended>()) {}
+  ~Commands() {
+    for (auto const& effect_id : under_way_)
+      pool_->stop(run_path_, effect_id);
+  }
+  Commands(Commands const&) = delete;
+  Commands& operator=(Commands const&) = delete;
+
+  // Readable once a command has ended.
+  [[nodiscard]] int fd() const { return ended_->wake.get(); }
+
+  // Begins what waits. Whether the run has to be stepped again for it.
+  Result<bool> begin(DrivenRun& run, Iterated const& iterated) {
+    if (pool_ == nullptr) return false;
+    stop_what_is_over(iterated);
+    auto const is_command = [](NextAction const& action) {
+      return names_a_command(action.effect.kind, action.definition);
+    };
+    if (std::ranges::none_of(iterated.actions, is_command)) return false;
+    DROVER_TRY(pool_->ready());
+    DROVER_TRY(run.take());
+    auto begun = run.begin_commands(iterated.actions, {under_way_.begin(), under_way_.end()});
+    if (!begun) return std::unexpected(begun.error());
+    for (auto& job : begun->jobs) {
+      std::string const effect_id = job.effect.id;
+      under_way_.insert(effect_id);
+      pool_->begin(std::move(job), [ended = ended_, effect_id](TaskResult result) {
+        ended->results.lock()->emplace_back(effect_id, std::move(result));
+        ended->signal();
+      });
+    }
+    return begun->settled > 0;
   }
 
-  // state.json is only for readers, so that it is made when nothing else is to be done.
-  Status save_state() {
-    if (!run_ || seen_ == saved_) return {};
-    DROVER_TRY(take_up());
-    auto const saved = run_->save_state("journal_mismatch");
-    run_->release();
-    saved_ = seen_;
-    return saved;
+  // Posts what has ended; whether there was something.
+  Result<bool> post(DrivenRun& run) {
+    if (!is_readable(fd())) return false;
+    ended_->clear();
+    std::deque<std::pair<std::string, TaskResult>> results;
+    results.swap(*ended_->results.lock());
+    for (auto& [effect_id, result] : results) {
+      under_way_.erase(effect_id);
+      auto const posted = run.post(effect_id, std::move(result));
+      // One that ended meanwhile stays as it is.
+      if (!posted && posted.error().code != ErrorCode::conflict)
+        return std::unexpected(posted.error());
+    }
+    return !results.empty();
   }
 
  private:
-  static constexpr std::string_view kOwner = "runtime:orchestrateIteration";
+  // Shared with the pool's threads, which may be at it when the drive has failed.
+  struct Ended {
+    Guarded<std::deque<std::pair<std::string, TaskResult>>> results;
+    os::Fd wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    void signal() const {
+      std::uint64_t const one = 1;
+      static_cast<void>(::write(wake.get(), &one, sizeof one) == sizeof one);
+    }
+    void clear() const {
+      std::uint64_t count = 0;
+      static_cast<void>(::read(wake.get(), &count, sizeof count) == sizeof count);
+    }
+  };
 
-  Status take_up() {
-    if (run_) return run_->take_up(kOwner);
-    auto run = OpenRun::open(folder_, kOwner, clock_, random_);
-    if (!run) return std::unexpected(run.error());
-    run_.emplace(*std::move(run));
-    return {};
+  // Cancelled by the process, or posted by somebody else.
+  void stop_what_is_over(Iterated const& iterated) {
+    std::erase_if(under_way_, [&](std::string const& effect_id) {
+      bool const waits = std::ranges::any_of(iterated.actions, [&](NextAction const& action) {
+        return action.effect.id == effect_id;
+      });
+      if (!waits) pool_->stop(run_path_, effect_id);
+      return !waits;
+    });
   }
 
-  Result<Iterated> step_locked() {
-    if (auto ended = ended_before(run_->record(), run_->history())) return *std::move(ended);
-    if (!execution_) {
-      auto const prepared = prepare(*run_);
-      if (!prepared) return std::unexpected(prepared.error());
-      auto started = Execution::start(*run_, options_.host);
-      if (!started) return std::unexpected(started.error());
-      execution_.emplace(*std::move(started));
-    }
-    auto pass = execution_->pass(*run_);
-    if (!pass) return std::unexpected(pass.error());
-    auto iterated = conclude(*run_, *std::move(pass));
-    auto const head = run_->history().head().seq;
-    if (iterated && iterated->state == IterateState::waiting && head != seen_) {
-      seen_ = head;
-      options_.waiting(*iterated);
-    }
-    return iterated;
-  }
-
-  RunFolder const& folder_;
-  DriveOptions const& options_;
-  Clock const& clock_;
-  Random& random_;
-  std::optional<OpenRun> run_;
-  std::optional<Execution> execution_;
-  std::uint64_t seen_ = 0;   // the last entry, when the run last came to rest
-  std::uint64_t saved_ = 0;  // and when state.json was last made
+  CommandPool* pool_;
+  std::string run_path_;
+  std::shared_ptr<Ended> ended_;
+  std::set<std::string> under_way_;
 };
-
-bool is_stopped(int fd) {
-  return fd >= 0 && os::is_readable(fd);
-}
 
 }  // namespace
 
 Result<Iterated> drive(RunFolder const& folder, DriveOptions const& options, Clock const& clock,
                        Random& random) {
-  Driver driver{folder, options, clock, random};
+  DrivenRun run{folder, options.host, clock, random};
+  Commands commands{options.commands, folder.path()};
   auto watch = os::FolderWatch::on(folder.journal());
   if (!watch) return std::unexpected(watch.error());
-  for (;;) {
-    auto iterated = driver.step();
+  for (std::uint64_t told = 0;;) {
+    auto const posted = commands.post(run);
+    if (!posted) return std::unexpected(posted.error());
+    auto iterated = run.step();
     if (!iterated || iterated->state != IterateState::waiting) return iterated;
+    if (run.rested_at() != told) options.waiting(*iterated);
+    auto const again = commands.begin(run, *iterated);
+    if (!again) return std::unexpected(again.error());
+    told = run.rested_at();
+    if (*again) continue;
     auto const wait = until_next_timer(*iterated, clock.now());
-    auto const seen = watch->wait(wait, options.stop_fd);
+    auto const seen = watch->wait(wait, {options.stop_fd, commands.fd()});
     if (!seen) return std::unexpected(seen.error());
-    bool const stopped = is_stopped(options.stop_fd);
-    if (stopped || *seen == os::FolderWatch::Seen::timeout) DROVER_TRY(driver.save_state());
+    bool const stopped = is_readable(options.stop_fd);
+    if (stopped || *seen == os::FolderWatch::Seen::timeout) DROVER_TRY(run.save_state());
     if (stopped) return iterated;
   }
 }

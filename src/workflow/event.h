@@ -27,6 +27,7 @@ inline constexpr std::string_view kRunHalted = "RUN_HALTED";
 inline constexpr std::string_view kProcessError = "PROCESS_RUNTIME_ERROR";
 // Of drover alone; other tools pass over types that they do not know.
 inline constexpr std::string_view kRecorded = "DROVER_RECORDED";
+inline constexpr std::string_view kEffectBegun = "DROVER_EFFECT_BEGUN";
 inline constexpr std::string_view kSignal = "DROVER_SIGNAL";
 inline constexpr std::string_view kContinued = "DROVER_PROCESS_CONTINUED";
 }  // namespace event_type

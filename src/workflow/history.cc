@@ -68,6 +68,8 @@ Status History::apply(Event const& event) {
     DROVER_TRY(resolve(event));
   } else if (event.type == kEffectCancelled) {
     DROVER_TRY(cancel(event));
+  } else if (event.type == kEffectBegun) {
+    begin(event);
   } else if (event.type == kRecorded) {
     DROVER_TRY(record(event));
   } else if (event.type == kSignal) {
@@ -178,6 +180,12 @@ Status History::cancel(Event const& event) {
   it.resolved_seq = event.name.seq;
   --pending_;
   return {};
+}
+
+// A mark, and no more: one of an effect that a repair dropped contradicts nothing.
+void History::begin(Event const& event) {
+  auto const found = by_id_.find(std::string{string_or(event.data, "effectId", "")});
+  if (found != by_id_.end()) ++effects_[found->second].begun;
 }
 
 Status History::record(Event const& event) {

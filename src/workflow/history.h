@@ -41,6 +41,7 @@ struct Effect {
   EffectStatus status = EffectStatus::requested;
   std::uint64_t requested_seq = 0;
   std::uint64_t resolved_seq = 0;  // 0: it has not ended
+  std::uint64_t begun = 0;         // how often somebody began to carry it out, as far as was noted
 };
 
 struct RecordedValue {
@@ -104,6 +105,7 @@ class History {
   [[nodiscard]] Status request(Event const& event);
   [[nodiscard]] Status resolve(Event const& event);
   [[nodiscard]] Status cancel(Event const& event);
+  void begin(Event const& event);
   [[nodiscard]] Result<Effect*> open_effect(Event const& event, JsonObject const& data);
   [[nodiscard]] Status record(Event const& event);
 

@@ -174,8 +174,8 @@ Result<Posted> OpenRun::post(std::string const& effect_id, TaskResult result) {
   Posted posted;
   if (result.started_at.empty()) result.started_at = now_text();
   if (result.finished_at.empty()) result.finished_at = now_text();
-  if (result.outcome == Outcome::error && (*effect)->kind == "shell" &&
-      record_.writer == Writer::current) {
+  if (result.outcome == Outcome::error && result.shell_error == ShellError::as_result &&
+      (*effect)->kind == "shell" && record_.writer == Writer::current) {
     result = as_shell_result(std::move(result));
     posted.normalized = true;
   }

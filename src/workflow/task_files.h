@@ -29,8 +29,12 @@ struct TaskRefs {
 [[nodiscard]] Result<TaskRefs> write_task(RunFolder const& run, Writer writer, NewTask const& task);
 
 enum class Outcome : std::uint8_t { ok, error, cancelled };
+// What the error of a shell is to the process: the format has a failed command as a result, and one
+// that was never carried out, or whose end nobody knows, is none.
+enum class ShellError : std::uint8_t { as_result, thrown };
 struct TaskResult {
   Outcome outcome = Outcome::ok;
+  ShellError shell_error = ShellError::as_result;
   std::optional<json::value> value;  // of an ok one
   json::value error;                 // of an error: {name, message, stack?, data?}
   std::string reason;                // of a cancelled one

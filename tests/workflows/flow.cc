@@ -39,6 +39,11 @@ Outcome Flow::drover(std::vector<std::string> words) const {
   return world_.drover(std::move(words), "", Millis{60'000});
 }
 
+std::unique_ptr<Program> Flow::start(std::vector<std::string> words) const {
+  words.insert(words.end(), {"--runs-dir", root() + "/runs", "--json"});
+  return world_.start_drover(std::move(words));
+}
+
 Outcome Flow::sdk(std::vector<std::string> words) const {
   std::string const program = std::string{HARNESS_CLIENTS} + "/babysitter";
   if (!os::exists(program))

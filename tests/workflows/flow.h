@@ -1,6 +1,7 @@
 #pragma once
 // A folder with processes and runs, and the commands on them: drover's, and the SDK's from npm.
 // Throws std::runtime_error where a step of the set-up fails.
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ class Flow {
 
   // `drover WORDS…` with --runs-dir and --json.
   [[nodiscard]] Outcome drover(std::vector<std::string> words) const;
+  [[nodiscard]] std::unique_ptr<Program> start(std::vector<std::string> words) const;
   // The SDK's command line, in the same way.
   [[nodiscard]] Outcome sdk(std::vector<std::string> words) const;
   [[nodiscard]] World& world() { return world_; }

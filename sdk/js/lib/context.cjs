@@ -131,6 +131,7 @@ function makeContext(machine) {
       return { approved: true, response: 'Auto-approved (non-interactive mode)' };
     const label = options.label || (typeof payload?.label === 'string' && payload.label) || 'Breakpoint';
     const said = { payload, label, expert: options.expert, tags: options.tags, strategy: options.strategy };
+    if (options.autoApproveAfterN !== undefined) said.autoApproveAfterN = options.autoApproveAfterN;
     if (machine.start.generation === 'shaped')
       said.breakpointId = options.breakpointId ?? slug(options.label ?? label, 'breakpoint');
     // When it was asked is no part of what is asked.

@@ -22,9 +22,10 @@ std::string sentence_of(json::object const& approval) {
 Status decide(ApiClient& client, std::string const& id, ApprovalsDecideCommand const& command,
               Screen& screen) {
   bool const approve = command.decision == Decision::approve;
-  auto const answer = client.post(fmt::format("/approvals/{}/decision", id),
-                                  json::object{{"decision", approve ? "approve" : "reject"},
-                                               {"comment", json::string{command.comment}}});
+  json::object decision{{"decision", approve ? "approve" : "reject"},
+                        {"comment", json::string{command.comment}}};
+  if (!command.response.empty()) decision["response"] = json::string{command.response};
+  auto const answer = client.post(fmt::format("/approvals/{}/decision", id), std::move(decision));
   if (!answer) return std::unexpected(answer.error());
   screen.print(command.format == Format::json ? json_object_line(*answer, screen.out_style())
                                               : sentence_of(*answer) + "\n");

@@ -6,8 +6,9 @@
 #include "cli/commands.h"
 #include "cli/commands/workflow_copies.h"
 #include "cli/exit_codes.h"
-#include "cli/interrupt.h"
+#include "cli/stop_signals.h"
 #include "cli/workflow_places.h"
+#include "workflow/command_pool.h"
 #include "workflow/create_run.h"
 #include "workflow/document.h"
 #include "workflow/drive.h"
@@ -268,8 +269,14 @@ Result<int> Workflow::iterate() {
 Result<int> Workflow::drive() {
   auto const folder = found();
   if (!folder) return std::unexpected(folder.error());
+  // Before any thread begins, for all of them are to leave these signals to the drive.
+  auto const stop = StopSignals::take();
+  if (!stop) return std::unexpected(stop.error());
+  workflow::CommandPool commands{command_pool_options(context_), context_.clock};
   workflow::DriveOptions options;
   options.host = host_spec(context_);
+  options.stop_fd = stop->fd();
+  if (!command_.outside) options.commands = &commands;
   options.waiting = [&](Iterated const& iterated) {
     context_.screen.note(terminal_safe("drover: " + iterated.reason));
   };

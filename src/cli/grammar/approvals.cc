@@ -10,7 +10,8 @@ constexpr std::string_view kExamples = R"(Examples:
   drover approvals                      what waits for you
   drover diff run-01kx                  what its run changed
   drover approvals approve apr-01kx     merged into your branch
-  drover approvals reject apr-01kx --comment "the tests are gone")";
+  drover approvals reject apr-01kx --comment "the tests are gone"
+  drover approvals approve apr-01kx --response blue    one of a breakpoint's options)";
 
 // Anything else than a slug would change the path that is asked for.
 Status check_approval(std::string const& id) {
@@ -32,7 +33,7 @@ Result<Command> make_show(Raw const& raw) {
 Result<Command> make_decision(Decision decision, Raw const& raw) {
   for (std::string const& id : raw.runs)
     DROVER_TRY(check_approval(id));
-  return ApprovalsDecideCommand{decision, raw.runs, raw.comment, format_of(raw)};
+  return ApprovalsDecideCommand{decision, raw.runs, raw.comment, raw.value, format_of(raw)};
 }
 
 }  // namespace
@@ -53,15 +54,19 @@ void add_approvals(Grammar& grammar) {
   show->add_option("approval", into.target, "its id")->type_name("")->required();
   grammar.json(show);
   for (auto const& [name, what, decision] :
-       {std::tuple{"approve", "Merges what was proposed, or lets the call be made.",
+       {std::tuple{"approve", "Merges what was proposed, lets the call be made, or answers yes.",
                    Decision::approve},
-        {"reject", "Discards what was proposed (a rescue reference keeps it), or refuses the call.",
+        {"reject",
+         "Discards what was proposed (a rescue reference keeps it), refuses the call, or answers "
+         "no.",
          Decision::reject}}) {
     auto* const one = grammar.add(*approvals, name, what, [decision](Raw const& raw) {
       return make_decision(decision, raw);
     });
     one->add_option("approval", into.runs, "their ids")->type_name("")->required();
     one->add_option("--comment", into.comment, "why, for the record")->type_name("TEXT");
+    one->add_option("--response", into.value, "the answer to a workflow's breakpoint")
+        ->type_name("TEXT");
     grammar.json(one);
   }
   approvals->footer(std::string{kExamples});

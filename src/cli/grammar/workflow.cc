@@ -10,7 +10,7 @@ constexpr std::string_view kExamples = R"(Examples:
   drover workflow iterate r1                 to where it waits
   drover workflow tasks r1 --pending
   drover workflow post r1 EFFECT --value '{"approved":true}'
-  drover workflow run r1                     until it ends, as effects are posted and timers fire
+  drover workflow run r1                     until it ends: commands in sandboxes, timers, what is posted
   drover workflow signal r1 deploy --value '{"sha":"abc"}'
 
 Runs are directories, in ~/.a5c/runs, .a5c/runs, BABYSITTER_RUNS_DIR or --runs-dir. The commands of the
@@ -42,6 +42,7 @@ Grammar::Make make(WorkflowAct act) {
     command.pending = raw.pending;
     command.force = raw.force;
     command.dry_run = raw.dry_run;
+    command.outside = raw.outside;
     command.format = format_of(raw);
     if (act == WorkflowAct::post && command.value.empty() == command.error.empty())
       return fail(ErrorCode::invalid_argument, "workflow post takes either --value or --error");
@@ -171,7 +172,9 @@ void add_workflow(Grammar& grammar) {
   grammar.json(check, "one JSON object");
 
   adder.of_run("iterate", "Brings a run to where it waits.", WorkflowAct::iterate);
-  adder.of_run("run", "Drives a run until it ends.", WorkflowAct::run);
+  auto* const run = adder.of_run(
+      "run", "Drives a run until it ends; its commands run in sandboxes.", WorkflowAct::run);
+  run->add_flag("--outside", into.outside, "leave the commands to others, who post their results");
   add_views(adder);
   add_changes(adder);
   adder.of_run("recover", "Lets a run go on whose process threw an error, with mended code.",

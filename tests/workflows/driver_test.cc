@@ -1,0 +1,190 @@
+// Workflows that a server drives by itself.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include <boost/json.hpp>
+
+#include "harness/processes.h"
+#include "os/files.h"
+#include "workflows/driven.h"
+
+namespace drover::harness {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr auto const* kTasks = R"(
+const sh = (command, more = {}) => ({ id: 'sh', build: () => ({ kind: 'shell', title: command, shell: { command }, ...more }) });
+)";
+
+class Driven : public DrivenTest {
+ protected:
+  void process(std::string const& source) { DrivenTest::process(kTasks + source); }
+};
+
+TEST_F(Driven, AWorkflowOfCommandsAndTimersEndsByItself) {
+  process(R"js(export async function process(inputs, ctx) {
+    const first = await ctx.task(sh('echo one > made; cat made'), {});
+    await ctx.sleep(200);
+    const second = await ctx.task(sh('cat made; echo two'), { inputs });
+    return [first.stdout, second.stdout, inputs.n];
+  })js");
+  flow_.world().serve();
+  start("w", json::object{{"inputs", json::object{{"n", 7}}}});
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  EXPECT_EQ(json::serialize(output("w")), R"(["one\n","one\ntwo\n",7])");
+  EXPECT_EQ(os::read_file(flow_.root() + "/made").value_or(""), "one\n");
+  flow_.world().stop_server();
+  EXPECT_TRUE(flow_.world().leftovers().empty());
+}
+
+TEST_F(Driven, SignalsResultsAndCancelsWakeIt) {
+  process(R"js(export async function process(inputs, ctx) {
+    let seen = 'nothing';
+    ctx.query('seen', () => seen);
+    seen = await ctx.signal('go');
+    const posted = await ctx.task({ id: 'o', build: () => ({ kind: 'orchestrator_task' }) }, {});
+    let cancelled;
+    try { await ctx.task({ id: 'p', build: () => ({ kind: 'orchestrator_task' }) }, {}); } catch (e) { cancelled = e.name; }
+    return { seen, posted, cancelled };
+  })js");
+  flow_.world().serve();
+  start("w");
+  (void)waits("w");
+  EXPECT_EQ(post("w/signals", json::object{{"name", "go"}, {"payload", "now"}}), 200);
+  ASSERT_TRUE(eventually([&] { return get("w").at("entries").to_number<int>() > 4; }, kPatience));
+  auto const answer =
+      flow_.world().api().post("/api/v1/workflows/w/queries", json::object{{"name", "seen"}});
+  EXPECT_EQ(json::serialize(answer.body), R"({"answer":"now"})") << answer.text;
+  auto const asked = waits("w");
+  EXPECT_EQ(post("w/tasks/" + asked + "/result", json::object{{"value", 5}}), 200);
+  EXPECT_EQ(post("w/tasks/" + asked + "/result", json::object{{"value", 6}}), 409);
+  ASSERT_TRUE(eventually([&] { return waits("w") != asked; }, kPatience));
+  EXPECT_EQ(post("w/tasks/" + waits("w") + "/cancel", json::object{{"reason", "enough"}}), 200);
+  ASSERT_TRUE(comes_to("w", "completed"));
+  EXPECT_EQ(json::serialize(output("w")),
+            R"({"seen":"now","posted":5,"cancelled":"EffectCancelledError"})");
+  EXPECT_EQ(post("w/signals", json::object{{"name", "go"}}), 409);
+}
+
+TEST_F(Driven, WhatOthersWriteToTheDirectoryIsSeen) {
+  process(R"js(export async function process(inputs, ctx) {
+    return ctx.task({ id: 'o', build: () => ({ kind: 'orchestrator_task' }) }, {});
+  })js");
+  flow_.create("w");
+  flow_.world().serve();
+  auto const adopted = flow_.world().api().post(
+      "/api/v1/workflows", json::object{{"folder", json::string{flow_.run_folder("w")}}});
+  ASSERT_EQ(adopted.status, 201) << adopted.text;
+  flow_.post("w", waits("w"), "\"from outside\"");
+  ASSERT_TRUE(comes_to("w", "completed"));
+  EXPECT_EQ(output("w"), "from outside");
+}
+
+TEST_F(Driven, ACancelEndsItWithAllThatItHasUnderWay) {
+  process(R"js(export async function process(inputs, ctx) {
+    return ctx.task(sh('echo x >> ran; sleep 600'), {});
+  })js");
+  flow_.world().serve();
+  start("w");
+  ASSERT_TRUE(eventually([&] { return os::exists(flow_.root() + "/ran"); }, kPatience));
+  EXPECT_EQ(post("w/cancel", json::object{{"reason", "no more"}}), 200);
+  auto const ended = get("w");
+  EXPECT_EQ(ended.at("state"), "cancelled");
+  EXPECT_EQ(ended.at("reason"), "no more");
+  EXPECT_TRUE(ended.at("pending").as_object().empty());
+  EXPECT_TRUE(eventually([&] { return flow_.world().cgroups().empty(); }));
+  flow_.world().stop_server();
+  EXPECT_TRUE(flow_.world().leftovers().empty());
+}
+
+TEST_F(Driven, WhatCannotGoOnSaysWhyAndGoesOnOnceItCan) {
+  process(R"js(export async function process(inputs, ctx) { return ctx.signal('go'); })js");
+  flow_.world().serve();
+  start("w");
+  (void)waits("w");
+  flow_.world().stop_server();
+  process("export const nothing = 1;");
+  flow_.world().serve();
+  ASSERT_TRUE(comes_to("w", "blocked"));
+  EXPECT_THAT(get("w").at("reason").as_string().c_str(), HasSubstr("exports no function"));
+  process(R"js(export async function process(inputs, ctx) { return ctx.signal('go'); })js");
+  EXPECT_EQ(post("w/signals", json::object{{"name", "go"}, {"payload", 3}}), 200);
+  ASSERT_TRUE(comes_to("w", "completed"));
+  EXPECT_EQ(output("w"), 3);
+}
+
+TEST_F(Driven, MoreRunsThanProcessesThatAreKept) {
+  process(R"js(export async function process(inputs, ctx) {
+    const before = await ctx.task(sh('echo ' + inputs.n), { n: inputs.n });
+    const signal = await ctx.signal('go');
+    return [before.stdout.trim(), signal];
+  })js");
+  flow_.world().serve();
+  constexpr int kRuns = 40;
+  for (int i = 0; i < kRuns; ++i)
+    start("w" + std::to_string(i), json::object{{"inputs", json::object{{"n", i}}}});
+  for (int i = 0; i < kRuns; ++i)
+    ASSERT_TRUE(eventually(
+        [&] {
+          auto const pending = get("w" + std::to_string(i)).at("pending").as_object();
+          return pending.contains("signal");
+        },
+        Millis{60'000}))
+        << i << flow_.world().server_log();
+  for (int i = 0; i < kRuns; ++i)
+    EXPECT_EQ(
+        post("w" + std::to_string(i) + "/signals", json::object{{"name", "go"}, {"payload", i}}),
+        200);
+  for (int i = 0; i < kRuns; ++i) {
+    auto const id = "w" + std::to_string(i);
+    ASSERT_TRUE(comes_to(id, "completed"));
+    EXPECT_EQ(json::serialize(output(id)),
+              "[\"" + std::to_string(i) + "\"," + std::to_string(i) + "]");
+  }
+}
+
+// SIGKILL at moments that the clock picks: whatever it hits, the workflow comes to its end, each
+// effect ends once, and a command that is not idempotent runs at the most once.
+TEST_F(Driven, AServerThatIsKilledLosesNothing) {
+  process(R"js(export async function process(inputs, ctx) {
+    const steps = [];
+    for (let i = 0; i < 12; ++i) {
+      const step = i % 2 ? sh(`echo ${i} >> idempotent`, { idempotent: true }) : sh(`echo ${i} >> once`);
+      try { steps.push((await ctx.task(step, { i })).success); } catch (e) { steps.push(e.name); }
+      if (i === 5) await ctx.sleep(100);
+    }
+    return steps;
+  })js");
+  flow_.world().serve();
+  start("w");
+  for (int kill = 0; kill < 6; ++kill) {
+    // Not a wait for anything: the moment is what the test varies.
+    std::this_thread::sleep_for(Millis{60 + 70 * kill});
+    flow_.world().kill_server();
+    flow_.world().serve();
+  }
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  std::map<std::string, int> ends;
+  for (auto const& event : get("w/events?limit=200").at("events").as_array())
+    if (event.at("type").as_string() == "EFFECT_RESOLVED")
+      ++ends[std::string{event.at("data").at("effectId").as_string()}];
+  for (auto const& [effect, times] : ends)
+    EXPECT_EQ(times, 1) << effect;
+  auto const once = os::read_file(flow_.root() + "/once").value_or("");
+  for (int i = 0; i < 12; i += 2) {
+    std::string const line = std::to_string(i) + "\n";
+    auto const first = ("\n" + once).find("\n" + line);
+    if (first != std::string::npos)
+      EXPECT_EQ(("\n" + once).find("\n" + line, first + 1), std::string::npos) << once;
+  }
+  auto const steps = output("w").as_array();
+  EXPECT_EQ(steps.size(), 12U);
+  for (std::size_t i = 1; i < steps.size(); i += 2)
+    EXPECT_EQ(steps[i], true) << i;
+}
+
+}  // namespace
+}  // namespace drover::harness
