@@ -29,13 +29,13 @@ Api::Api(ApiParts const& parts)
                WorkspaceRoutes{parts.services, parts.workforce},
                TaskTypeRoutes{parts.task_types, parts.services.reserve},
                AgentRoutes{parts.agents, parts.services.reserve},
-               ApprovalRoutes{parts.services, parts.proposals},
+               ApprovalRoutes{parts.services, parts.proposals, parts.tool_approvals},
                QueueRoutes{parts.services, parts.dispatcher, parts.limits},
                ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
                WorkerRoutes{parts.services, parts.workforce.joined()},
                UnitRoutes{parts.services, parts.workforce},
                WorkloadRoutes{parts.services, parts.workloads},
-               GatewayRoutes{parts.services, parts.upstreams, parts.tokens},
+               GatewayRoutes{parts.services, parts.upstreams, parts.tokens, parts.mcp},
                ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }

@@ -34,6 +34,8 @@ struct ApiParts {
   worker::AgentRegistry& agents;
   worker::LimitBook& limits;
   worker::Proposals& proposals;
+  worker::ToolApprovals& tool_approvals;
+  gateway::McpBroker& mcp;
   schedule::Schedules& schedules;
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;

@@ -108,6 +108,18 @@ Task<Status> ApprovalRoutes::get_approval(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, worker::to_json(*approval));
 }
 
+Task<Result<worker::Approval>> ApprovalRoutes::decide(worker::Approval approval,
+                                                      worker::Decision decision,
+                                                      std::string comment) {
+  switch (approval.kind) {
+    case worker::ApprovalKind::change:
+      co_return co_await proposals_.decide(std::move(approval.id), decision, std::move(comment));
+    case worker::ApprovalKind::tool:
+      co_return co_await calls_.decide(std::move(approval.id), decision, std::move(comment));
+  }
+  co_return fail(ErrorCode::internal, "nobody decides approvals of this kind");
+}
+
 Task<Status> ApprovalRoutes::decide_approval(Call call, net::HttpReply& reply) {
   auto id = id_of<worker::ApprovalId>(call, "approval");
   if (!id) co_return std::unexpected(id.error());
@@ -118,8 +130,7 @@ Task<Status> ApprovalRoutes::decide_approval(Call call, net::HttpReply& reply) {
   if (!answer->digest.empty() && answer->digest != approval->digest)
     co_return fail_next(ErrorCode::conflict, "/digest: it is that of something else",
                         "read the approval again, and decide on what it says now");
-  auto const decided =
-      co_await proposals_.decide(*std::move(id), answer->decision, std::move(answer->comment));
+  auto const decided = co_await decide(*approval, answer->decision, std::move(answer->comment));
   if (!decided) co_return std::unexpected(decided.error());
   co_return co_await reply_json(reply, 200, worker::to_json(*decided));
 }

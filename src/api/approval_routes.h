@@ -5,13 +5,15 @@
 #include "api/route_table.h"
 #include "worker/proposals.h"
 #include "worker/services.h"
+#include "worker/tool_approvals.h"
 
 namespace drover::api {
 
 class ApprovalRoutes {
  public:
-  ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals)
-      : services_(services), proposals_(proposals) {}
+  ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals,
+                 worker::ToolApprovals& calls)
+      : services_(services), proposals_(proposals), calls_(calls) {}
   [[nodiscard]] static RouteTable<ApprovalRoutes> table();
 
  private:
@@ -19,9 +21,13 @@ class ApprovalRoutes {
   Task<Status> get_approval(Call call, net::HttpReply& reply);
   Task<Status> decide_approval(Call call, net::HttpReply& reply);
   Task<Result<worker::Approval>> find(worker::ApprovalId id);
+  // Each kind is decided where it waits.
+  Task<Result<worker::Approval>> decide(worker::Approval approval, worker::Decision decision,
+                                        std::string comment);
 
   worker::Services const& services_;
   worker::Proposals& proposals_;
+  worker::ToolApprovals& calls_;
 };
 
 }  // namespace drover::api

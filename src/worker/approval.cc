@@ -14,11 +14,34 @@ namespace drover::worker {
 
 namespace {
 
-constexpr std::array<std::pair<ApprovalState, std::string_view>, 4> kStates = {
-    {{ApprovalState::pending, "pending"},
-     {ApprovalState::approved, "approved"},
-     {ApprovalState::rejected, "rejected"},
-     {ApprovalState::superseded, "superseded"}}};
+template <class Value>
+using Named = std::pair<Value, std::string_view>;
+
+constexpr std::array kKinds = {
+    Named<ApprovalKind>{ApprovalKind::change, "change"},
+    Named<ApprovalKind>{ApprovalKind::tool, "tool"},
+};
+
+constexpr std::array kStates = {
+    Named<ApprovalState>{ApprovalState::pending, "pending"},
+    Named<ApprovalState>{ApprovalState::approved, "approved"},
+    Named<ApprovalState>{ApprovalState::rejected, "rejected"},
+    Named<ApprovalState>{ApprovalState::superseded, "superseded"},
+    Named<ApprovalState>{ApprovalState::expired, "expired"},
+};
+
+template <class Table, class Value>
+std::string_view name_in(Table const& table, Value wanted) {
+  for (auto const& [value, name] : table)
+    if (value == wanted) return name;
+  return "unknown";
+}
+
+Result<ApprovalKind> parse_kind(std::string_view text) {
+  for (auto const& [value, name] : kKinds)
+    if (name == text) return value;
+  return fail(ErrorCode::invalid_argument, "'{}' is no kind of approval", printable(text, 40));
+}
 
 constexpr std::string_view kTable = R"sql(
 CREATE TABLE approvals(
@@ -38,16 +61,29 @@ CREATE INDEX approvals_by_session ON approvals(session, state);
 CREATE INDEX approvals_by_state ON approvals(state, id)
 )sql";
 
+constexpr std::string_view kDeadline = R"sql(
+ALTER TABLE approvals ADD COLUMN expires_at_ms INTEGER;
+CREATE INDEX approvals_by_run ON approvals(run, state)
+)sql";
+
 constexpr std::string_view kColumns =
-    "id, kind, state, run, session, title, subject, digest, created_at_ms, decided_at_ms, comment";
+    "id, kind, state, run, session, title, subject, digest, created_at_ms, decided_at_ms, comment,"
+    " expires_at_ms";
+
+std::optional<std::int64_t> ms_of(std::optional<WallTime> const& time) {
+  if (!time) return std::nullopt;
+  return to_unix_ms(*time);
+}
 
 Result<Approval> read_approval(store::Statement const& row) {
   Approval approval;
   approval.id = ApprovalId::trusted(std::string{row.text(0)});
+  auto const kind = parse_kind(row.text(1));
   auto const state = parse_approval_state(row.text(2));
   auto subject = parse_json(row.text(6));
-  if (row.text(1) != to_string(ApprovalKind::change) || !state || !subject || !subject->is_object())
+  if (!kind || !state || !subject || !subject->is_object())
     return fail(ErrorCode::data_corrupt, "the stored approval {} cannot be read", approval.id);
+  approval.kind = *kind;
   approval.state = *state;
   approval.run = RunId::trusted(std::string{row.text(3)});
   approval.session = SessionId::trusted(std::string{row.text(4)});
@@ -57,30 +93,26 @@ Result<Approval> read_approval(store::Statement const& row) {
   approval.created_at = from_unix_ms(row.integer(8));
   if (!row.is_null(9)) approval.decided_at = from_unix_ms(row.integer(9));
   approval.comment = row.text(10);
+  if (!row.is_null(11)) approval.expires_at = from_unix_ms(row.integer(11));
   return approval;
 }
 
 }  // namespace
 
 std::string_view to_string(ApprovalKind kind) {
-  switch (kind) {
-    case ApprovalKind::change:
-      return "change";
-  }
-  return "unknown";
+  return name_in(kKinds, kind);
 }
 
 std::string_view to_string(ApprovalState state) {
-  for (auto const& [value, name] : kStates)
-    if (value == state) return name;
-  return "unknown";
+  return name_in(kStates, state);
 }
 
 Result<ApprovalState> parse_approval_state(std::string_view text) {
   for (auto const& [value, name] : kStates)
     if (name == text) return value;
   return fail(ErrorCode::invalid_argument,
-              "'{}' is no state of an approval; known are pending, approved, rejected, superseded",
+              "'{}' is no state of an approval; known are pending, approved, rejected, superseded, "
+              "expired",
               printable(text, 40));
 }
 
@@ -90,19 +122,22 @@ std::string approval_digest(ApprovalKind kind, RunId const& run, json::object co
 }
 
 std::vector<store::Migration> approval_migrations() {
-  return {{"approvals", 1, "decisions of people", kTable}};
+  return {{"approvals", 1, "decisions of people", kTable},
+          {"approvals", 2, "decisions that are asked for until a time", kDeadline}};
 }
 
 Status insert_approval(store::Database& database, Approval const& approval) {
-  DROVER_TRY(
-      database.run("UPDATE approvals SET state='superseded' WHERE session=? AND state='pending'"
-                   " AND kind=? AND id<>?",
-                   approval.session.str(), to_string(approval.kind), approval.id.str()));
+  if (approval.kind == ApprovalKind::change)
+    DROVER_TRY(
+        database.run("UPDATE approvals SET state='superseded' WHERE session=? AND state='pending'"
+                     " AND kind=? AND id<>?",
+                     approval.session.str(), to_string(approval.kind), approval.id.str()));
   return database.run(
-      fmt::format("INSERT INTO approvals({}) VALUES(?,?,?,?,?,?,?,?,?,?,?)", kColumns),
+      fmt::format("INSERT INTO approvals({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", kColumns),
       approval.id.str(), to_string(approval.kind), to_string(approval.state), approval.run.str(),
       approval.session.str(), approval.title, json::serialize(approval.subject), approval.digest,
-      to_unix_ms(approval.created_at), std::optional<std::int64_t>{}, approval.comment);
+      to_unix_ms(approval.created_at), std::optional<std::int64_t>{}, approval.comment,
+      ms_of(approval.expires_at));
 }
 
 Result<Approval> find_approval(store::Database& database, ApprovalId const& id) {
@@ -122,11 +157,17 @@ Result<std::vector<Approval>> list_approvals(store::Database& database,
   if (filter.state) state = to_string(*filter.state);
   std::optional<std::string_view> session;
   if (filter.session) session = filter.session->str();
+  std::optional<std::string_view> kind;
+  if (filter.kind) kind = to_string(*filter.kind);
+  std::optional<std::string_view> run;
+  if (filter.run) run = filter.run->str();
   auto rows = database.query(fmt::format("SELECT {} FROM approvals WHERE (?1 IS NULL OR state=?1)"
                                          " AND (?2 IS NULL OR session=?2) AND (?3='' OR id<?3)"
-                                         " ORDER BY id DESC LIMIT ?4",
+                                         " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR run=?5)"
+                                         " ORDER BY id DESC LIMIT ?6",
                                          kColumns),
-                             state, session, filter.before, static_cast<std::int64_t>(filter.most));
+                             state, session, filter.before, kind, run,
+                             static_cast<std::int64_t>(filter.most));
   if (!rows) return std::unexpected(rows.error());
   std::vector<Approval> all;
   for (;;) {
@@ -149,12 +190,11 @@ Error already_decided(Approval const& approval) {
 }
 
 Status decide_approval(store::Database& database, Approval const& decided) {
-  std::optional<std::int64_t> at;
-  if (decided.decided_at) at = to_unix_ms(*decided.decided_at);
-  DROVER_TRY(database.run(
-      "UPDATE approvals SET state=?, decided_at_ms=?, comment=? WHERE id=?"
-      " AND state='pending' AND digest=?",
-      to_string(decided.state), at, decided.comment, decided.id.str(), decided.digest));
+  DROVER_TRY(
+      database.run("UPDATE approvals SET state=?, decided_at_ms=?, comment=? WHERE id=?"
+                   " AND state='pending' AND digest=?",
+                   to_string(decided.state), ms_of(decided.decided_at), decided.comment,
+                   decided.id.str(), decided.digest));
   if (database.changes() == 1) return {};
   auto const present = find_approval(database, decided.id);
   return std::unexpected(present ? already_decided(*present) : present.error());
@@ -175,8 +215,10 @@ json::object to_json(Approval const& approval) {
                    {"subject", approval.subject},
                    {"digest", json::string{approval.digest}},
                    {"created_at", json::string{to_rfc3339(approval.created_at)}},
+                   {"expires_at", nullptr},
                    {"decided_at", nullptr},
                    {"comment", json::string{approval.comment}}};
+  if (approval.expires_at) out["expires_at"] = json::string{to_rfc3339(*approval.expires_at)};
   if (approval.decided_at) out["decided_at"] = json::string{to_rfc3339(*approval.decided_at)};
   return out;
 }

@@ -22,14 +22,17 @@ struct ApprovalTag {
 };
 using ApprovalId = Id<ApprovalTag>;
 
+// A further kind is a line here and one in the table of names.
 enum class ApprovalKind : std::uint8_t {
-  change,  // of a workspace that is granted `propose`
+  change,  // of a workspace that is granted `propose`; a later one of the session takes its place
+  tool,    // one call of a tool, whose run goes on meanwhile and waits for it
 };
 enum class ApprovalState : std::uint8_t {
   pending,
   approved,
   rejected,
   superseded,  // another one stands in its place
+  expired,     // nobody decided in time, or nothing waits for the decision any more
 };
 [[nodiscard]] std::string_view to_string(ApprovalKind kind);
 [[nodiscard]] std::string_view to_string(ApprovalState state);
@@ -45,6 +48,7 @@ struct Approval {
   json::object subject;  // what is decided on
   std::string digest;    // of kind, run and subject; 64 hexadecimal digits
   WallTime created_at;
+  std::optional<WallTime> expires_at;  // nullopt: it waits for as long as it takes
   std::optional<WallTime> decided_at;
   std::string comment;
 };
@@ -55,12 +59,14 @@ struct Approval {
 
 [[nodiscard]] std::vector<store::Migration> approval_migrations();
 
-// Pending ones of the session and kind are superseded by it.
+// A change supersedes the pending ones of its session.
 [[nodiscard]] Status insert_approval(store::Database& database, Approval const& approval);
 [[nodiscard]] Result<Approval> find_approval(store::Database& database, ApprovalId const& id);
 struct ApprovalFilter {
   std::optional<ApprovalState> state;
   std::optional<SessionId> session;
+  std::optional<ApprovalKind> kind{};
+  std::optional<RunId> run{};
   std::string before{};  // older than this one; empty: from the newest on
   std::size_t most = 100;
 };

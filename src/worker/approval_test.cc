@@ -83,6 +83,26 @@ TEST_F(Approvals, ALaterOneOfTheSessionStandsInItsPlace) {
   EXPECT_EQ(find("other").state, ApprovalState::superseded);
 }
 
+TEST_F(Approvals, CallsOfToolsStandBesideEachOtherAndHaveADeadline) {
+  for (std::string const name : {"a", "b"}) {
+    auto call = approval_of(name);
+    call.kind = ApprovalKind::tool;
+    call.expires_at = from_unix_ms(9'000);
+    ASSERT_TRUE(insert_approval(database, call));
+  }
+  ASSERT_TRUE(insert_approval(database, approval_of("change")));
+  EXPECT_EQ(find("a").state, ApprovalState::pending);
+  EXPECT_EQ(find("b").state, ApprovalState::pending);
+  EXPECT_EQ(find("a").kind, ApprovalKind::tool);
+  EXPECT_EQ(find("a").expires_at, from_unix_ms(9'000));
+  EXPECT_EQ(find("change").expires_at, std::nullopt);
+  ApprovalFilter filter;
+  filter.kind = ApprovalKind::tool;
+  EXPECT_EQ(list_approvals(database, filter)->size(), 2U);
+  filter.run = RunId::trusted("run-b");
+  EXPECT_EQ(list_approvals(database, filter)->size(), 1U);
+}
+
 RunRecord run_that_committed(std::string const& name, std::string const& parent,
                              std::string const& sha) {
   RunRecord run;

@@ -67,6 +67,7 @@ Status open_proposal(store::Transaction& transaction, RunRecord const& run,
   ApprovalFilter filter;
   filter.state = ApprovalState::pending;
   filter.session = run.session;
+  filter.kind = ApprovalKind::change;
   filter.most = 1;
   auto const pending = list_approvals(transaction.db(), filter);
   if (!pending) return std::unexpected(pending.error());

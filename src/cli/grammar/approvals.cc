@@ -53,8 +53,10 @@ void add_approvals(Grammar& grammar) {
   show->add_option("approval", into.target, "its id")->type_name("")->required();
   grammar.json(show);
   for (auto const& [name, what, decision] :
-       {std::tuple{"approve", "Merges what was proposed.", Decision::approve},
-        {"reject", "Discards what was proposed; a rescue reference keeps it.", Decision::reject}}) {
+       {std::tuple{"approve", "Merges what was proposed, or lets the call be made.",
+                   Decision::approve},
+        {"reject", "Discards what was proposed (a rescue reference keeps it), or refuses the call.",
+         Decision::reject}}) {
     auto* const one = grammar.add(*approvals, name, what, [decision](Raw const& raw) {
       return make_decision(decision, raw);
     });
