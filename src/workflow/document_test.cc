@@ -264,6 +264,28 @@ output: ["${steps.both}", "${has(vars.seen)}"]
   EXPECT_EQ(json::serialize(rest().output), R"([{"left":1,"right":{"seen":2}},false])");
 }
 
+// The other branch goes on when what began it is long over.
+TEST_F(Documents, WhatAFailedBranchLeavesOpenGoesOnAndIsWaitedFor) {
+  make(R"(
+steps:
+  - steps:
+      - parallel:
+          left: [{id: a, agent: x, prompt: p}]
+          right: [{id: b, agent: y, prompt: p}, {id: c, agent: "${'z'}", prompt: p}]
+    catch: [{log: "${error.message}"}]
+output: done
+)");
+  (void)rest();
+  end("a", "error");
+  EXPECT_EQ(labels(rest()), Labels{"b"});
+  end("b", "1");
+  EXPECT_EQ(labels(rest()), Labels{"c"});
+  end("c", "2");
+  auto const done = rest();
+  EXPECT_EQ(done.state, IterateState::completed) << done.reason;
+  EXPECT_EQ(json::serialize(done.output), "\"done\"");
+}
+
 TEST_F(Documents, LoopsGoRoundWhileUntilAndAtMost) {
   make(R"(
 steps:
