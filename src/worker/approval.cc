@@ -98,6 +98,18 @@ Result<Approval> read_approval(store::Statement const& row) {
   return approval;
 }
 
+Result<std::vector<Approval>> read_all(store::Statement& rows) {
+  std::vector<Approval> all;
+  for (;;) {
+    auto const more = rows.step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return all;
+    auto one = read_approval(rows);
+    if (!one) return std::unexpected(one.error());
+    all.push_back(*std::move(one));
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(ApprovalKind kind) {
@@ -160,25 +172,24 @@ Result<std::vector<Approval>> list_approvals(store::Database& database,
   if (filter.session) session = filter.session->str();
   std::optional<std::string_view> kind;
   if (filter.kind) kind = to_string(*filter.kind);
-  std::optional<std::string_view> run;
-  if (filter.run) run = filter.run->str();
-  auto rows = database.query(fmt::format("SELECT {} FROM approvals WHERE (?1 IS NULL OR state=?1)"
-                                         " AND (?2 IS NULL OR session=?2) AND (?3='' OR id<?3)"
-                                         " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR run=?5)"
-                                         " ORDER BY id DESC LIMIT ?6",
-                                         kColumns),
-                             state, session, filter.before, kind, run,
-                             static_cast<std::int64_t>(filter.most));
+  auto rows =
+      database.query(fmt::format("SELECT {} FROM approvals WHERE (?1 IS NULL OR state=?1)"
+                                 " AND (?2 IS NULL OR session=?2) AND (?3='' OR id<?3)"
+                                 " AND (?4 IS NULL OR kind=?4)"
+                                 " ORDER BY id DESC LIMIT ?5",
+                                 kColumns),
+                     state, session, filter.before, kind, static_cast<std::int64_t>(filter.most));
   if (!rows) return std::unexpected(rows.error());
-  std::vector<Approval> all;
-  for (;;) {
-    auto const more = rows->step();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return all;
-    auto one = read_approval(*rows);
-    if (!one) return std::unexpected(one.error());
-    all.push_back(*std::move(one));
-  }
+  return read_all(*rows);
+}
+
+Result<std::vector<Approval>> pending_approvals(store::Database& database, RunId const& run,
+                                                ApprovalKind kind) {
+  auto rows = database.query(
+      fmt::format("SELECT {} FROM approvals WHERE run=? AND state='pending' AND kind=?", kColumns),
+      run.str(), to_string(kind));
+  if (!rows) return std::unexpected(rows.error());
+  return read_all(*rows);
 }
 
 Error already_decided(Approval const& approval) {

@@ -67,13 +67,15 @@ struct ApprovalFilter {
   std::optional<ApprovalState> state;
   std::optional<SessionId> session;
   std::optional<ApprovalKind> kind{};
-  std::optional<RunId> run{};
   std::string before{};  // older than this one; empty: from the newest on
   std::size_t most = 100;
 };
 // The newest first.
 [[nodiscard]] Result<std::vector<Approval>> list_approvals(store::Database& database,
                                                            ApprovalFilter const& filter);
+// By an index, for each step of a run asks.
+[[nodiscard]] Result<std::vector<Approval>> pending_approvals(store::Database& database,
+                                                              RunId const& run, ApprovalKind kind);
 // conflict, saying what it is, when it is no longer pending.
 [[nodiscard]] Status decide_approval(store::Database& database, Approval const& decided);
 [[nodiscard]] Error already_decided(Approval const& approval);

@@ -99,8 +99,11 @@ TEST_F(Approvals, CallsOfToolsStandBesideEachOtherAndHaveADeadline) {
   ApprovalFilter filter;
   filter.kind = ApprovalKind::tool;
   EXPECT_EQ(list_approvals(database, filter)->size(), 2U);
-  filter.run = RunId::trusted("run-b");
-  EXPECT_EQ(list_approvals(database, filter)->size(), 1U);
+  auto const of_run = pending_approvals(database, RunId::trusted("run-b"), ApprovalKind::tool);
+  ASSERT_EQ(of_run->size(), 1U);
+  EXPECT_EQ(of_run->front().id.str(), "apr-b");
+  EXPECT_TRUE(
+      pending_approvals(database, RunId::trusted("run-change"), ApprovalKind::tool)->empty());
 }
 
 RunRecord run_that_committed(std::string const& name, std::string const& parent,

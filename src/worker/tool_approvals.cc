@@ -44,16 +44,6 @@ Status record_decision(store::Transaction& transaction, broker::OutputStreams& s
   return append_events(transaction, streams, *run, events);
 }
 
-Result<std::vector<Approval>> pending_calls(store::Database& database,
-                                            std::optional<RunId> const& run) {
-  ApprovalFilter filter;
-  filter.state = ApprovalState::pending;
-  filter.kind = ApprovalKind::tool;
-  filter.run = run;
-  filter.most = kExpiredAtOnce;
-  return list_approvals(database, filter);
-}
-
 }  // namespace
 
 Approval tool_approval(ApprovalId id, GatedCall const& call, RunRecord const& run, WallTime now,
@@ -83,7 +73,7 @@ Approval tool_approval(ApprovalId id, GatedCall const& call, RunRecord const& ru
 
 Status expire_calls(store::Transaction& transaction, broker::OutputStreams& streams,
                     RunId const& run, WallTime now) {
-  auto pending = pending_calls(transaction.db(), run);
+  auto pending = pending_approvals(transaction.db(), run, ApprovalKind::tool);
   if (!pending) return std::unexpected(pending.error());
   for (Approval& approval : *pending) {
     approval.state = ApprovalState::expired;
@@ -187,7 +177,11 @@ Task<Result<Approval>> ToolApprovals::decide(ApprovalId id, Decision decision,
 
 Task<Status> ToolApprovals::expire_all() {
   auto job = [this](store::Transaction& transaction) -> Result<std::size_t> {
-    auto pending = pending_calls(transaction.db(), std::nullopt);
+    ApprovalFilter filter;
+    filter.state = ApprovalState::pending;
+    filter.kind = ApprovalKind::tool;
+    filter.most = kExpiredAtOnce;
+    auto pending = list_approvals(transaction.db(), filter);
     if (!pending) return std::unexpected(pending.error());
     for (Approval& approval : *pending) {
       approval.state = ApprovalState::expired;
