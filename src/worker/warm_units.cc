@@ -26,10 +26,12 @@ Task<void> WarmUnits::keep(std::vector<runtime::WarmWish> wishes) {
 Task<void> WarmUnits::run() {
   while (!stopping_) {
     auto const seen = changed_.version();
-    co_await keep(wishes());
+    auto wanted = wishes();
+    co_await keep(std::move(wanted));
     co_await changed_.wait(seen);
   }
-  co_await keep({});
+  std::vector<runtime::WarmWish> none;
+  co_await keep(std::move(none));
 }
 
 void WarmUnits::stop() {
