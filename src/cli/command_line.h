@@ -344,8 +344,10 @@ enum class WorkflowAct : std::uint8_t {
   repair_journal,
   recover,
   list,
+  start,
+  stop,
 };
-// Works on run directories itself, with no server.
+// Works on run directories itself; a server is asked only to drive runs, and for those it drives.
 struct WorkflowCommand {
   WorkflowAct act = WorkflowAct::status;
   std::string run;  // a directory or an id
@@ -357,7 +359,8 @@ struct WorkflowCommand {
   std::string name;    // of a signal or query
   std::string value;   // JSON, or @FILE
   std::string error;   // a sentence: the effect failed
-  std::string reason;  // of a cancel
+  std::string reason;  // of a cancel or a stop
+  std::string agent;   // of start: JSON, or @FILE
   std::string type;    // of events; of tasks: their kind
   std::optional<std::int64_t> limit;
   bool pending = false;

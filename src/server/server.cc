@@ -56,6 +56,7 @@
 #include "worker/workforce.h"
 #include "workflow/agent_carrier.h"
 #include "workflow/breakpoint_carrier.h"
+#include "workflow/child_carrier.h"
 #include "workflow/driver.h"
 
 namespace drover::server {
@@ -196,6 +197,7 @@ class Server {
   std::unique_ptr<workflow::AgentCarrier> workflow_agents_;
   std::unique_ptr<workflow::BreakpointCarrier> breakpoints_;
   std::unique_ptr<workflow::Driver> driver_;
+  std::unique_ptr<workflow::ChildCarrier> children_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -452,6 +454,8 @@ void Server::make_driver() {
   breakpoints_ =
       std::make_unique<workflow::BreakpointCarrier>(io_.get_executor(), *writer_, clock_);
   driver_->add(workflow::Carrier::person, *breakpoints_);
+  children_ = std::make_unique<workflow::ChildCarrier>(io_.get_executor(), *driver_);
+  driver_->add(workflow::Carrier::child, *children_);
 }
 
 void Server::make_api() {

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/served_workflows.h"
 #include "cli/stop_signals.h"
 #include "cli/workflow_places.h"
 #include "workflow/command_pool.h"
@@ -66,10 +68,24 @@ class Workflow {
   [[nodiscard]] bool json() const { return command_.format == Format::json; }
   void print(json::value const& value) { context_.screen.print(workflow::file_text(value)); }
   void say(std::string const& line) { context_.screen.print(terminal_safe(line) + "\n"); }
+  // One of the server's too, whose directory is used as any other: its driver sees what is written.
   [[nodiscard]] Result<workflow::RunFolder> found() const {
     auto run = find_run(command_.run, places_);
-    if (!run) return std::unexpected(run.error());
-    return std::move(run->folder);
+    if (run) return std::move(run->folder);
+    if (run.error().code != ErrorCode::not_found) return std::unexpected(run.error());
+    auto driven = driven_folder(context_, command_.run);
+    if (!driven) return std::unexpected(driven.error());
+    if (driven->empty()) return std::unexpected(run.error());
+    return workflow::RunFolder{*std::move(driven)};
+  }
+  Result<int> served(Result<json::object> const& workflow) {
+    if (!workflow) return std::unexpected(workflow.error());
+    if (json())
+      print(*workflow);
+    else
+      say(fmt::format("{}  {}  {}", string_or(*workflow, "id", ""),
+                      string_or(*workflow, "state", ""), string_or(*workflow, "folder", "")));
+    return kExitOk;
   }
   [[nodiscard]] Result<workflow::RunView> view() const {
     auto const folder = found();
@@ -125,6 +141,10 @@ Result<int> Workflow::run() {
       return recover();
     case WorkflowAct::list:
       return list();
+    case WorkflowAct::start:
+      return served(start_workflow(context_, command_));
+    case WorkflowAct::stop:
+      return served(stop_workflow(context_, command_));
   }
   return kExitFailed;
 }
@@ -410,14 +430,29 @@ Result<int> Workflow::recover() {
 }
 
 Result<int> Workflow::list() {
+  auto const driven = driven_workflows(context_);
+  if (!driven) return std::unexpected(driven.error());
   json::array listed;
+  auto const add = [&](std::string_view state, std::string_view id, std::string_view folder,
+                       std::string_view driver) {
+    if (!json()) say(fmt::format("{:<10}  {:<30}  {:<6}  {}", state, id, driver, folder));
+    json::object run{{"runId", id}, {"state", state}, {"runDir", folder}};
+    if (driver == "server") run.emplace("driven", true);
+    listed.push_back(std::move(run));
+  };
+  std::set<std::string, std::less<>> known;
+  for (auto const& each : *driven) {
+    auto const& run = each.as_object();
+    add(string_or(run, "state", ""), string_or(run, "id", ""), string_or(run, "folder", ""),
+        "server");
+    known.emplace(string_or(run, "folder", ""));
+  }
   for (auto const& folder : runs_in(places_)) {
+    if (known.contains(folder.path())) continue;
     auto const run = workflow::read_run(folder);
     std::string_view const state =
         run ? to_string(status_state(run->history)) : std::string_view{"damaged"};
-    if (!json()) say(fmt::format("{:<10}  {:<30}  {}", state, folder.name(), folder.path()));
-    listed.push_back(
-        json::object{{"runId", folder.name()}, {"state", state}, {"runDir", folder.path()}});
+    add(state, folder.name(), folder.path(), "");
   }
   if (json()) print(json::object{{"runs", std::move(listed)}});
   return kExitOk;
