@@ -4,9 +4,42 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
 export interface TaskDefinition {
   kind: 'agent' | 'node' | 'shell' | 'orchestrator_task' | (string & {});
   title?: string;
+  description?: string;
   labels?: string[];
   metadata?: { [name: string]: unknown };
+  shell?: ShellWork;
+  node?: NodeWork;
+  agent?: AgentWork;
   [member: string]: unknown;
+}
+export interface ShellWork {
+  command: string;
+  /** "$1", "$2", ... of the command. */
+  args?: string[];
+  env?: { [name: string]: string };
+  cwd?: string;
+  expectedExitCode?: number;
+}
+export interface NodeWork {
+  entry: string;
+  args?: string[];
+  env?: { [name: string]: string };
+  cwd?: string;
+}
+export interface AgentWork {
+  name?: string;
+  prompt?: string | { role?: string; task?: string; context?: unknown; instructions?: string[]; outputFormat?: string };
+  /** JSON Schema of what the agent has to answer with. */
+  outputSchema?: { [member: string]: unknown };
+  [member: string]: unknown;
+}
+/** What the process is given for a shell, also where the command failed. */
+export interface ShellResult {
+  success: boolean;
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+  error?: string;
 }
 
 export interface BuildContext {

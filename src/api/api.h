@@ -35,6 +35,8 @@ struct ApiParts {
   worker::AgentRegistry& agents;
   worker::LimitBook& limits;
   worker::Proposals& proposals;
+  worker::ToolApprovals& tool_approvals;
+  gateway::McpBroker& mcp;
   schedule::Schedules& schedules;
   workflow::Driver& workflows;
   workflow::BreakpointCarrier& breakpoints;

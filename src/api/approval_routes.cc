@@ -114,6 +114,26 @@ Task<Status> ApprovalRoutes::get_approval(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, worker::to_json(*approval));
 }
 
+Task<Result<worker::Approval>> ApprovalRoutes::decide(worker::Approval approval,
+                                                      worker::Decision decision,
+                                                      std::string comment, std::string response) {
+  if (approval.kind != worker::ApprovalKind::breakpoint && !response.empty())
+    co_return fail(ErrorCode::invalid_argument, "/response: only a breakpoint is answered");
+  switch (approval.kind) {
+    case worker::ApprovalKind::change:
+      co_return co_await proposals_.decide(std::move(approval.id), decision, std::move(comment));
+    case worker::ApprovalKind::tool:
+      co_return co_await calls_.decide(std::move(approval.id), decision, std::move(comment));
+    case worker::ApprovalKind::breakpoint:
+      break;
+  }
+  workflow::Verdict verdict;
+  verdict.approved = decision == worker::Decision::approve;
+  verdict.response = std::move(response);
+  verdict.comment = std::move(comment);
+  co_return co_await breakpoints_.answer(std::move(approval.id), std::move(verdict));
+}
+
 Task<Status> ApprovalRoutes::decide_approval(Call call, net::HttpReply& reply) {
   auto id = id_of<worker::ApprovalId>(call, "approval");
   if (!id) co_return std::unexpected(id.error());
@@ -124,19 +144,8 @@ Task<Status> ApprovalRoutes::decide_approval(Call call, net::HttpReply& reply) {
   if (!answer->digest.empty() && answer->digest != approval->digest)
     co_return fail_next(ErrorCode::conflict, "/digest: it is that of something else",
                         "read the approval again, and decide on what it says now");
-  if (approval->kind == worker::ApprovalKind::breakpoint) {
-    workflow::Verdict verdict;
-    verdict.approved = answer->decision == worker::Decision::approve;
-    verdict.response = std::move(answer->response);
-    verdict.comment = std::move(answer->comment);
-    auto const answered = co_await breakpoints_.answer(*std::move(id), std::move(verdict));
-    if (!answered) co_return std::unexpected(answered.error());
-    co_return co_await reply_json(reply, 200, worker::to_json(*answered));
-  }
-  if (!answer->response.empty())
-    co_return fail(ErrorCode::invalid_argument, "/response: only a breakpoint is answered");
-  auto const decided =
-      co_await proposals_.decide(*std::move(id), answer->decision, std::move(answer->comment));
+  auto const decided = co_await decide(*approval, answer->decision, std::move(answer->comment),
+                                       std::move(answer->response));
   if (!decided) co_return std::unexpected(decided.error());
   co_return co_await reply_json(reply, 200, worker::to_json(*decided));
 }

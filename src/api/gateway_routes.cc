@@ -33,7 +33,21 @@ json::object print_upstream(gateway::Upstream const& upstream, bool has_key) {
           {"models", texts_of(upstream.models)}};
 }
 
-json::object print_set(gateway::UpstreamSet const& set) {
+// The program or the address, without its arguments: those may hold what is nobody's to see.
+json::object print_mcp(gateway::McpServer const& server, gateway::McpState const& state) {
+  json::object out{{"name", json::string{server.name}},
+                   {"kind", server.over_http() ? "http" : "stdio"},
+                   {"address", json::string{server.over_http() ? net::url_for_people(server.url)
+                                                               : server.command.front()}},
+                   {"tools", nullptr},
+                   {"sessions", state.lines},
+                   {"trouble", nullptr}};
+  if (server.tools) out["tools"] = texts_of(*server.tools);
+  if (!state.trouble.empty()) out["trouble"] = json::string{to_utf8(state.trouble)};
+  return out;
+}
+
+json::object print_set(gateway::UpstreamSet const& set, gateway::McpBroker const& mcp) {
   json::array upstreams;
   for (auto const& [name, upstream] : set.config.upstreams)
     upstreams.push_back(print_upstream(upstream, set.keys.contains(name)));
@@ -45,7 +59,11 @@ json::object print_set(gateway::UpstreamSet const& set) {
                                   {"fallback", texts_of(alias.fallbacks)}});
   json::object out{{"upstreams", std::move(upstreams)},
                    {"models", std::move(models)},
-                   {"default_model", nullptr}};
+                   {"default_model", nullptr},
+                   {"mcp", json::array{}}};
+  for (gateway::McpState const& state : mcp.states())
+    if (auto const* const server = mcp.find(state.name))
+      out["mcp"].get_array().push_back(print_mcp(*server, state));
   if (!set.config.default_model.empty())
     out["default_model"] = json::string{set.config.default_model};
   return out;
@@ -147,7 +165,7 @@ Task<Status> GatewayRoutes::get_gateway(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {});
   if (!known) co_return known;
   auto const upstreams = services_.models.upstreams();
-  co_return co_await reply_json(reply, 200, print_set(*upstreams));
+  co_return co_await reply_json(reply, 200, print_set(*upstreams, mcp_));
 }
 
 Task<Status> GatewayRoutes::reload(Call call, net::HttpReply& reply) {
@@ -156,7 +174,7 @@ Task<Status> GatewayRoutes::reload(Call call, net::HttpReply& reply) {
   auto const loaded = co_await book_.reload(services_.models);
   if (!loaded) co_return loaded;
   auto const upstreams = services_.models.upstreams();
-  co_return co_await reply_json(reply, 200, print_set(*upstreams));
+  co_return co_await reply_json(reply, 200, print_set(*upstreams, mcp_));
 }
 
 // Tokens of units that live stay good: the keys before this one still verify them.

@@ -4,6 +4,7 @@
 //
 // On the event loop.
 #include "api/route_table.h"
+#include "gateway/mcp_broker.h"
 #include "gateway/token.h"
 #include "gateway/upstream_book.h"
 #include "worker/services.h"
@@ -13,8 +14,8 @@ namespace drover::api {
 class GatewayRoutes {
  public:
   GatewayRoutes(worker::Services const& services, gateway::UpstreamBook& book,
-                gateway::TokenKey& tokens)
-      : services_(services), book_(book), tokens_(tokens) {}
+                gateway::TokenKey& tokens, gateway::McpBroker& mcp)
+      : services_(services), book_(book), tokens_(tokens), mcp_(mcp) {}
   [[nodiscard]] static RouteTable<GatewayRoutes> table();
 
  private:
@@ -28,6 +29,7 @@ class GatewayRoutes {
   worker::Services const& services_;
   gateway::UpstreamBook& book_;
   gateway::TokenKey& tokens_;
+  gateway::McpBroker& mcp_;
   bool rotating_ = false;
 };
 

@@ -10,6 +10,7 @@
 
 #include "api/replies.h"
 #include "base/text.h"
+#include "gateway/mcp_endpoint.h"
 #include "worker/placement.h"
 #include "worker/wire.h"
 
@@ -238,7 +239,7 @@ json::object print(worker::WorkerView const& view) {
 
 RouteTable<WorkerRoutes> WorkerRoutes::table() {
   using Self = WorkerRoutes;
-  static constexpr std::array<RouteEntry<Self>, 7> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 8> kTable = {{
       {{"GET", "/api/v1/workers", "listWorkers"}, Access::token, &Self::list_workers},
       {{"PUT", "/api/v1/workers/{worker}", "joinWorker"}, Access::token, &Self::join_worker},
       {{"DELETE", "/api/v1/workers/{worker}", "leaveWorker"}, Access::token, &Self::leave_worker},
@@ -252,6 +253,9 @@ RouteTable<WorkerRoutes> WorkerRoutes::table() {
       {{"POST", "/api/v1/workers/{worker}/runs/{run}/messages", "callModel"},
        Access::token,
        &Self::call_model},
+      {{"POST", "/api/v1/workers/{worker}/runs/{run}/mcp", "callMcp"},
+       Access::token,
+       &Self::call_mcp},
   }};
   return kTable;
 }
@@ -371,6 +375,19 @@ Task<Status> WorkerRoutes::call_model(Call call, net::HttpReply& reply) {
   call.request.path = std::move(path);
   co_return co_await joined_.serve_model(*std::move(id), std::move(claim), std::move(call.request),
                                          reply);
+}
+
+Task<Status> WorkerRoutes::call_mcp(Call call, net::HttpReply& reply) {
+  auto id = id_of<WorkerId>(call, "worker");
+  if (!id) co_return std::unexpected(id.error());
+  auto run = id_of<RunId>(call, "run");
+  if (!run) co_return std::unexpected(run.error());
+  auto const epoch = epoch_of(call.request);
+  if (!epoch) co_return std::unexpected(epoch.error());
+  worker::ClaimName claim{.run = *std::move(run), .epoch = *epoch};
+  call.request.path = fmt::format("{}{}", gateway::kMcpPath, query_text(call.request, "server"));
+  co_return co_await joined_.serve_mcp(*std::move(id), std::move(claim), std::move(call.request),
+                                       reply);
 }
 
 }  // namespace drover::api

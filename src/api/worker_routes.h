@@ -22,6 +22,7 @@ class WorkerRoutes {
   Task<Status> beat_worker(Call call, net::HttpReply& reply);
   Task<Status> take_step(Call call, net::HttpReply& reply);
   Task<Status> call_model(Call call, net::HttpReply& reply);
+  Task<Status> call_mcp(Call call, net::HttpReply& reply);
 
   worker::Services const& services_;
   worker::JoinedWorkers& joined_;

@@ -344,6 +344,11 @@ enum class WorkflowAct : std::uint8_t {
   repair_journal,
   recover,
   list,
+  check,
+  fork,
+  rewind,
+  export_run,
+  import_run,
   start,
   stop,
 };
@@ -361,7 +366,9 @@ struct WorkflowCommand {
   std::string error;   // a sentence: the effect failed
   std::string reason;  // of a cancel or a stop
   std::string agent;   // of start: JSON, or @FILE
-  std::string type;    // of events; of tasks: their kind
+  std::string type;    // of events; of tasks: their kind; of an export: what it is to be
+  std::string point;   // of fork and rewind: an effect, or the number of an entry
+  std::string file;    // of export and import; empty: standard output, or the run's own id
   std::optional<std::int64_t> limit;
   bool pending = false;
   bool force = false;

@@ -7,23 +7,24 @@ namespace drover::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 11> kCommands = {
-    "run:create", "run:assign-process", "run:iterate",        "run:status",
-    "run:events", "run:rebuild-state",  "run:repair-journal", "task:list",
-    "task:show",  "task:post",          "task:cancel"};
+constexpr std::array<std::string_view, 13> kCommands = {
+    "run:create", "run:assign-process",        "run:iterate", "run:status",
+    "run:events", "run:rebuild-state",         "run:halt",    "run:repair-journal",
+    "task:list",  "run:recover-process-error", "task:show",   "task:post",
+    "task:cancel"};
 
 constexpr std::array<std::string_view, 10> kFlags = {
     "--json",    "--dry-run", "--verbose", "--show-config",     "--force",
     "--reverse", "--pending", "--rich",    "--non-interactive", "--tree"};
 
-constexpr std::array<std::string_view, 31> kOptions = {
-    "--runs-dir",      "--process-id",   "--entry",          "--inputs",      "--run-id",
-    "--request",       "--prompt",       "--harness",        "--session-id",  "--process-revision",
-    "--iteration",     "--limit",        "--filter-type",    "--kind",        "--status",
-    "--value",         "--value-inline", "--error",          "--stdout-file", "--stderr-file",
-    "--stdout-ref",    "--stderr-ref",   "--started-at",     "--finished-at", "--metadata",
-    "--reason",        "--final-status", "--invocation-key", "--plugin-root", "--state-dir",
-    "--max-iterations"};
+constexpr std::array<std::string_view, 32> kOptions = {
+    "--runs-dir",       "--process-id",   "--entry",          "--inputs",      "--run-id",
+    "--request",        "--prompt",       "--harness",        "--session-id",  "--process-revision",
+    "--iteration",      "--limit",        "--filter-type",    "--kind",        "--status",
+    "--value",          "--value-inline", "--error",          "--stdout-file", "--stderr-file",
+    "--stdout-ref",     "--stderr-ref",   "--started-at",     "--finished-at", "--metadata",
+    "--reason",         "--final-status", "--invocation-key", "--plugin-root", "--state-dir",
+    "--max-iterations", "--patch-effect"};
 
 bool among(auto const& names, std::string_view word) {
   return std::ranges::find(names, word) != names.end();

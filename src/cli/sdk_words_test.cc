@@ -27,7 +27,8 @@ TEST(SdkWords, AnOptionWithoutItsValueIsAnError) {
 }
 
 TEST(SdkWords, TheSdksSpellingsAreTakenAsTheyAre) {
-  for (auto const* const name : {"run:create", "run:iterate", "task:post", "run:repair-journal"}) {
+  for (auto const* const name : {"run:create", "run:iterate", "task:post", "run:repair-journal",
+                                 "run:halt", "run:recover-process-error"}) {
     std::vector<std::string> const words = {name, "x"};
     auto const line = parse_command_line(words);
     ASSERT_TRUE(line) << name;

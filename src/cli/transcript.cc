@@ -300,11 +300,19 @@ std::string TranscriptRenderer::on_other(std::string_view type, json::object con
     return note(Paint::yellow,
                 fmt::format("! no connection to {}: {}", flat_member(event, "host", "a host"),
                             flat_member(event, "reason")));
+  if (type == "mcp-call" && flat_member(event, "outcome") == "refused")
+    return note(Paint::yellow,
+                fmt::format("! {} of {} was not called: {}", flat_member(event, "tool", "a tool"),
+                            flat_member(event, "server"), flat_member(event, "reason")));
   if (type == "commit-failed")
     return note(Paint::red, fmt::format("✗ cannot commit {}: {}",
                                         flat_member(event, "workspace", "the workspace"),
                                         flat_member(event, "error")));
   if (type == "compacted") return note(Paint::dim, "· the conversation was compacted");
+  if (type == "approval-requested" && string_or(event, "kind", "") == "tool")
+    return note(Paint::yellow,
+                fmt::format("⏸ waits for you to allow {}; see: drover approvals show {}",
+                            flat_member(event, "title"), flat_member(event, "id")));
   if (type == "approval-requested" && string_or(event, "kind", "") == "change")
     return note(Paint::yellow, fmt::format("⏸ proposed, decide with: drover approvals approve {}",
                                            flat_member(event, "id")));

@@ -132,6 +132,8 @@ TEST(Transcript, HostileTextReachesNoTerminal) {
       R"({"type":"rejected","workspace":"T","violations":["T",{"path":"T","message":"T"},{"T":1}]})",
       R"({"type":"limit","which":"T"})",
       R"({"type":"egress","host":"T","port":1,"outcome":"refused","reason":"T"})",
+      R"({"type":"mcp-call","server":"T","tool":"T","outcome":"refused","reason":"T"})",
+      R"({"type":"approval-requested","kind":"tool","title":"T","id":"T"})",
       R"({"type":"question","text":"T"})",
       R"({"type":"approval-requested","title":"T"})",
       R"({"type":"policy-reverted","paths":["T"]})",

@@ -14,7 +14,7 @@ namespace drover::contract {
 
 namespace {
 
-constexpr std::array<Named<EventType>, 24> kTypes = {
+constexpr std::array<Named<EventType>, 25> kTypes = {
     {{EventType::turn_accepted, "turn-accepted"},
      {EventType::message_delta, "message-delta"},
      {EventType::thinking_delta, "thinking-delta"},
@@ -38,6 +38,7 @@ constexpr std::array<Named<EventType>, 24> kTypes = {
      {EventType::commit_failed, "commit-failed"},
      {EventType::limit, "limit"},
      {EventType::egress, "egress"},
+     {EventType::mcp_call, "mcp-call"},
      {EventType::turn_complete, "turn-complete"}}};
 
 JsonWriter begin(EventHead const& head, EventType type) {
@@ -262,6 +263,34 @@ std::string egress_draft(EventHead const& head, EgressAttempt const& attempt) {
                                                                  : "failed");
   if (!attempt.address.empty()) writer.string("address", attempt.address);
   if (!attempt.reason.empty()) writer.string("reason", attempt.reason);
+  return std::move(writer).str();
+}
+
+std::string approval_resolved_draft(EventHead const& head, std::string_view id,
+                                    std::string_view decision, std::string_view note) {
+  JsonWriter writer = begin(head, EventType::approval_resolved);
+  writer.string("id", id);
+  writer.string("decision", decision);
+  if (!note.empty()) writer.string("note", note);
+  return std::move(writer).str();
+}
+
+std::string mcp_call_draft(EventHead const& head, McpCallNote const& note) {
+  using Outcome = McpCallNote::Outcome;
+  constexpr std::array<Named<Outcome>, 4> kOutcomes = {{{Outcome::sent, "sent"},
+                                                        {Outcome::answered, "answered"},
+                                                        {Outcome::failed, "failed"},
+                                                        {Outcome::refused, "refused"}}};
+  bool const over = note.outcome == Outcome::answered || note.outcome == Outcome::failed;
+  JsonWriter writer = begin(head, EventType::mcp_call);
+  writer.string("id", note.id);
+  writer.string("server", note.server);
+  writer.string("tool", note.tool);
+  writer.string("outcome", name_of(kOutcomes, note.outcome));
+  if (!note.digest.empty()) writer.string("digest", note.digest);
+  if (!note.approval.empty()) writer.string("approval", note.approval);
+  if (over) writer.integer("ms", note.ms);
+  if (!note.reason.empty()) writer.string("reason", note.reason);
   return std::move(writer).str();
 }
 

@@ -40,6 +40,7 @@ enum class EventType : std::uint8_t {
   commit_failed,
   limit,
   egress,
+  mcp_call,
   turn_complete,
 };
 
@@ -163,6 +164,23 @@ struct EgressAttempt {
   std::string reason;  // of the others
 };
 [[nodiscard]] std::string egress_draft(EventHead const& head, EgressAttempt const& attempt);
+// `decision` is approved, rejected or expired.
+[[nodiscard]] std::string approval_resolved_draft(EventHead const& head, std::string_view id,
+                                                  std::string_view decision, std::string_view note);
+// A call of a tool of an MCP server outside, as the gateway saw it: first that it is sent, then
+// what came of it; or only that it was refused.
+struct McpCallNote {
+  enum class Outcome : std::uint8_t { sent, answered, failed, refused };
+  std::string id;  // of the call, in its run
+  std::string server;
+  std::string tool;
+  Outcome outcome = Outcome::sent;
+  std::string digest;    // of its arguments
+  std::string approval;  // that it was made by; empty: it needed none
+  std::int64_t ms = 0;   // of the call, once it is over
+  std::string reason;    // where it failed or was refused
+};
+[[nodiscard]] std::string mcp_call_draft(EventHead const& head, McpCallNote const& note);
 [[nodiscard]] std::string error_draft(EventHead const& head, std::string_view message);
 [[nodiscard]] std::string retry_draft(EventHead const& head, std::int64_t attempt,
                                       std::int64_t wait_ms, std::string_view reason);

@@ -9,18 +9,12 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "gateway/key_source.h"
 #include "gateway/ledger.h"
+#include "gateway/mcp_config.h"
 #include "model/wire_format.h"
 
 namespace drover::gateway {
-
-// Where a credential comes from. Never a value: that would be in a file with other permissions.
-struct KeySource {
-  enum class Kind : std::uint8_t { none, file, environment, command, credential };
-  Kind kind = Kind::none;
-  std::string name;               // path, variable, or the credential's name
-  std::vector<std::string> argv;  // Kind::command: its standard output, trimmed
-};
 
 struct UpstreamTimeouts {
   Millis connect{10'000};
@@ -29,8 +23,6 @@ struct UpstreamTimeouts {
   Millis idle{90'000};
   Millis total{0};  // 0: none
 };
-
-enum class KeyHeader : std::uint8_t { x_api_key, bearer, api_key };
 
 struct Upstream {
   std::string name;
@@ -60,6 +52,7 @@ struct GatewayConfig {
   std::map<std::string, ModelAlias, std::less<>> models;
   std::string default_model;  // of runs that name none; empty: there is none
   std::vector<SpendLimit> budgets;
+  McpServers mcp;
 };
 
 inline constexpr std::size_t kUpstreamsMax = 64;

@@ -1,6 +1,9 @@
 #include "gateway/token.h"
 
+#include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +31,7 @@ constexpr std::size_t kSeedBytes = 32;
 constexpr std::size_t kSignatureBytes = 64;
 constexpr std::size_t kTokenBytesMax = 8192;
 constexpr std::size_t kKeyIdSize = 16;
+constexpr std::chrono::hours kSharedLifeMax{24};
 
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -293,6 +297,44 @@ Secret TokenKey::sign(TokenClaims const& claims) const {
   return Secret{std::move(token)};
 }
 
+Status TokenKey::accept_shared_key(Secret key) {
+  std::string const& bytes = key.reveal();
+  bool const plain = std::ranges::all_of(bytes, [&](char byte) { return byte == bytes.front(); });
+  if (bytes.size() < kSharedKeyBytesMin || plain)
+    return fail_next(ErrorCode::invalid_argument,
+                     fmt::format("a shared signing key has at least {} bytes, not all the same",
+                                 kSharedKeyBytesMin),
+                     "make one: openssl rand -hex 32");
+  shared_key_ = std::move(key);
+  return {};
+}
+
+bool TokenKey::is_ours(std::string_view key_id, std::string_view signed_part,
+                       std::string_view signature) const {
+  Pair const* const pair = find(key_id);
+  if (pair == nullptr || signature.size() != kSignatureBytes) return false;
+  EVP_MD_CTX* const context = EVP_MD_CTX_new();
+  DROVER_CHECK(context != nullptr);
+  bool const holds =
+      EVP_DigestVerifyInit(context, nullptr, nullptr, nullptr, pair->key) == 1 &&
+      EVP_DigestVerify(context, reinterpret_cast<unsigned char const*>(signature.data()),
+                       signature.size(), reinterpret_cast<unsigned char const*>(signed_part.data()),
+                       signed_part.size()) == 1;
+  EVP_MD_CTX_free(context);
+  return holds;
+}
+
+bool TokenKey::is_shared(std::string_view signed_part, std::string_view signature) const {
+  if (shared_key_.empty()) return false;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> code{};
+  unsigned int size = 0;
+  std::string const& key = shared_key_.reveal();
+  DROVER_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                    reinterpret_cast<unsigned char const*>(signed_part.data()), signed_part.size(),
+                    code.data(), &size) != nullptr);
+  return signature.size() == size && CRYPTO_memcmp(code.data(), signature.data(), size) == 0;
+}
+
 std::expected<TokenClaims, TokenFault> TokenKey::verify(std::string_view token,
                                                         std::string_view audience, WallTime now,
                                                         TokenLife life) const {
@@ -305,27 +347,25 @@ std::expected<TokenClaims, TokenFault> TokenKey::verify(std::string_view token,
     return std::unexpected(TokenFault::malformed);
   auto const head = parse_json(header, {.bytes_max = 1024, .depth_max = 4});
   if (!head || !head->is_object()) return std::unexpected(TokenFault::malformed);
-  // The algorithm is ours to choose, never the token's.
-  if (string_or(head->get_object(), "alg", "") != "EdDSA" ||
-      string_or(head->get_object(), "typ", "") != "vxd" || signature.size() != kSignatureBytes)
+  if (string_or(head->get_object(), "typ", "") != "vxd")
     return std::unexpected(TokenFault::bad_signature);
-  Pair const* const pair = find(string_or(head->get_object(), "kid", ""));
-  if (pair == nullptr) return std::unexpected(TokenFault::bad_signature);
+  // Each algorithm has keys of its own kind, and which are taken is ours to say, never the token's:
+  // one that names another is checked against nothing.
+  auto const algorithm = string_or(head->get_object(), "alg", "");
   std::string_view const signed_part = token.substr(0, parts[0].size() + 1 + parts[1].size());
-  EVP_MD_CTX* const context = EVP_MD_CTX_new();
-  DROVER_CHECK(context != nullptr);
+  bool const shared = algorithm == "HS256" && life == TokenLife::checked;
   bool const holds =
-      EVP_DigestVerifyInit(context, nullptr, nullptr, nullptr, pair->key) == 1 &&
-      EVP_DigestVerify(context, reinterpret_cast<unsigned char const*>(signature.data()),
-                       signature.size(), reinterpret_cast<unsigned char const*>(signed_part.data()),
-                       signed_part.size()) == 1;
-  EVP_MD_CTX_free(context);
+      shared ? is_shared(signed_part, signature)
+             : algorithm == "EdDSA" &&
+                   is_ours(string_or(head->get_object(), "kid", ""), signed_part, signature);
   if (!holds) return std::unexpected(TokenFault::bad_signature);
   auto const value = parse_json(body, {.bytes_max = kTokenBytesMax, .depth_max = 8});
   if (!value) return std::unexpected(TokenFault::malformed);
   auto claims = read(*value);
   if (!claims) return std::unexpected(TokenFault::malformed);
   if (claims->audience != audience) return std::unexpected(TokenFault::wrong_audience);
+  if (shared && claims->expires_at - claims->issued_at > kSharedLifeMax)
+    return std::unexpected(TokenFault::malformed);
   bool const over = life == TokenLife::checked && now > claims->expires_at + kClockSkew;
   if (over || now < claims->issued_at - kClockSkew || now < claims->not_before - kClockSkew)
     return std::unexpected(TokenFault::expired);

@@ -63,6 +63,13 @@ class TokenKey {
 
   [[nodiscard]] std::string const& key_id() const { return key_id_; }
 
+  // Off unless somebody asks for it: tokens of others' programs that are signed with HMAC-SHA-256
+  // and a secret of at least kSharedKeyBytesMin bytes that they share with us. Such a token is
+  // never renewed, and lives for a day at the most. invalid_argument for a secret that is too short
+  // or one byte again and again.
+  static constexpr std::size_t kSharedKeyBytesMin = 32;
+  [[nodiscard]] Status accept_shared_key(Secret key);
+
   // A new key, in three steps, so that the event loop waits for no disk: make it; write it, and the
   // present one as an old one; let it sign. The oldest go beyond kOldKeysMax.
   struct Next {
@@ -85,8 +92,12 @@ class TokenKey {
   struct Pair;
   TokenKey();
   [[nodiscard]] Pair const* find(std::string_view key_id) const;
+  [[nodiscard]] bool is_ours(std::string_view key_id, std::string_view signed_part,
+                             std::string_view signature) const;
+  [[nodiscard]] bool is_shared(std::string_view signed_part, std::string_view signature) const;
   std::vector<std::unique_ptr<Pair>> pairs_;  // the newest first
   std::string key_id_;                        // of the newest
+  Secret shared_key_;                         // empty: HS256 is not taken
 };
 
 inline constexpr std::chrono::seconds kClockSkew{30};

@@ -1,8 +1,12 @@
 #include "gateway/token.h"
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <string>
 
@@ -10,6 +14,19 @@
 
 namespace drover::gateway {
 namespace {
+
+std::string base64url(std::string_view bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  int const size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<unsigned char const*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  out.resize(static_cast<std::size_t>(size));
+  while (out.ends_with('='))
+    out.pop_back();
+  std::ranges::replace(out, '+', '-');
+  std::ranges::replace(out, '/', '_');
+  return out;
+}
 
 class Token : public ::testing::Test {
  protected:
@@ -138,6 +155,69 @@ TEST_F(Token, TheKeyStaysAndIsPrivate) {
   struct stat info{};
   ASSERT_EQ(stat((folder_ + "/key").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+// As another program would sign it, with what openssl is at hand.
+std::string hs256(TokenKey const& key, TokenClaims const& claims, std::string const& secret,
+                  std::string const& header = R"({"alg":"HS256","typ":"vxd"})") {
+  std::string const ours = key.sign(claims).reveal();
+  auto const first = ours.find('.');
+  std::string const body = ours.substr(first, ours.rfind('.') - first);
+  std::string const signed_part = base64url(header) + body;
+  std::array<unsigned char, 32> code{};
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<unsigned char const*>(signed_part.data()), signed_part.size(), code.data(),
+       &size);
+  return signed_part + "." + base64url({reinterpret_cast<char const*>(code.data()), size});
+}
+
+TEST_F(Token, ASharedKeyIsTakenOnlyWhereSomebodyAskedForIt) {
+  std::string const secret = "0123456789abcdef0123456789abcdef";
+  std::string const token = hs256(*key_, claims_, secret);
+  EXPECT_EQ(fault_of(token), TokenFault::bad_signature) << "off by default";
+  EXPECT_FALSE(key_->accept_shared_key(Secret{std::string{"short"}}));
+  EXPECT_FALSE(key_->accept_shared_key(Secret{std::string(32, 'x')}));
+  EXPECT_EQ(fault_of(token), TokenFault::bad_signature) << "a bad key changes nothing";
+  ASSERT_TRUE(key_->accept_shared_key(Secret{secret}));
+  auto const verified = key_->verify(token, kUnitAudience, clock_.now());
+  ASSERT_TRUE(verified) << to_string(verified.error());
+  EXPECT_EQ(verified->unit, claims_.unit);
+  EXPECT_FALSE(key_->verify(token, kUnitAudience, clock_.now(), TokenLife::renewed))
+      << "at a unit's own socket nobody else's token is good";
+  EXPECT_EQ(fault_of(token, "somebody-else"), TokenFault::wrong_audience);
+  EXPECT_TRUE(key_->verify(key_->sign(claims_).reveal(), kUnitAudience, clock_.now()));
+  claims_.expires_at = claims_.issued_at + std::chrono::hours{48};
+  EXPECT_EQ(fault_of(hs256(*key_, claims_, secret)), TokenFault::malformed) << "a day at most";
+}
+
+// What everybody may know is no secret: the public key, the empty one, a key's id.
+TEST_F(Token, NoAlgorithmIsCheckedWithAnothersKey) {
+  std::string const secret = "0123456789abcdef0123456789abcdef";
+  for (bool const shared : {false, true}) {
+    if (shared) {
+      ASSERT_TRUE(key_->accept_shared_key(Secret{secret}));
+    }
+    auto const seed = os::read_file(folder_ + "/key", 64).value();
+    EVP_PKEY* const pair = EVP_PKEY_new_raw_private_key(
+        EVP_PKEY_ED25519, nullptr, reinterpret_cast<unsigned char const*>(seed.data()), 32);
+    std::string public_key(32, '\0');
+    std::size_t size = public_key.size();
+    EVP_PKEY_get_raw_public_key(pair, reinterpret_cast<unsigned char*>(public_key.data()), &size);
+    EVP_PKEY_free(pair);
+    for (std::string const& known : {public_key, std::string{}, key_->key_id(), seed})
+      EXPECT_EQ(fault_of(hs256(*key_, claims_, known)), TokenFault::bad_signature);
+    for (std::string const algorithm : {"none", "EdDSA", "hs256", "HS512", ""})
+      EXPECT_EQ(fault_of(hs256(*key_, claims_, secret,
+                               R"({"alg":")" + algorithm + R"(","kid":")" + key_->key_id() +
+                                   R"(","typ":"vxd"})")),
+                TokenFault::bad_signature)
+          << algorithm;
+    // Ours, under the other's name.
+    std::string const ours = key_->sign(claims_).reveal();
+    EXPECT_EQ(fault_of(base64url(R"({"alg":"HS256","typ":"vxd"})") + ours.substr(ours.find('.'))),
+              TokenFault::bad_signature);
+  }
 }
 
 TEST_F(Token, AnEmptyOrZeroKeyIsRefused) {

@@ -21,13 +21,7 @@ net::ClientRequest upstream_request(Upstream const& upstream, Secret const& key,
   request.method = "POST";
   request.url = upstream_url(upstream, path);
   request.headers = {{"content-type", "application/json"}};
-  if (!key.empty()) {
-    if (upstream.key_header == KeyHeader::bearer)
-      request.headers.add("authorization", "Bearer " + key.reveal());
-    else
-      request.headers.add(upstream.key_header == KeyHeader::api_key ? "api-key" : "x-api-key",
-                          key.reveal());
-  }
+  add_key(request.headers, upstream.key_header, key);
   bool const anthropic = path.starts_with(model::path_of(model::WireFormat::messages));
   if (anthropic && from_unit.find("anthropic-version") == nullptr)
     request.headers.add("anthropic-version", "2023-06-01");
@@ -43,6 +37,12 @@ net::ClientRequest upstream_request(Upstream const& upstream, Secret const& key,
   request.timeouts.idle = upstream.timeouts.idle;
   request.timeouts.total = upstream.timeouts.total;
   return request;
+}
+
+void add_key(net::Headers& headers, KeyHeader how, Secret const& key) {
+  if (key.empty()) return;
+  if (how == KeyHeader::bearer) return headers.add("authorization", "Bearer " + key.reveal());
+  headers.add(how == KeyHeader::api_key ? "api-key" : "x-api-key", key.reveal());
 }
 
 net::Headers headers_for_unit(net::Headers const& upstream, Secret const& key) {

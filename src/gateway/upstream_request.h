@@ -17,6 +17,8 @@ namespace drover::gateway {
 [[nodiscard]] net::ClientRequest upstream_request(Upstream const& upstream, Secret const& key,
                                                   std::string_view path,
                                                   net::Headers const& from_unit, std::string body);
+// The header that carries a key; none for an empty one.
+void add_key(net::Headers& headers, KeyHeader how, Secret const& key);
 // Those of the answer that the unit may see, without the key.
 [[nodiscard]] net::Headers headers_for_unit(net::Headers const& upstream, Secret const& key);
 

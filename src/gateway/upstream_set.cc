@@ -1,9 +1,12 @@
 #include "gateway/upstream_set.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <boost/json.hpp>
 
@@ -62,6 +65,35 @@ Upstream openai_of(UpstreamDefaults const& defaults) {
   return upstream;
 }
 
+// Every credential of it by the variable that it goes to; its key by the empty name.
+std::vector<std::pair<std::string, KeySource>> sources_of(McpServer const& server) {
+  std::vector<std::pair<std::string, KeySource>> sources{{"", server.key}};
+  for (McpVariable const& variable : server.env)
+    sources.emplace_back(variable.name, variable.source);
+  std::erase_if(sources,
+                [](auto const& source) { return source.second.kind == KeySource::Kind::none; });
+  return sources;
+}
+
+// Its credentials, and whether it can be started here.
+Status read_mcp_server(McpServer const& server, TakenVariables const& variables,
+                       UpstreamSet& into) {
+  for (auto const& [name, source] : sources_of(server)) {
+    auto secret = read_credential(source, variables);
+    if (!secret) {
+      Error error = secret.error();
+      error.message = fmt::format("{} of the MCP server {}: {}", name.empty() ? "the key" : name,
+                                  server.name, error.message);
+      return std::unexpected(std::move(error));
+    }
+    into.mcp_secrets[server.name].emplace(name, *std::move(secret));
+  }
+  if (server.over_http()) return {};
+  DROVER_TRY(check_mcp_command(server));
+  auto const user = mcp_user(server, ::geteuid());
+  return user ? Status{} : std::unexpected(user.error());
+}
+
 void add_defaults(GatewayConfig& config, UpstreamDefaults const& defaults,
                   TakenVariables const& variables) {
   for (auto const& [key, upstream] :
@@ -88,6 +120,17 @@ Upstream const* UpstreamSet::find(std::string_view name) const {
 Secret UpstreamSet::key_of(std::string_view upstream) const {
   auto const found = keys.find(upstream);
   return found == keys.end() ? Secret{} : found->second;
+}
+
+McpSecrets UpstreamSet::mcp_secrets_of(std::string_view server) const {
+  auto const found = mcp_secrets.find(server);
+  return found == mcp_secrets.end() ? McpSecrets{} : found->second;
+}
+
+bool UpstreamSet::has_mcp_secrets(std::string_view server, McpSecrets const& secrets) const {
+  return std::ranges::equal(mcp_secrets_of(server), secrets, [](auto const& a, auto const& b) {
+    return a.first == b.first && a.second.equals(b.second.reveal());
+  });
 }
 
 Result<UpstreamSetPtr> read_upstream_set(std::string const& state_folder,
@@ -117,6 +160,9 @@ Result<UpstreamSetPtr> read_upstream_set(std::string const& state_folder,
       variables.take(std::string{name});
     for (auto const& [name, upstream] : set->config.upstreams)
       if (upstream.key.kind == KeySource::Kind::environment) variables.take(upstream.key.name);
+    for (auto const& [name, server] : set->config.mcp)
+      for (auto const& [variable, source] : sources_of(server))
+        if (source.kind == KeySource::Kind::environment) variables.take(source.name);
   }
   add_defaults(set->config, defaults, variables);
   for (auto const& [name, upstream] : set->config.upstreams) {
@@ -128,6 +174,8 @@ Result<UpstreamSetPtr> read_upstream_set(std::string const& state_folder,
     }
     if (!key->empty()) set->keys.emplace(name, *std::move(key));
   }
+  for (auto const& [name, server] : set->config.mcp)
+    DROVER_TRY(read_mcp_server(server, variables, *set));
   return set;
 }
 

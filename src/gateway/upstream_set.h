@@ -10,17 +10,22 @@
 #include "base/secret.h"
 #include "gateway/credential.h"
 #include "gateway/gateway_config.h"
+#include "gateway/mcp_launch.h"
 #include "model/pricing.h"
 
 namespace drover::gateway {
 
 struct UpstreamSet {
   GatewayConfig config;
-  std::map<std::string, Secret, std::less<>> keys;  // by upstream; empty keys are absent
+  std::map<std::string, Secret, std::less<>> keys;             // by upstream; empty keys are absent
+  std::map<std::string, McpSecrets, std::less<>> mcp_secrets;  // by MCP server
   model::PriceTable prices;
 
   [[nodiscard]] Upstream const* find(std::string_view name) const;
   [[nodiscard]] Secret key_of(std::string_view upstream) const;
+  [[nodiscard]] McpSecrets mcp_secrets_of(std::string_view server) const;
+  // Whether these are what the server's are now.
+  [[nodiscard]] bool has_mcp_secrets(std::string_view server, McpSecrets const& secrets) const;
 };
 using UpstreamSetPtr = std::shared_ptr<UpstreamSet const>;  // shared with the calls under way
 

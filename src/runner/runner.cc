@@ -22,6 +22,8 @@ class NativeRunner final : public Runner {
 Result<std::unique_ptr<Runner>> make_native(RunnerOptions options, agent::Loop::Ports ports) {
   auto tools = agent::make_tools(options.tools);
   if (!tools) return std::unexpected(tools.error());
+  for (auto& tool : options.more_tools)
+    tools->push_back(std::move(tool));
   auto transcript = agent::Transcript::open({options.session_dir, options.session}, *ports.clock);
   if (!transcript) return std::unexpected(transcript.error());
   agent::LoopOptions loop;

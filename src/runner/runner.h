@@ -21,6 +21,7 @@ struct RunnerOptions {
   std::string system;
   std::string model;
   std::vector<std::string> tools;
+  agent::Tools more_tools;  // beside those that `tools` names
   std::int64_t tokens_max = 8192;
 };
 

@@ -1,14 +1,33 @@
 #include "runtime/container_maker.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <boost/json.hpp>
 
+#include "os/files.h"
 #include "sandbox/oci_seccomp.h"
 
 namespace drover::runtime {
+
+namespace {
+
+// Not above what the engine has itself: ours, or the number of processes that the kernel can count,
+// which is what Podman gives itself. 0: unknown.
+std::uint64_t process_limit() {
+  rlimit limit{};
+  auto const text = os::read_file("/proc/sys/kernel/pid_max", 64);
+  std::uint64_t kernel = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), kernel);
+  if (::getrlimit(RLIMIT_NPROC, &limit) != 0) return 0;
+  return std::min<std::uint64_t>(limit.rlim_max, kernel);
+}
+
+}  // namespace
 
 Result<std::string> ContainerMaker::image_of(WorkloadSpec const& spec) const {
   if (!spec.image.empty()) return spec.image;
@@ -39,7 +58,9 @@ Task<Result<ContainerMaker::Terms>> ContainerMaker::terms(
   terms.container.user = *user;
   terms.container.host_uid = ::geteuid() == 0 ? session : ::geteuid();
   terms.container.image_volumes = std::move(image->volumes);
-  terms.container.seccomp_profile = sandbox::oci_seccomp_profile();
+  terms.container.seccomp_profile =
+      terms.facts.podman ? settings_.seccomp_file : sandbox::oci_seccomp_profile();
+  if (terms.facts.podman) terms.container.user_processes = process_limit();
   co_return terms;
 }
 

@@ -13,6 +13,7 @@ struct MakerSettings {
   std::string image{};          // of specs that name none
   std::string oci_runtime{};    // empty: the engine's default
   std::string cgroup_parent{};  // empty: the engine's default
+  std::string seccomp_file{};   // where Podman reads the profile, which Docker is sent
   std::string engine_socket{};  // never to be mounted; empty where the engine has none
 };
 

@@ -54,8 +54,8 @@ class LimitWriter {
   ContainerRequest& request_;
 };
 
-Status add_limits(sandbox::Limits const& limits, EngineFacts const& facts, json::object& host,
-                  ContainerRequest& request) {
+Status add_limits(sandbox::Limits const& limits, std::uint64_t user_processes,
+                  EngineFacts const& facts, json::object& host, ContainerRequest& request) {
   LimitWriter writer{host, request};
   auto const memory = writer.may_set("memory", limits.memory_mb, facts.memory_limit);
   if (!memory) return std::unexpected(memory.error());
@@ -77,34 +77,43 @@ Status add_limits(sandbox::Limits const& limits, EngineFacts const& facts, json:
     ulimits.push_back(json::object{{"Name", name}, {"Soft", number}, {"Hard", number}});
   };
   add("core", 0);
+  if (user_processes != 0) add("nproc", user_processes);
   if (limits.file_size_mb != 0) add("fsize", limits.file_size_mb << 20U);
   if (limits.open_files != 0) add("nofile", limits.open_files);
   host["Ulimits"] = std::move(ulimits);
   return {};
 }
 
-std::string tmpfs_options(std::string_view target, std::uint64_t size_mb,
-                          ContainerUser const& user) {
-  // As in a sandbox of the process backend: a shared one is sticky, a home is its owner's.
+// As in a sandbox of the process backend: a shared one is sticky, a home is its owner's. Podman has
+// no names for owners and inodes; its home is everybody's, and there is nobody else.
+std::string tmpfs_options(std::string_view target, std::uint64_t size_mb, ContainerUser const& user,
+                          EngineFacts const& facts) {
+  if (facts.podman)
+    return fmt::format("rw,nosuid,nodev,exec,size={}m,mode=1777,notmpcopyup", size_mb);
   bool const home = target.starts_with("/home/");
   return fmt::format("rw,nosuid,nodev,exec,size={}m,nr_inodes={},mode={},uid={},gid={}", size_mb,
                      size_mb * 256, home ? "0755" : "1777", user.uid, user.gid);
 }
 
-void add_tmpfs(WorkloadSpec const& spec, ContainerTerms const& terms, json::object& host) {
+void add_tmpfs(WorkloadSpec const& spec, ContainerTerms const& terms, EngineFacts const& facts,
+               json::object& host, ContainerRequest& request) {
   json::object tmpfs;
   for (auto const& one : spec.sandbox.tmpfs) {
     if (one.target == kSharedMemory)
       host["ShmSize"] = static_cast<std::int64_t>(one.size_mb << 20U);
     else
-      tmpfs[one.target] = tmpfs_options(one.target, one.size_mb, terms.user);
+      tmpfs[one.target] = tmpfs_options(one.target, one.size_mb, terms.user, facts);
   }
   for (auto const& folder : terms.image_volumes) {
     bool const mounted = std::ranges::any_of(
         terms.binds, [&](BoundSource const& bind) { return bind.target == folder; });
     if (!mounted && !tmpfs.contains(folder))
-      tmpfs[folder] = tmpfs_options(folder, kImageVolumeMb, terms.user);
+      tmpfs[folder] = tmpfs_options(folder, kImageVolumeMb, terms.user, facts);
   }
+  for (auto const& place : terms.places)
+    tmpfs[place] = facts.podman ? "rw,nosuid,nodev,size=1m,mode=0755,notmpcopyup"
+                                : "rw,nosuid,nodev,size=1m,nr_inodes=1024,mode=0755";
+  if (facts.podman && !tmpfs.empty()) request.unenforced.emplace_back("inodes");
   host["Tmpfs"] = std::move(tmpfs);
 }
 
@@ -162,8 +171,8 @@ Result<ContainerRequest> container_request(WorkloadSpec const& spec, ContainerTe
   host["LogConfig"] = json::object{{"Type", "json-file"},
                                    {"Config", json::object{{"max-size", "1m"}, {"max-file", "2"}}}};
   if (!terms.oci_runtime.empty()) host["Runtime"] = terms.oci_runtime;
-  DROVER_TRY(add_limits(spec.sandbox.limits, facts, host, request));
-  add_tmpfs(spec, terms, host);
+  DROVER_TRY(add_limits(spec.sandbox.limits, terms.user_processes, facts, host, request));
+  add_tmpfs(spec, terms, facts, host, request);
 
   request.body = json::object{{"Image", terms.image},
                               {"Env", array_of(spec.sandbox.env)},

@@ -32,7 +32,12 @@ struct ContainerTerms {
   uid_t host_uid = 0;  // that the user is on the host
   std::vector<BoundSource> binds{};
   std::vector<std::string> image_volumes{};  // get a tmpfs each: they would be writable disk
-  std::string seccomp_profile{};
+  // For mounts that come later: of root, so that nobody inside writes beside them.
+  std::vector<std::string> places{};
+  // The limit of processes of the user (not of the container: Limits::pids), where the engine would
+  // raise it, which not every root may; 0: as the engine has it.
+  std::uint64_t user_processes = 0;
+  std::string seccomp_profile{};  // as this engine takes it: its text, or the path of a file
 };
 
 // What the host cannot enforce and nobody asked for is left out and named in `unenforced`; what

@@ -24,6 +24,7 @@
 #include "runtime/warm_containers.h"
 #include "runtime/workload_book.h"
 #include "sandbox/growth_watch.h"
+#include "sandbox/oci_seccomp.h"
 
 namespace drover::runtime {
 
@@ -72,6 +73,7 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
         maker_(engine_, {.image = settings_.image,
                          .oci_runtime = settings_.oci_runtime,
                          .cgroup_parent = settings_.cgroup_parent,
+                         .seccomp_file = settings_.folder + "/seccomp.json",
                          .engine_socket = settings_.engine.unix_socket}),
         records_(settings_.folder + "/records"),
         binds_(settings_.folder + "/binds"),
@@ -157,6 +159,8 @@ Result<std::string> DockerBackend::Core::read_identity() const {
     random_.fill(std::as_writable_bytes(std::span{bytes}));
     DROVER_TRY(os::write_file_atomic(path, to_hex(bytes) + "\n", 0600));
   }
+  DROVER_TRY(os::write_file_atomic(settings_.folder + "/seccomp.json",
+                                   sandbox::oci_seccomp_profile(), 0600));
   auto const text = os::read_file(path, 256);
   if (!text) return std::unexpected(text.error());
   auto const place = os::real_path(settings_.folder);
@@ -543,7 +547,12 @@ Task<Result<WorkloadStatus>> DockerBackend::Core::stop(WorkloadId id, StopReason
       co_await Workload::await_change(workload, grace_end);
   }
   if (workload->live()) {
-    auto const killed = co_await engine_.signal(workload->container, "SIGKILL");
+    auto killed = co_await engine_.signal(workload->container, "SIGKILL");
+    if (!killed && workload->frozen) {
+      // Podman signals none that is frozen.
+      auto const thawed = co_await set_frozen(workload, Hold::thaw);
+      if (thawed) killed = co_await engine_.signal(workload->container, "SIGKILL");
+    }
     if (!killed) co_return std::unexpected(killed.error());
     // A frozen one dies of the signal that waits for it before it does anything else. Somebody else
     // may have frozen it.

@@ -68,6 +68,7 @@ Task<Result<EngineFacts>> DockerEngine::facts(std::string oci_runtime) {
   if (!described) co_return std::unexpected(described.error());
   auto facts = parse_engine_facts(*described);
   if (!facts) co_return facts;
+  facts->podman = is_podman(*said);
   if (auto const fit = check_engine(*facts, machine_name(), oci_runtime); !fit)
     co_return std::unexpected(fit.error());
   facts_ = *facts;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "os/files.h"
 #include "runtime/engine_replies.h"
 
 namespace drover::runtime {
@@ -46,10 +47,11 @@ Error EngineClient::unreachable(Call const& call, Error const& cause) const {
             fmt::format("the container engine at {} could not {}: {}", printable(address_.text),
                         call.what, cause.message),
             cause.next};
-  return {
-      ErrorCode::unavailable,
-      fmt::format("no container engine answers at {}: {}", printable(address_.text), cause.message),
-      "start it and let drover's user use it, or name another with DROVER_DOCKER_HOST"};
+  bool const nothing = !address_.unix_socket.empty() && !os::exists(address_.unix_socket);
+  return {ErrorCode::unavailable,
+          fmt::format("no container engine answers at {}: {}", printable(address_.text),
+                      nothing ? "there is no such socket" : cause.message),
+          "start it and let drover's user use it, or name another with DROVER_DOCKER_HOST"};
 }
 
 Task<Result<std::string>> EngineClient::send(Call call) {

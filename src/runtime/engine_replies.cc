@@ -107,11 +107,22 @@ Result<std::string> choose_api_version(std::string_view version_reply) {
   return fmt::format("1.{}", chosen);
 }
 
+bool is_podman(std::string_view version_reply) {
+  auto const reply = parse_object("version", version_reply);
+  auto const* const components = reply ? reply->if_contains("Components") : nullptr;
+  if (components == nullptr || !components->is_array()) return false;
+  return std::ranges::any_of(components->get_array(), [](json::value const& component) {
+    return component.is_object() &&
+           string_or(component.get_object(), "Name", "") == "Podman Engine";
+  });
+}
+
 Result<EngineFacts> parse_engine_facts(std::string_view info_reply) {
   auto const reply = parse_object("information", info_reply);
   if (!reply) return std::unexpected(reply.error());
   EngineFacts facts;
   facts.os = text_or(*reply, "OSType");
+  facts.version = text_or(*reply, "ServerVersion");
   facts.architecture = machine_name(text_or(*reply, "Architecture"));
   facts.memory_limit = flag(*reply, "MemoryLimit");
   facts.swap_limit = flag(*reply, "SwapLimit");

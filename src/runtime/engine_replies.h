@@ -26,13 +26,17 @@ inline constexpr std::size_t kEngineLineBytesMax = std::size_t{1} << 20U;
 // The version of the API to speak: the newest that both sides know. unsupported where there is
 // none.
 [[nodiscard]] Result<std::string> choose_api_version(std::string_view version_reply);
+// Podman serves the same API and means another thing by some of it.
+[[nodiscard]] bool is_podman(std::string_view version_reply);
 
 // What the engine can do, and how it was set up.
 struct EngineFacts {
   std::string os{};
+  std::string version{};       // for people
   std::string architecture{};  // as uname -m says it
-  bool rootless = false;       // its root is the user that runs it
-  bool remapped = false;       // ids in its containers are others on the host
+  bool podman = false;
+  bool rootless = false;  // its root is the user that runs it
+  bool remapped = false;  // ids in its containers are others on the host
   bool seccomp = false;
   bool memory_limit = false;
   bool swap_limit = false;

@@ -10,6 +10,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+TEST(EngineReplies, PodmanSaysWhatItIs) {
+  EXPECT_TRUE(is_podman(R"({"Components": [{"Name": "Conmon"}, {"Name": "Podman Engine"}]})"));
+  for (std::string const reply :
+       {R"({"Components": [{"Name": "Engine"}]})", R"({"Components": [1]})", "{}", "x"})
+    EXPECT_FALSE(is_podman(reply)) << reply;
+}
+
 TEST(EngineReplies, TheNewestVersionThatBothKnow) {
   EXPECT_EQ("1.41",
             choose_api_version(R"({"ApiVersion": "1.41", "MinAPIVersion": "1.12"})").value());

@@ -36,8 +36,6 @@ constexpr Millis kGone{30'000};
 constexpr Millis kReady{2'000};
 constexpr Millis kLook{5};
 constexpr std::size_t kIdBytes = 8;
-// Of root: what is mounted on it is the workload's, and the agent writes nothing beside that.
-constexpr std::string_view kPlace = "rw,nosuid,nodev,size=1m,nr_inodes=1024,mode=0755";
 
 Status make_fifo(std::string const& path, uid_t owner) {
   if (::mkfifo(path.c_str(), 0400) != 0) return fail_errno("create", path);
@@ -203,11 +201,9 @@ Task<Status> WarmContainers::bring_up(WarmPtr warm) {
   auto binds = co_await parts_.pool.run(std::move(prepare));
   if (!binds) co_return std::unexpected(binds.error());
   terms->container.binds = *std::move(binds);
+  terms->container.places = warm->wish.places;
   auto request = parts_.maker.request(spec, *terms);
   if (!request) co_return std::unexpected(request.error());
-  auto& tmpfs = request->body["HostConfig"].as_object()["Tmpfs"].as_object();
-  for (auto const& place : warm->wish.places)
-    tmpfs[place] = kPlace;
   auto created = co_await parts_.maker.create(*server, warm->id, std::move(request->body));
   if (!created) co_return std::unexpected(created.error());
   warm->container = *std::move(created);

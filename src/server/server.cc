@@ -30,6 +30,7 @@
 #include "broker/schema.h"
 #include "contract/invocation.h"
 #include "contract/task_type.h"
+#include "gateway/mcp_broker.h"
 #include "gateway/upstream_book.h"
 #include "git/repository.h"
 #include "os/files.h"
@@ -44,11 +45,13 @@
 #include "server/settings.h"
 #include "worker/joined_workers.h"
 #include "worker/limit_book.h"
+#include "worker/mcp_desk.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
 #include "worker/spend_book.h"
 #include "worker/spend_store.h"
 #include "worker/store_control.h"
+#include "worker/tool_approvals.h"
 #include "worker/unit_host.h"
 #include "worker/warm_units.h"
 #include "worker/watchdog.h"
@@ -137,6 +140,7 @@ class Server {
   Status open_store();
   Status connect_broker();
   Status make_workloads();
+  Status accept_shared_key();
   Status make_worker();
   void make_scheduler();
   void make_driver();
@@ -146,6 +150,7 @@ class Server {
   Status announce();
   Task<void> stop();
   Task<void> reload_on_hangup();
+  Task<Status> adopt_upstreams(gateway::UpstreamSetPtr set);
   Task<Result<std::optional<std::string>>> unit_stream(std::string stream);
 
   ServeOptions const options_;
@@ -184,6 +189,9 @@ class Server {
   std::unique_ptr<runtime::WorkloadKernel> workloads_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
+  std::unique_ptr<gateway::McpBroker> mcp_;
+  std::unique_ptr<worker::ToolApprovals> tool_approvals_;
+  std::unique_ptr<worker::McpDesk> mcp_desk_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
   std::unique_ptr<worker::Worker> worker_;         // null: only joined workers work
@@ -354,20 +362,33 @@ Status Server::make_workloads() {
       [this](store::Database& reader) { return workloads_->load(reader, options_.state_folder); });
 }
 
+Status Server::accept_shared_key() {
+  std::string const& path = settings_.shared_key_file;
+  if (path.empty()) return {};
+  auto text = os::read_file(path, 4096);
+  if (!text) return std::unexpected(text.error());
+  auto const accepted = tokens_->accept_shared_key(Secret{std::string{trim(*text)}});
+  if (accepted) return {};
+  Error error = accepted.error();
+  error.message = fmt::format("DROVER_HS256_KEY_FILE: {}: {}", printable(path, 300), error.message);
+  return std::unexpected(std::move(error));
+}
+
 Status Server::make_worker() {
   auto key = gateway::TokenKey::load_or_create(options_.state_folder + "/unit-token.key", random_);
   if (!key) return std::unexpected(key.error());
   tokens_ = std::make_unique<gateway::TokenKey>(*std::move(key));
+  DROVER_TRY(accept_shared_key());
   upstreams_ = std::make_unique<gateway::UpstreamBook>(options_.state_folder,
                                                        std::move(settings_.upstreams), pool_);
   auto upstreams = upstreams_->load();
   if (!upstreams) return std::unexpected(upstreams.error());
   DROVER_TRY(spend_->load((*upstreams)->config.budgets));
+  mcp_ = std::make_unique<gateway::McpBroker>(io_, pool_, *upstreams);
   models_ =
       std::make_unique<gateway::ModelProxy>(io_, pool_, clock_, random_, *std::move(upstreams));
-  upstreams_->on_reload([this](gateway::UpstreamSetPtr const& set) {
-    return spend_->set_file_limits(set->config.budgets);
-  });
+  upstreams_->on_reload(
+      [this](gateway::UpstreamSetPtr set) { return adopt_upstreams(std::move(set)); });
 
   auto machine =
       make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
@@ -392,7 +413,9 @@ Status Server::make_worker() {
                        *tokens_, *runtime_, std::move(options)});
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
-  control_ = std::make_unique<worker::StoreControl>(*services_);
+  tool_approvals_ = std::make_unique<worker::ToolApprovals>(*services_);
+  mcp_desk_ = std::make_unique<worker::McpDesk>(*services_, *mcp_, *tool_approvals_);
+  control_ = std::make_unique<worker::StoreControl>(*services_, *mcp_desk_);
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_, pools_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });
   if (options_.own_worker == OwnWorker::yes) {
@@ -443,6 +466,7 @@ void Server::make_driver() {
   options.runs_root = options_.state_folder + "/workflows";
   if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
     options.host.node = node;
+  options.host.environment = workflow::HostEnvironment::plain;
   options.commands.node = options.host.node;
   options.commands.launcher = make_launcher;
   driver_ = std::make_unique<workflow::Driver>(
@@ -459,9 +483,10 @@ void Server::make_driver() {
 }
 
 void Server::make_api() {
-  api_ = std::make_unique<api::Api>(api::ApiParts{
-      *services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_, *proposals_,
-      *schedules_, *driver_, *breakpoints_, *workloads_, *upstreams_, *tokens_});
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_,
+                    *proposals_, *tool_approvals_, *mcp_, *schedules_, *driver_, *breakpoints_,
+                    *workloads_, *upstreams_, *tokens_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -493,6 +518,8 @@ Task<Status> Server::take_up() {
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
   // Before anything is claimed, whose run may have ended.
   co_await watchdog_->sweep();
+  auto const expired = co_await tool_approvals_->expire_all();
+  if (!expired) co_return expired;
   if (worker_) {
     auto const started = worker_->start();
     if (!started) co_return started;
@@ -514,6 +541,7 @@ Status Server::announce() {
   if (!*started) return *started;
   background_.spawn(reserve_->watch(), "reserve");
   background_.spawn(retention_->run(), "retention");
+  background_.spawn(mcp_->watch_idle(), "mcp");
   background_.spawn(watchdog_->run(), "watchdog");
   if (worker_) background_.spawn(warm_units_->run(), "warm-units");
   workloads_->start();
@@ -542,6 +570,14 @@ Task<void> Server::reload_on_hangup() {
   }
 }
 
+// What a reload has read, right before it holds.
+Task<Status> Server::adopt_upstreams(gateway::UpstreamSetPtr set) {
+  auto const limits = co_await spend_->set_file_limits(set->config.budgets);
+  if (!limits) co_return limits;
+  mcp_->replace(std::move(set));
+  co_return Status{};
+}
+
 Task<void> Server::stop() {
   hangup_.cancel();
   co_await scheduler_->stop();
@@ -556,6 +592,7 @@ Task<void> Server::stop() {
   watchdog_->stop();
   warm_units_->stop();
   co_await http_->stop();
+  co_await mcp_desk_->stop();
   co_await workloads_->stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

@@ -140,6 +140,7 @@ Result<Settings> settings_from_environment() {
   settings.upstreams = upstreams_from_environment();
   settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
+  settings.shared_key_file = first_of({"DROVER_HS256_KEY_FILE"}, "");
   auto runners = third_party_runners();
   if (!runners) return std::unexpected(runners.error());
   settings.third_party_runners = *std::move(runners);

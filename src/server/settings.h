@@ -34,6 +34,7 @@ struct Settings {
   broker::Labels worker_labels;
   BackendSettings backends;
   std::size_t workloads_of_owner = 0;  // live at once
+  std::string shared_key_file;         // of HS256 tokens of third parties; empty: none are taken
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

@@ -7,9 +7,11 @@
 #include <memory>
 #include <thread>
 
+#include "agent/mcp_tool.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "runner/runner.h"
+#include "unit/gateway_mcp.h"
 #include "unit/gateway_model.h"
 
 namespace drover::unit {
@@ -71,6 +73,7 @@ class Unit {
         random_(&random),
         switchboard_(endpoint, clock, signals),
         model_(endpoint, clock, switchboard_),
+        mcp_(endpoint, clock, switchboard_),
         sink_(switchboard_) {}
 
   int run() {
@@ -126,6 +129,7 @@ class Unit {
     if (load_runner()) {
       agent::TurnRequest const request{item.turn_id, item.prompt, item.model, item.turns_max};
       static_cast<void>(runner_->run_turn(request));
+      if (!mcp_complete_) runner_.reset();
     }
     if (!switchboard_.drain(clock_->boot_now() + kDrainWithin))
       log::warn("events-not-acknowledged", {{"turn", item.turn_id}});
@@ -143,6 +147,7 @@ class Unit {
     options.system = description_.system;
     options.model = description_.model;
     options.tools = description_.tools;
+    options.more_tools = mcp_tools();
     options.tokens_max = description_.tokens_max;
     agent::Loop::Ports const ports{&model_, &sink_, &switchboard_, clock_, random_};
     auto runner = runner::make_runner(std::move(options), ports);
@@ -156,6 +161,27 @@ class Unit {
     sink_.error(outcome.detail);
     sink_.done(outcome);
     return false;
+  }
+
+  // Those that are there; the user reads of the others, and the next turn looks again.
+  agent::Tools mcp_tools() {
+    agent::Tools tools;
+    mcp_complete_ = true;
+    for (std::string const& server : description_.mcp) {
+      auto const listed = mcp_.ask(server, "tools/list", {});
+      if (!listed) {
+        mcp_complete_ = false;
+        sink_.error(fmt::format("the tools of the MCP server {} are not there: {}", server,
+                                listed.error().text()));
+        continue;
+      }
+      agent::McpTools made = agent::make_mcp_tools(mcp_, server, *listed);
+      for (auto& tool : made.tools)
+        tools.push_back(std::move(tool));
+      for (std::string const& sentence : made.left_out)
+        sink_.error(sentence);
+    }
+    return tools;
   }
 
   int farewell() {
@@ -181,9 +207,11 @@ class Unit {
   Random* random_;
   Switchboard switchboard_;
   GatewayModel model_;
+  GatewayMcp mcp_;
   UnitSink sink_;
   UnitDescription description_;
   std::unique_ptr<runner::Runner> runner_;
+  bool mcp_complete_ = true;
   bool fenced_ = false;
 };
 

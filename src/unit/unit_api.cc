@@ -23,16 +23,17 @@ JsonWriter event(std::string_view type, std::string_view turn_id) {
   return writer;
 }
 
-Result<std::vector<std::string>> tool_names(JsonObject const& object) {
+Result<std::vector<std::string>> names_at(JsonObject const& object, std::string_view key) {
   std::vector<std::string> names;
-  auto const* const value = object.find("tools");
+  auto const* const value = object.find(key);
   if (value == nullptr || value->is_null()) return names;
   if (!value->is_array())
-    return fail(ErrorCode::invalid_argument, "/tools: expected an array of strings, found {}",
-                json_type_name(*value));
+    return fail(ErrorCode::invalid_argument, "{}: expected an array of strings, found {}",
+                object.pointer_to(key), json_type_name(*value));
   for (json::value const& item : value->get_array()) {
     if (!item.is_string())
-      return fail(ErrorCode::invalid_argument, "/tools: expected an array of strings");
+      return fail(ErrorCode::invalid_argument, "{}: expected an array of strings",
+                  object.pointer_to(key));
     names.emplace_back(item.get_string());
   }
   return names;
@@ -76,9 +77,12 @@ Result<UnitDescription> parse_description(std::string_view text) {
     if (!string) return std::unexpected(string.error());
     if (*string) *field.into = **std::move(string);
   }
-  auto tools = tool_names(*object);
+  auto tools = names_at(*object, "tools");
   if (!tools) return std::unexpected(tools.error());
   out.tools = *std::move(tools);
+  auto servers = names_at(*object, "mcp");
+  if (!servers) return std::unexpected(servers.error());
+  out.mcp = *std::move(servers);
   auto const idle = object->optional_integer("idle_s");
   if (!idle) return std::unexpected(idle.error());
   out.idle_s = std::clamp<std::int64_t>(idle->value_or(out.idle_s), 1, 31'536'000);

@@ -21,6 +21,7 @@ struct UnitDescription {
   std::string system;
   std::string model;
   std::vector<std::string> tools;
+  std::vector<std::string> mcp;  // servers whose tools it has too
   std::int64_t idle_s = 60;
   std::int64_t tokens_max = 8192;
 };

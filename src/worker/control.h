@@ -94,6 +94,9 @@ class Control {
   // One call of the unit's model, answered, metered and recorded. conflict when the turn is over.
   virtual Task<Status> serve_model(TurnPtr turn, net::HttpRequest request,
                                    net::HttpReply& reply) = 0;
+  // One message of the unit to an MCP server of its agent, `/mcp/NAME`. conflict when the turn is
+  // over.
+  virtual Task<Status> serve_mcp(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) = 0;
 };
 
 }  // namespace drover::worker

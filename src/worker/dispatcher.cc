@@ -69,14 +69,44 @@ Status check_tools(std::vector<std::string> const& tools) {
   return {};
 }
 
+// A tool that is to be approved and cannot be called is a slip of the pen, which would leave the
+// one that was meant ungated.
+Status check_mcp(std::string const& agent, contract::McpGrant const& grant,
+                 gateway::GatewayConfig const& gateway) {
+  auto const server = gateway.mcp.find(grant.server);
+  if (server == gateway.mcp.end())
+    return fail_next(ErrorCode::invalid_argument,
+                     fmt::format("/agent: the agent {} names the MCP server '{}', which the "
+                                 "gateway does not have",
+                                 agent, printable(grant.server, 80)),
+                     "add it to gateway.toml, and reload: drover gateway reload");
+  auto const refuse = [&](std::string_view list, std::string const& tool) {
+    return fail(ErrorCode::invalid_argument,
+                "/agent: the agent {} lists the tool '{}' of the MCP server {} in {}, and may not "
+                "call it",
+                agent, printable(tool, 80), grant.server, list);
+  };
+  if (grant.tools)
+    for (std::string const& tool : *grant.tools)
+      if (!server->second.allows(tool)) return refuse("tools", tool);
+  for (std::string const& tool : grant.approve) {
+    bool const granted =
+        !grant.tools || std::ranges::find(*grant.tools, tool) != grant.tools->end();
+    if (tool != "*" && (!granted || !server->second.allows(tool))) return refuse("approve", tool);
+  }
+  return {};
+}
+
 // What the contract lets an agent ask for and this server cannot give it yet.
-Status check_agent(contract::AgentSpec const& agent, std::string_view default_backend) {
+Status check_agent(contract::AgentSpec const& agent, std::string_view default_backend,
+                   gateway::GatewayConfig const& gateway) {
   auto const egress = gateway::EgressPolicy::parse(agent.egress);
   if (!egress)
     return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
                 egress.error().message);
+  for (contract::McpGrant const& grant : agent.mcp)
+    DROVER_TRY(check_mcp(agent.name, grant, gateway));
   std::string_view lacks;
-  if (!agent.mcp.empty()) lacks = "MCP servers";
   bool const in_process = (agent.backend.empty() ? default_backend : agent.backend) == "process";
   if (agent.warm > 0 && in_process)
     lacks =
@@ -132,6 +162,12 @@ Error named_by_type(Error error, contract::TaskType const& type) {
 }
 
 Status check_agent_runner(contract::AgentSpec const& agent, std::string_view runner) {
+  if (!agent.mcp.empty() && runner != kNativeRunner)
+    return fail_next(ErrorCode::unsupported,
+                     fmt::format("/runner: the agent {} has MCP servers, which a third-party "
+                                 "worker of the runner {} cannot reach",
+                                 agent.name, runner),
+                     "use the runner native, or leave mcp out of the agent");
   if (!agent.runner || contract::canonical_runner(*agent.runner) == runner) return {};
   return fail_next(ErrorCode::conflict,
                    fmt::format("/runner: the agent {} has the runner {}, not {}", agent.name,
@@ -344,7 +380,8 @@ Result<contract::AgentSpec> Dispatcher::find_agent(std::string_view name) const 
     return std::unexpected(std::move(error));
   }
   if (found->spec.enabled) {
-    DROVER_TRY(check_agent(found->spec, services_.runtime.backend()));
+    DROVER_TRY(check_agent(found->spec, services_.runtime.backend(),
+                           services_.models.upstreams()->config));
     return std::move(found->spec);
   }
   return fail_next(ErrorCode::conflict,

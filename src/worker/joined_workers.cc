@@ -387,6 +387,14 @@ Task<Status> JoinedWorkers::serve_model(WorkerId worker, ClaimName claim, net::H
   co_return co_await control_.serve_model(std::move(turn), std::move(request), reply);
 }
 
+Task<Status> JoinedWorkers::serve_mcp(WorkerId worker, ClaimName claim, net::HttpRequest request,
+                                      net::HttpReply& reply) {
+  auto const found = held_by(worker, claim);
+  if (!found) co_return std::unexpected(found.error());
+  TurnPtr turn = (*found)->turn;
+  co_return co_await control_.serve_mcp(std::move(turn), std::move(request), reply);
+}
+
 void JoinedWorkers::cancel(RunId const& run) {
   auto const found = held_.find(run);
   if (found == held_.end()) return;

@@ -68,6 +68,8 @@ class JoinedWorkers {
   Task<Status> take_step(WorkerId worker, RunId run, WireStep step);
   Task<Status> serve_model(WorkerId worker, ClaimName claim, net::HttpRequest request,
                            net::HttpReply& reply);
+  Task<Status> serve_mcp(WorkerId worker, ClaimName claim, net::HttpRequest request,
+                         net::HttpReply& reply);
 
   // Asks the worker that has the run, if one of these has it.
   void cancel(RunId const& run);

@@ -13,6 +13,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/mcp_endpoint.h"
+#include "worker/mcp_desk.h"
 
 namespace drover::worker {
 
@@ -465,6 +467,32 @@ Task<Status> RemoteControl::serve_model(TurnPtr turn, net::HttpRequest request,
     auto const* const value = request.header(name);
     if (value != nullptr) forward.headers.add(std::string{name}, *value);
   }
+  co_return co_await pass_on(std::move(turn), std::move(forward), reply);
+}
+
+// The answer is made at the server, which has the credentials and asks the person.
+Task<Status> RemoteControl::serve_mcp(TurnPtr turn, net::HttpRequest request,
+                                      net::HttpReply& reply) {
+  if (request.method != "POST") co_return co_await McpDesk::refuse_method(reply);
+  json::object nothing;
+  Call call{.method = "POST",
+            .path = fmt::format("/runs/{}/mcp?epoch={}&server={}", turn->run.id, turn->run.epoch,
+                                net::percent_encode(gateway::mcp_server_of(request.path))),
+            .body = std::move(nothing),
+            .answer = kModelAnswer};
+  net::ClientRequest forward = request_of(call);
+  forward.body = std::move(request.body);
+  // The server bounds the call, and keeps the stream alive where the unit takes one.
+  forward.timeouts = {
+      .connect = kStepAnswer, .head = Millis{0}, .idle = Millis{0}, .total = Millis{0}};
+  if (auto const* const accept = request.header("accept"); accept != nullptr)
+    forward.headers.add("accept", *accept);
+  McpOpen const open{turn};
+  co_return co_await pass_on(std::move(turn), std::move(forward), reply);
+}
+
+Task<Status> RemoteControl::pass_on(TurnPtr turn, net::ClientRequest forward,
+                                    net::HttpReply& reply) {
   auto const opened = co_await client_.open(std::move(forward));
   if (!opened) co_return std::unexpected(opened.error());
   net::ResponseStream& answer = **opened;

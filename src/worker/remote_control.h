@@ -66,6 +66,7 @@ class RemoteControl final : public Control {
   Task<Status> finish(Step step, SessionRecord session) override;
   Task<Status> put_back(PutBack back) override;
   Task<Status> serve_model(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
+  Task<Status> serve_mcp(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
 
  private:
   struct Line;  // of one claim's steps
@@ -77,6 +78,7 @@ class RemoteControl final : public Control {
   };
 
   [[nodiscard]] net::ClientRequest request_of(Call const& call) const;
+  Task<Status> pass_on(TurnPtr turn, net::ClientRequest forward, net::HttpReply& reply);
   Task<Result<std::vector<broker::Claim>>> claim_offered(ClaimWish wish);
   Task<Result<std::vector<broker::Claim>>> ask_for_claims(ClaimWish wish);
   Task<Result<json::value>> send(net::HttpClient& client, Call call);

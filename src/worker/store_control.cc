@@ -11,6 +11,7 @@
 #include "worker/end_write.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/tool_approvals.h"
 
 namespace drover::worker {
 
@@ -75,6 +76,8 @@ Task<Result<std::vector<broker::Claim>>> StoreControl::claim(ClaimWish wish) {
   request.only = std::move(wish.only);
   request.within = [this](store::Transaction& transaction, broker::Claim const& claim) -> Status {
     DROVER_TRY(services_.reserve.room());
+    DROVER_TRY(
+        expire_calls(transaction, services_.streams, claim.entry.run, services_.clock.now()));
     return begin_attempt(transaction, services_.streams, claim, services_.clock.now());
   };
   co_return co_await services_.queue.claim_many(std::move(request), wish.runs_max);
@@ -140,6 +143,7 @@ Task<Status> StoreControl::record(Step step, Room room) {
 Task<Status> StoreControl::finish(Step step, SessionRecord session) {
   auto job = [this, step = std::move(step),
               session = std::move(session)](store::Transaction& transaction) -> Status {
+    DROVER_TRY(expire_calls(transaction, services_.streams, step.run.id, session.updated_at));
     return end_claimed_run(transaction, services_.streams, services_.queue, step.claim, step.run,
                            session, step.from, step.events, session.updated_at);
   };
@@ -149,6 +153,7 @@ Task<Status> StoreControl::finish(Step step, SessionRecord session) {
 Task<Status> StoreControl::put_back(PutBack back) {
   auto job = [this, back = std::move(back)](store::Transaction& transaction) -> Status {
     Step const& step = back.step;
+    DROVER_TRY(expire_calls(transaction, services_.streams, step.run.id, services_.clock.now()));
     return put_back_run(transaction, services_.streams, services_.queue, step.claim, step.run,
                         step.from, step.events, back.failure, back.delay);
   };
@@ -184,6 +189,11 @@ Task<Status> StoreControl::serve_model(TurnPtr turn, net::HttpRequest request,
   if (!stored)
     log::error("usage-not-recorded", {{"run", turn->run.id}, {"reason", stored.error().text()}});
   co_return Status{};
+}
+
+Task<Status> StoreControl::serve_mcp(TurnPtr turn, net::HttpRequest request,
+                                     net::HttpReply& reply) {
+  co_return co_await mcp_.serve(std::move(turn), std::move(request), reply);
 }
 
 Task<Status> StoreControl::record_call(TurnPtr turn, TurnAccount const& account,

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "worker/control.h"
+#include "worker/mcp_desk.h"
 #include "worker/services.h"
 #include "worker/turn_account.h"
 
@@ -11,7 +12,7 @@ namespace drover::worker {
 
 class StoreControl final : public Control {
  public:
-  explicit StoreControl(Services const& services) : services_(services) {}
+  StoreControl(Services const& services, McpDesk& mcp) : services_(services), mcp_(mcp) {}
 
   // Ends the warm unit that a worker may have of a session, before another worker has its turn: it
   // holds the session's journal.
@@ -30,6 +31,7 @@ class StoreControl final : public Control {
   Task<Status> finish(Step step, SessionRecord session) override;
   Task<Status> put_back(PutBack back) override;
   Task<Status> serve_model(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
+  Task<Status> serve_mcp(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) override;
 
  private:
   Task<Status> record_call(TurnPtr turn, TurnAccount const& account,
@@ -38,6 +40,7 @@ class StoreControl final : public Control {
   Task<Status> write(Work work, Room room);
 
   Services const& services_;
+  McpDesk& mcp_;
   // Who took the session's last run.
   std::map<SessionId, WorkerId> served_;
   Release release_;

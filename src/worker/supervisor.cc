@@ -234,8 +234,10 @@ Task<TurnEnd> Supervisor::wait_for_end() {
   turn_->heard_at = steady_clock::now();
   for (;;) {
     auto const seen = turn_->changed.version();
+    // A unit that waits for a tool outside, or for a person to allow it, has nothing to say.
+    bool const speaks = run_.limits.step_s && turn_->mcp_open == 0;
     auto const silent_at =
-        run_.limits.step_s ? turn_->heard_at + std::chrono::seconds{*run_.limits.step_s} : end_at;
+        speaks ? turn_->heard_at + std::chrono::seconds{*run_.limits.step_s} : end_at;
     auto const deadline = std::min(end_at, silent_at);
     if (turn_->fenced || fenced_) co_return end_of(TurnEnd::Kind::fenced);
     if (turn_->done) {

@@ -43,6 +43,8 @@ struct Turn {
   std::int64_t calls = 0;        // of its model, also those that were cut
   std::int64_t calls_open = 0;   // of these
   std::int64_t connections = 0;  // that its unit asked for
+  std::int64_t mcp_calls = 0;    // of tools of MCP servers
+  std::int64_t mcp_open = 0;     // of these; while there are some, the unit's silence is no fault
   std::string prompt;            // with the session's note before it
   BootTime claimed_at;
   std::chrono::steady_clock::time_point heard_at;  // when the unit last said something

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/mcp_endpoint.h"
 #include "gateway/model_list.h"
 #include "gateway/model_proxy.h"
 #include "worker/turn_events.h"
@@ -77,7 +78,10 @@ void UnitChannel::interrupt() {
 }
 
 void UnitChannel::end() {
-  if (turn_ != nullptr) turn_->over = true;
+  if (turn_ != nullptr) {
+    turn_->over = true;
+    turn_->changed.notify();  // what waits for a person, waits no longer
+  }
   egress_.end();
   turn_.reset();
   interrupt_ = false;
@@ -120,6 +124,8 @@ Task<Status> UnitChannel::route(net::HttpRequest request, net::HttpReply& reply)
     co_return co_await call_model(std::move(request), reply);
   if (request.method == "GET" && request.path.starts_with(kModelsPath))
     co_return co_await models(std::move(request), reply);
+  if (!gateway::mcp_server_of(request.path).empty())
+    co_return co_await call_mcp(std::move(request), reply);
   co_return fail(ErrorCode::not_found, "the unit API has no {}", printable(what));
 }
 
@@ -200,6 +206,13 @@ Task<Status> UnitChannel::call_model(net::HttpRequest request, net::HttpReply& r
   if (turn == nullptr || turn->fenced)
     co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
   co_return co_await parts_.control.serve_model(std::move(turn), std::move(request), reply);
+}
+
+Task<Status> UnitChannel::call_mcp(net::HttpRequest request, net::HttpReply& reply) {
+  TurnPtr turn = turn_;
+  if (turn == nullptr || turn->fenced)
+    co_return fail(ErrorCode::conflict, "this unit has no turn: another attempt has taken over");
+  co_return co_await parts_.control.serve_mcp(std::move(turn), std::move(request), reply);
 }
 
 }  // namespace drover::worker

@@ -41,6 +41,7 @@ class UnitChannel final : public UnitLine {
   Task<Status> events(net::HttpRequest request, net::HttpReply& reply);
   Task<Status> models(net::HttpRequest request, net::HttpReply& reply);
   Task<Status> call_model(net::HttpRequest request, net::HttpReply& reply);
+  Task<Status> call_mcp(net::HttpRequest request, net::HttpReply& reply);
   [[nodiscard]] json::object message() const;
 
   WorkerParts const& parts_;

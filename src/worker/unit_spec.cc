@@ -192,6 +192,9 @@ json::object unit_description(SessionRecord const& session,
   json::array tools;
   for (std::string const& tool : session.tools)
     tools.push_back(json::string{tool});
+  json::array servers;
+  for (contract::McpGrant const& grant : agent.mcp)
+    servers.push_back(json::string{grant.server});
   return {{"unit", json::string{unit}},
           {"session", json::string{session.id.str()}},
           {"runner", "native"},
@@ -200,6 +203,7 @@ json::object unit_description(SessionRecord const& session,
           {"system", json::string{system_prompt(agent, checkouts)}},
           {"model", json::string{model}},
           {"tools", std::move(tools)},
+          {"mcp", std::move(servers)},
           {"idle_s", idle.count() / 1000},
           {"max_output_tokens", kOutputTokensMax},
           {"workspaces", std::move(workspaces)}};

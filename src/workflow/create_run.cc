@@ -21,6 +21,7 @@ constexpr std::string_view kGitIgnore = "state/\ntasks/*/artifacts/\nblobs/\norp
 constexpr std::size_t kCodeMax = std::size_t{64} << 20U;
 
 Entrypoint relative_to(std::string const& folder, Entrypoint entry) {
+  if (entry.is_native()) return entry;
   entry.import_path = fs::path{entry.import_path}.lexically_relative(folder).string();
   return entry;
 }
@@ -133,12 +134,14 @@ Result<CreatedRun> create_beside(NewRun const& wanted, Entrypoint const& entry,
 }  // namespace
 
 std::string entry_file(RunFolder const& run, Entrypoint const& entry) {
+  if (entry.is_native()) return entry.import_path;
   fs::path const path{entry.import_path};
   if (path.is_absolute()) return path.string();
   return (fs::path{run.path()} / path).lexically_normal().string();
 }
 
 Result<std::string> code_hash(RunFolder const& run, Entrypoint const& entry) {
+  if (entry.is_native()) return "";
   auto const text = os::read_file(entry_file(run, entry), kCodeMax);
   if (!text) return std::unexpected(text.error());
   return sha256_hex(*text);

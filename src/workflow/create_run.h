@@ -49,7 +49,7 @@ struct Assigned {
 // conflict: the run has a process, and `force` is not set.
 [[nodiscard]] Result<Assigned> assign_process(OpenRun& run, Assignment const& wanted);
 
-// Of the file that a run's process begins in.
+// Of the file that a run's process begins in; empty: it is in none.
 [[nodiscard]] Result<std::string> code_hash(RunFolder const& run, Entrypoint const& entry);
 [[nodiscard]] std::string entry_file(RunFolder const& run, Entrypoint const& entry);
 

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "base/text.h"
 #include "workflow/create_run.h"
 #include "workflow/messages.h"
+#include "workflow/process_hosts.h"
+#include "workflow/rewind.h"
 #include "workflow/signals.h"
 
 namespace drover::workflow {
@@ -29,13 +30,13 @@ json::object start_message(OpenRun const& run, Generation generation) {
                                       {"export", record.entrypoint.export_name}});
   start.emplace("nonInteractive", record.non_interactive());
   start.emplace("generation", generation == Generation::counted ? "counted" : "shaped");
-  start.emplace("seed", sha256_hex(record.run_id + run.history().created_at()));
+  start.emplace("seed", seed_of(record, run.history()));
   return start;
 }
 
 }  // namespace
 
-Execution::Execution(HostProcess host, Generation generation, std::string process_id)
+Execution::Execution(std::unique_ptr<Host> host, Generation generation, std::string process_id)
     : host_(std::move(host)), generation_(generation), process_id_(std::move(process_id)) {}
 
 Result<Execution> Execution::start(OpenRun const& run, HostSpec const& spec) {
@@ -44,16 +45,16 @@ Result<Execution> Execution::start(OpenRun const& run, HostSpec const& spec) {
   auto const generation = run.history().generation().value_or(usual);
   auto const inputs = run.folder().read_json(run.folder().at("inputs.json"));
   if (!inputs) return std::unexpected(inputs.error());
-  auto host = HostProcess::start(spec);
+  auto host = start_host(run, spec);
   if (!host) return std::unexpected(host.error());
   json::object start = start_message(run, generation);
   if (*inputs) start.emplace("inputs", **inputs);
-  DROVER_TRY(host->write(json::object{{"start", std::move(start)}}));
+  DROVER_TRY((*host)->write(json::object{{"start", std::move(start)}}));
   return Execution{*std::move(host), generation, run.record().process_id};
 }
 
 Result<json::object> Execution::hear() {
-  auto message = host_.read();
+  auto message = host_->read();
   if (!message) return std::unexpected(message.error());
   if (!message->is_object()) return fail(ErrorCode::upstream, "the host said no object");
   return std::move(message->get_object());
@@ -89,7 +90,7 @@ Result<Pass> Execution::pass(OpenRun& run) {
     }
     resting_ = false;
     DROVER_TRY(
-        host_.write(json::object{{"results", *std::move(results)}, {"fresh", std::move(fresh)}}));
+        host_->write(json::object{{"results", *std::move(results)}, {"fresh", std::move(fresh)}}));
   }
 }
 
@@ -255,7 +256,7 @@ Result<Pass> Execution::resting(OpenRun& run) const {
 
 Result<json::value> Execution::query(std::string_view name, json::value const& arguments) {
   json::object question{{"name", name}, {"args", arguments}};
-  DROVER_TRY(host_.write(json::object{{"query", std::move(question)}}));
+  DROVER_TRY(host_->write(json::object{{"query", std::move(question)}}));
   auto reply = hear();
   if (!reply) return std::unexpected(reply.error());
   if (auto const* const answer = reply->if_contains("answer")) return *answer;

@@ -7,6 +7,7 @@
 // of another tool were given to the process as soon as it asked, and so they are here.
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "workflow/host.h"
 #include "workflow/host_process.h"
 #include "workflow/open_run.h"
 #include "workflow/process_log.h"
@@ -65,7 +67,7 @@ class Execution {
     std::string at;  // when that was recorded; empty: it was not
   };
 
-  Execution(HostProcess host, Generation generation, std::string process_id);
+  Execution(std::unique_ptr<Host> host, Generation generation, std::string process_id);
 
   [[nodiscard]] Result<json::object> hear();
   [[nodiscard]] Result<bool> take_turn(OpenRun& run, json::object const& turn);
@@ -86,7 +88,7 @@ class Execution {
   [[nodiscard]] Status locate(Error error, std::uint64_t n);
   void refresh(History const& history);
 
-  HostProcess host_;
+  std::unique_ptr<Host> host_;
   Generation generation_;
   std::string process_id_;
   std::optional<Replay> replay_;                             // made with the first pass

@@ -61,7 +61,7 @@ Result<bool> Execution::take_turn(OpenRun& run, json::object const& turn) {
   if (wanted == nullptr || !wanted->is_object()) return true;
   auto value = recall(run, wanted->get_object());
   if (!value) return std::unexpected(value.error());
-  DROVER_TRY(host_.write(json::object{{"value", *std::move(value)}}));
+  DROVER_TRY(host_->write(json::object{{"value", *std::move(value)}}));
   return false;
 }
 
@@ -184,7 +184,7 @@ Status Execution::look_up(OpenRun& run, std::uint64_t n, Ask ask) {
 
 // Asks the host where in the process the call was made, while it waits for a reply.
 Status Execution::locate(Error error, std::uint64_t n) {
-  if (auto const asked = host_.write(json::object{{"where", n}}); asked) {
+  if (auto const asked = host_->write(json::object{{"where", n}}); asked) {
     auto const reply = hear();
     auto const where = reply ? text_of(*reply, "where") : "";
     if (!where.empty()) error.message += fmt::format(" (asked at {})", printable(where, 300));

@@ -5,6 +5,7 @@
 //
 // It is not in a sandbox yet: it runs as whoever runs drover, as the SDK's does. Its descriptors
 // are pipes and nothing else of drover's, so that a sandbox can be put around it.
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,23 +14,36 @@
 #include "base/time.h"
 #include "os/fd.h"
 #include "os/process.h"
+#include "workflow/host.h"
 
 namespace drover::workflow {
+
+class NativeProcesses;
+
+// What the code of a process sees of drover's own environment. A server's holds credentials, which
+// are no business of a workflow's.
+enum class HostEnvironment : std::uint8_t {
+  inherited,  // all of it
+  plain,      // where programs and the home are, the language and the time zone
+};
 
 struct HostSpec {
   std::string node = "node";  // a path, or searched in PATH
   std::string cwd;            // empty: this process's
   Millis step{60'000};        // for the code between two looks at the journal
+  HostEnvironment environment = HostEnvironment::inherited;
+  // For runs of processes in C++; nullptr: this program has none.
+  NativeProcesses const* native = nullptr;
 };
 
-class HostProcess {
+class HostProcess : public Host {
  public:
   // unsupported: no Node.
   [[nodiscard]] static Result<HostProcess> start(HostSpec const& spec);
 
-  [[nodiscard]] Status write(json::value const& message);
+  [[nodiscard]] Status write(json::value const& message) override;
   // timeout: the code did not come to rest. upstream: the program ended.
-  [[nodiscard]] Result<json::value> read();
+  [[nodiscard]] Result<json::value> read() override;
 
  private:
   HostProcess(os::Process process, os::Fd in, os::Fd out, Millis step)

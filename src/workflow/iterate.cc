@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "os/files.h"
 #include "workflow/create_run.h"
+#include "workflow/document.h"
 #include "workflow/state_cache.h"
 
 namespace drover::workflow {
@@ -269,6 +270,10 @@ Result<Iterated> iterate(RunFolder const& folder, HostSpec const& host, Clock co
 }
 
 Status check_entry(std::string const& path, std::string const& export_name, HostSpec const& host) {
+  if (is_document(path)) {
+    auto const document = read_document(path);
+    return document ? Status{} : std::unexpected(document.error());
+  }
   auto process = HostProcess::start(host);
   if (!process) return std::unexpected(process.error());
   json::object entry{{"path", path}, {"export", export_name}};

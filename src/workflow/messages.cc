@@ -9,7 +9,10 @@ json::array const& array_of(json::object const& message, std::string_view key) {
 }
 
 std::uint64_t number_of(json::object const& message) {
-  return static_cast<std::uint64_t>(integer_or(message, "n", 0));
+  // Of text it is signed; a host in this program passes on what the engine counted with.
+  auto const* const n = message.if_contains("n");
+  if (n != nullptr && n->is_uint64()) return n->get_uint64();
+  return n != nullptr && n->is_int64() ? static_cast<std::uint64_t>(n->get_int64()) : 0;
 }
 
 std::string text_of(json::object const& message, std::string_view key) {

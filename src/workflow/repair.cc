@@ -1,15 +1,13 @@
 #include "workflow/repair.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <stdio.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "base/text.h"
 #include "os/files.h"
-#include "os/new_file.h"
+#include "workflow/journal_swap.h"
 #include "workflow/run_lock.h"
 
 namespace drover::workflow {
@@ -52,28 +50,6 @@ Result<RepairPlan> plan_of(RunFolder const& run, Clock const& clock, Random& ran
   return plan_repair(std::move(evidence->entries), evidence->tasks, clock.now(), random);
 }
 
-// Both journals exist at every moment, one of them as `journal`.
-Status swap_folders(std::string const& left, std::string const& right) {
-  if (::renameat2(AT_FDCWD, left.c_str(), AT_FDCWD, right.c_str(), RENAME_EXCHANGE) != 0)
-    return fail_errno("exchange", left);
-  return {};
-}
-
-Status put_in_place(RunFolder const& run, RepairPlan const& plan, Writer writer,
-                    std::string const& fresh, std::string const& backup) {
-  DROVER_TRY(os::make_folders(fresh));
-  for (auto const& event : plan.events)
-    DROVER_TRY(os::create_whole_file(fmt::format("{}/{}", fresh, file_name(event.name)),
-                                     print_event(event, writer)));
-  DROVER_TRY(os::sync_folder(fresh));
-  DROVER_TRY(swap_folders(fresh, run.journal()));
-  DROVER_TRY(os::sync_folder(run.path()));
-  std::error_code error;
-  fs::rename(fresh, backup, error);
-  if (error) return std::unexpected(system_error(error.value(), "keep the old journal as", backup));
-  return os::sync_folder(run.path());
-}
-
 }  // namespace
 
 Result<Evidence> gather_evidence(RunFolder const& run) {
@@ -104,10 +80,9 @@ Result<Repaired> repair_journal(RunFolder const& run, Clock const& clock, Random
   if (!plan) return std::unexpected(plan.error());
   Repaired repaired{*std::move(plan), ""};
   if (!repaired.plan.changes()) return repaired;
-  auto const ms = to_unix_ms(clock.now());
-  repaired.backup = run.at(fmt::format("journal.bak.{}", ms));
-  DROVER_TRY(put_in_place(run, repaired.plan, record->writer,
-                          run.at(fmt::format("journal.new.{}", ms)), repaired.backup));
+  std::string const backup = fmt::format("journal.bak.{}", to_unix_ms(clock.now()));
+  repaired.backup = run.at(backup);
+  DROVER_TRY(replace_journal(run, repaired.plan.events, record->writer, backup));
   return repaired;
 }
 

@@ -18,9 +18,11 @@ inline constexpr std::string_view kLayoutVersion = "2026.01-storage-preview";
 inline constexpr std::string_view kBareProcess = "bare-run";
 
 struct Entrypoint {
-  std::string import_path;  // absolute, or relative to the run directory
+  std::string import_path;  // absolute, or relative to the run directory, or "native:NAME"
   std::string export_name;  // may be empty
 
+  // In the program that drives the run (native_host.h), and in no file.
+  [[nodiscard]] bool is_native() const { return import_path.starts_with("native:"); }
   // "path" or "path#export".
   [[nodiscard]] std::string text() const;
   [[nodiscard]] json::object object() const;

@@ -69,6 +69,25 @@ StatusState status_state(History const& history) {
   return history.pending() > 0 ? StatusState::waiting : StatusState::created;
 }
 
+json::object run_view(RunFolder const& folder, Result<RunView> const& run) {
+  json::object view;
+  view.emplace("runId", run ? run->record.run_id : folder.name());
+  view.emplace("runDir", folder.path());
+  view.emplace("state", run ? to_string(status_state(run->history)) : "damaged");
+  if (!run) {
+    view.emplace("problem", run.error().message);
+    return view;
+  }
+  view.emplace("processId", run->record.process_id);
+  view.emplace("createdAt", string_or(run->record.raw, "createdAt", run->history.created_at()));
+  view.emplace("entries", run->history.head().seq);
+  view.emplace("lastEntryAt", run->journal.events.empty()
+                                  ? json::value{}
+                                  : json::value(run->journal.events.back().recorded_at));
+  view.emplace("pendingByKind", counts(run->history));
+  return view;
+}
+
 json::object event_view(Event const& event) {
   json::object view;
   std::string const file = file_name(event.name);

@@ -28,6 +28,9 @@ struct EventsQuery {
 [[nodiscard]] json::object events_view(RunView const& run, std::optional<StoredState> const& state,
                                        EventsQuery const& query);
 
+// One entry of a list of runs. One that cannot be read is `damaged`, and says why.
+[[nodiscard]] json::object run_view(RunFolder const& folder, Result<RunView> const& run);
+
 // One entry of task:list, and the `effect` of task:show.
 [[nodiscard]] json::object task_view(Effect const& effect);
 struct TasksQuery {

@@ -29,7 +29,7 @@ class DockerBackendTest : public ::testing::Test {
   static constexpr std::chrono::seconds kPatience{60};
   static constexpr uid_t kOwner = 4711;  // of workspaces: neither root nor a session
 
-  static void SetUpTestSuite() { daemon_ = std::make_unique<DockerDaemon>(); }
+  static void SetUpTestSuite() { daemon_ = std::make_unique<DockerDaemon>(test::engine_kind()); }
   static void TearDownTestSuite() { daemon_.reset(); }
 
   void SetUp() override {

@@ -86,7 +86,7 @@ TEST_F(DockerBackendTest, WhatItWritesBelongsToTheOwnerOfTheWorkspace) {
   EXPECT_THAT(status.output_tail, HasSubstr("rw-ok"));
   EXPECT_THAT(status.output_tail, HasSubstr("/workspace/.git/HEAD: Read-only file system"));
   EXPECT_THAT(status.output_tail, HasSubstr("can't rename '/workspace/.git'"));
-  EXPECT_THAT(status.output_tail, HasSubstr("hello\n"));
+  EXPECT_THAT(status.output_tail, HasSubstr("hello"));
   EXPECT_THAT(status.output_tail, HasSubstr("/other/README: Read-only file system"));
   EXPECT_THAT(status.output_tail, HasSubstr("only inside"));
   struct stat info{};
@@ -225,8 +225,9 @@ TEST_F(DockerBackendTest, WhatADeadServerLeftIsRemovedAndNothingElse) {
   ASSERT_TRUE(await(backend_->start(std::move(spec))));
   auto const orphan = the_container();
   // As ours by its name, and not by its labels.
-  auto const foreign = daemon_->cli({"run", "-d", "--network", "none", "--name", "drover-not-ours",
-                                     std::string{DockerDaemon::kImage}, "/bin/sleep", "600"});
+  auto const foreign = daemon_->cli(
+      {"run", "-d", "--ulimit", "nproc=1000", "--ulimit", "nofile=1000", "--network", "none",
+       "--name", "drover-not-ours", std::string{DockerDaemon::kImage}, "/bin/sleep", "600"});
   restart();
   ASSERT_TRUE(backend_->recover());
   until([&] { return containers() == foreign; });

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "base/text.h"
 #include "os/files.h"
@@ -44,7 +45,14 @@ void copy_to(std::string const& from, std::string const& folder) {
 
 }  // namespace
 
-DockerDaemon::DockerDaemon() {
+EngineKind engine_kind() {
+  char const* const wanted = ::getenv("DROVER_TEST_ENGINE");
+  return wanted != nullptr && std::string_view{wanted} == "podman" ? EngineKind::podman
+                                                                   : EngineKind::docker;
+}
+
+DockerDaemon::DockerDaemon(EngineKind kind, std::vector<std::string> arguments)
+    : kind_(kind), arguments_(std::move(arguments)) {
   char name[] = "/tmp/drover-docker-XXXXXX";
   if (::mkdtemp(name) == nullptr) throw std::runtime_error("cannot make a folder for dockerd");
   root_ = name;
@@ -61,35 +69,48 @@ DockerDaemon::~DockerDaemon() {
     fmt::print(stderr, "docker daemon: {}\n", removed.error().text());
 }
 
+std::vector<std::string> DockerDaemon::dockerd() const {
+  return {"dockerd",
+          "--config-file=" + root_ + "/daemon.json",
+          "--data-root=" + root_ + "/data",
+          "--exec-root=" + root_ + "/exec",
+          "--pidfile=" + root_ + "/dockerd.pid",
+          "--host=" + host(),
+          "--cgroup-parent=" + cgroup_parent_,
+          "--bridge=none",
+          "--iptables=false",
+          "--ip6tables=false",
+          "--ip-forward=false",
+          "--ip-masq=false"};
+}
+
+std::vector<std::string> DockerDaemon::podman() const {
+  return {"podman", "--root=" + root_ + "/data", "--runroot=" + root_ + "/run",
+          "--tmpdir=" + root_ + "/tmp", "--cgroup-manager=cgroupfs", "--events-backend=file",
+          // crun refuses a machine with both kinds of control groups.
+          "--runtime=runc", "system", "service", "--time=0", host()};
+}
+
 void DockerDaemon::start() {
   std::string const log = root_ + "/dockerd.log";
   // Not the machine's own configuration.
   std::ofstream{root_ + "/daemon.json"} << "{}\n";
   os::Fd const file{::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
   os::ProcessSpec spec;
-  spec.argv = {"dockerd",
-               "--config-file=" + root_ + "/daemon.json",
-               "--data-root=" + root_ + "/data",
-               "--exec-root=" + root_ + "/exec",
-               "--pidfile=" + root_ + "/dockerd.pid",
-               "--host=" + host(),
-               "--cgroup-parent=" + cgroup_parent_,
-               "--bridge=none",
-               "--iptables=false",
-               "--ip6tables=false",
-               "--ip-forward=false",
-               "--ip-masq=false"};
-  spec.env = {std::string{kPath}};
+  spec.argv = kind_ == EngineKind::docker ? dockerd() : podman();
+  spec.argv.insert(spec.argv.end(), arguments_.begin(), arguments_.end());
+  spec.env = {std::string{kPath}, "HOME=" + root_};
+  spec.cwd = root_;  // where Podman leaves files
   spec.out = file.get();
   spec.err = file.get();
   auto process = os::Process::spawn(spec);
-  if (!process) throw std::runtime_error("dockerd (package docker.io): " + process.error().text());
+  if (!process) throw std::runtime_error("packages docker.io, podman: " + process.error().text());
   process_.emplace(*std::move(process));
   auto const deadline = std::chrono::steady_clock::now() + kStart;
   while (!run({"docker", "--host", host(), "version"}).ok) {
     auto const ended = process_->wait(Millis{50});
     if ((ended && *ended) || std::chrono::steady_clock::now() > deadline)
-      throw std::runtime_error("dockerd does not run here: " + end_of(log));
+      throw std::runtime_error("the engine does not run here: " + end_of(log));
   }
 }
 
@@ -128,6 +149,8 @@ void DockerDaemon::make_image() {
   std::string const folder = root_ + "/image";
   for (std::string const name : {"/bin", "/tmp", "/etc", "/usr/bin"})
     fs::create_directories(folder + name);
+  // As in any image. Without it runc makes what is mounted there nobody's to write.
+  fs::permissions(folder + "/tmp", fs::perms::all | fs::perms::sticky_bit);
   copy_to("/bin/busybox", folder);
   auto const listed = run({"/bin/busybox", "--list"});
   for (auto const program : split(listed.said, '\n'))

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "docker/docker_daemon.h"
+#include "harness/mcp_run.h"
 #include "harness/processes.h"
 #include "harness/world.h"
 #include "os/files.h"
@@ -225,6 +226,54 @@ memory_mb = 64
   EXPECT_THAT(containers(), IsEmpty());
   EXPECT_EQ(world_.drover({"workloads", "rm", "one"}).exit_code, 0);
   EXPECT_EQ(world_.api().get("/workloads/one").status, 404);
+}
+
+// A container has no network either: the relay on its own loopback and the unit's socket are its
+// ways out.
+TEST_F(DockerServed, AContainersUnitReachesItsHostsAndItsTools) {
+  auto const repository = world_.repository("project");
+  auto const served = world_.repository("served");
+  ProgramOptions options;
+  options.arguments = {"/usr/bin/python3", "-u", "-m", "http.server", "-b", "127.0.0.1", "0"};
+  options.environment = world_.environment();
+  options.folder = served.path();
+  Program server{options};
+  ASSERT_TRUE(server.prints(") ..."));
+  auto const at = server.printed().find("port ") + 5;
+  std::string const port = server.printed().substr(at, server.printed().find(' ', at) - at);
+  ToolServer tools;
+  tools.set_token("sk-of-the-tickets");
+  ASSERT_TRUE(os::make_folders(world_.state_folder(), 0700));
+  ASSERT_TRUE(os::write_file_atomic(world_.state_folder() + "/gateway.toml", tools.config(), 0600));
+  world_.serve();
+  apply({{"name", "boxed"},
+         {"backend", "docker"},
+         {"egress", json::array{json::string{"127.0.0.1:" + port}}},
+         {"mcp", json::array{json::object{{"server", "tickets"}}}}});
+  std::string const url = "http://127.0.0.1:" + port + "/README.md";
+  json::object const fetch{{"command", json::string{"NO_PROXY= no_proxy= wget -q -O - " + url}}};
+  json::object const past{
+      {"command", json::string{"http_proxy= HTTP_PROXY= wget -q -T 3 -O - " + url}}};
+  json::array calls;
+  calls.push_back(json::object{{"name", "Bash"}, {"input", fetch}});
+  calls.push_back(json::object{{"name", "Bash"}, {"input", past}});
+  calls.push_back(json::object{{"name", "mcp__tickets__read"}, {"input", {{"text", "one"}}}});
+  json::array results;
+  results.push_back(json::object{{"contains", "a project"}, {"is_error", false}});
+  results.push_back(json::object{{"is_error", true}});
+  results.push_back(json::object{{"contains", "did read one with ***"}, {"is_error", false}});
+  json::array turns;
+  turns.push_back(json::object{{"tool_calls", std::move(calls)}});
+  turns.push_back(json::object{{"expect", json::object{{"tool_results", std::move(results)}}},
+                               {"text", "Fetched."}});
+  Api api = world_.api();
+  auto invocation = World::invocation(api.add_workspace(repository.path()),
+                                      world_.model(json::serialize(turns)), "go");
+  invocation["agent"] = "boxed";
+  auto const events = api.events(api.dispatch(invocation), kRunDeadline);
+  EXPECT_EQ(text_of(events.back().data, "reply"), "Fetched.")
+      << json::serialize(events.back().data);
+  EXPECT_EQ(tools.made(), "one\n");
 }
 
 }  // namespace

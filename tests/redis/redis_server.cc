@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -12,6 +10,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "harness/free_port.h"
 #include "os/files.h"
 
 namespace drover::test {
@@ -19,19 +18,6 @@ namespace drover::test {
 namespace {
 
 constexpr std::chrono::seconds kStart{10};
-
-// A port that was free a moment ago.
-std::uint16_t free_port() {
-  os::Fd const fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(fd.get(), generic, size) != 0 || ::getsockname(fd.get(), generic, &size) != 0)
-    throw std::runtime_error("no free port");
-  return ntohs(address.sin_port);
-}
 
 os::Process spawn(os::ProcessSpec const& spec) {
   auto process = os::Process::spawn(spec);
@@ -42,7 +28,7 @@ os::Process spawn(os::ProcessSpec const& spec) {
 }  // namespace
 
 RedisServer::RedisServer(RedisServerOptions options)
-    : options_(std::move(options)), port_(free_port()) {
+    : options_(std::move(options)), port_(harness::free_port()) {
   if (options_.tls) make_certificate();
   start();
 }

@@ -7,7 +7,9 @@
 
 #include <boost/json.hpp>
 
+#include "workflow/open_run.h"
 #include "workflows/flow.h"
+#include "workflows/resident.h"
 
 namespace drover::harness {
 namespace {
@@ -50,11 +52,16 @@ class Crash : public ::testing::Test {
     FAIL() << "it makes no end of calls";
   }
 
+  // In this process, for there are hundreds of states to look at.
   void goes_on_to_its_end() {
-    auto const ended = flow_.finish("r");
-    EXPECT_EQ(ended.at("status").as_string(), "completed");
+    auto const ended = drive_to_end(flow_.run_folder("r"), 1);
+    EXPECT_EQ(ended.state, workflow::IterateState::completed) << ended.reason;
     EXPECT_EQ(json::serialize(flow_.output("r")), "[1,1,1]");
-    auto const types = flow_.journal_types("r");
+    std::vector<std::string> types;
+    auto const view = workflow::read_run(workflow::RunFolder{flow_.run_folder("r")});
+    ASSERT_TRUE(view) << view.error().message;
+    for (auto const& event : view->journal.events)
+      types.push_back(event.type);
     EXPECT_EQ(std::ranges::count(types, "EFFECT_REQUESTED"), 3);
     EXPECT_EQ(std::ranges::count(types, "EFFECT_RESOLVED"), 3);
     EXPECT_EQ(std::ranges::count(types, "RUN_CREATED"), 1);
@@ -93,6 +100,26 @@ TEST_F(Crash, WhileItIsCompleted) {
     for (auto const& effect : pending(flow_.iterate("r")))
       flow_.post("r", effect, "1");
   kill_everywhere({"run:iterate", "r"}, [&] { goes_on_to_its_end(); });
+}
+
+TEST_F(Crash, WhileItIsRewound) {
+  flow_.create("r");
+  for (int i = 0; i < 2; ++i)
+    for (auto const& effect : pending(flow_.iterate("r")))
+      flow_.post("r", effect, "1");
+  kill_everywhere({"workflow", "rewind", "r", "--to", "c"}, [&] { goes_on_to_its_end(); });
+}
+
+// The fork is there or not, and the run itself never knows.
+TEST_F(Crash, WhileItIsForked) {
+  flow_.create("r");
+  for (auto const& effect : pending(flow_.iterate("r")))
+    flow_.post("r", effect, "1");
+  kill_everywhere({"workflow", "fork", "r", "--run-id", "fork"}, [&] {
+    goes_on_to_its_end();
+    if (!fs::exists(flow_.run_folder("fork"))) return;
+    EXPECT_EQ(drive_to_end(flow_.run_folder("fork"), 1).state, workflow::IterateState::completed);
+  });
 }
 
 }  // namespace

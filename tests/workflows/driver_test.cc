@@ -179,6 +179,17 @@ TEST_F(Driven, AStateFolderThatWasMovedHasItsWorkflowsStill) {
   EXPECT_EQ(server.finish().exit_code, 0);
 }
 
+TEST_F(Driven, AProcessSeesNothingOfTheServersEnvironment) {
+  process(R"js(export async function process(inputs, ctx) {
+    return [Object.keys(globalThis.process.env).includes('SOME_API_KEY'), 'PATH' in globalThis.process.env];
+  })js");
+  flow_.world().set_variable("SOME_API_KEY", "hush");
+  flow_.world().serve();
+  start("w");
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  EXPECT_EQ(json::serialize(output("w")), "[false,true]");
+}
+
 TEST_F(Driven, AChildIsAWorkflowOfItsOwnWhoseEndItsParentGets) {
   process(R"js(export async function process(inputs, ctx) {
     if (inputs.depth === 0) { if (inputs.fail) throw new Error('no'); return (await ctx.task(sh('pwd'), {})).stdout.trim(); }

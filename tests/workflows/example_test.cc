@@ -14,7 +14,7 @@ namespace {
 
 class Example : public DrivenTest {
  protected:
-  std::string const examples_ = HARNESS_EXAMPLES;
+  std::string const examples_ = std::string{HARNESS_EXAMPLES} + "/workflows";
   Repository project_ = flow_.world().repository("findings");
 
   void SetUp() override {

@@ -9,47 +9,12 @@
 
 #include "base/random.h"
 #include "workflows/flow.h"
+#include "workflows/plans.h"
 
 namespace drover::harness {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Interprets a plan: a tree of steps.
-constexpr auto const* kInterpreter = R"(
-async function run(step, ctx) {
-  const thunks = () => step.of.map((each) => () => run(each, ctx));
-  switch (step.do) {
-    case 'task': try { return await ctx.task(task(step.id), { n: step.n }); } catch (e) { return e.name; }
-    case 'seq': { const all = []; for (const each of step.of) all.push(await run(each, ctx)); return all; }
-    case 'all': return ctx.parallel.all(thunks(), { concurrency: step.limit });
-    case 'settled': return (await ctx.parallel.settled(thunks())).map((each) => each.value);
-    case 'race': return ctx.parallel.race(thunks());
-    case 'any': return ctx.parallel.any(thunks());
-    case 'value': return [ctx.now().getTime(), ctx.random(), Math.random(), Date.now()];
-  }
-}
-export const process = (inputs, ctx) => run(inputs, ctx);
-)";
-
-json::object random_step(Random& random, int depth) {
-  constexpr std::array<char const*, 7> kKinds = {"task", "value", "seq",    "all",
-                                                 "race", "any",   "settled"};
-  auto const kind = kKinds.at(random.below(depth == 0 ? 2 : kKinds.size()));
-  json::object step{{"do", kind}};
-  if (kind == kKinds[0]) {
-    step.emplace("id", random.below(2) == 0 ? "a" : "b");
-    step.emplace("n", random.below(3));
-    return step;
-  }
-  if (kind == kKinds[1]) return step;
-  json::array of;
-  for (std::uint64_t i = 0; i < 2 + random.below(2); ++i)
-    of.push_back(random_step(random, depth - 1));
-  step.emplace("of", std::move(of));
-  step.emplace("limit", 1 + random.below(3));
-  return step;
-}
 
 // Posts results to some of what waits, the last of it always, until the run has ended.
 void drive(Flow const& flow, std::string const& run, Random& random) {
@@ -76,9 +41,10 @@ TEST(RandomProcess, IsReplayedToTheSameEnd) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SeededRandom random{seed};
-    Flow const flow{kInterpreter};
+    Flow const flow{kPlanInterpreter};
     json::object plan{{"do", "seq"}};
-    plan.emplace("of", json::array{random_step(random, 2), random_step(random, 2)});
+    plan.emplace("of", json::array{random_step(random, 2, Values::drawn),
+                                   random_step(random, 2, Values::drawn)});
     flow.create("r", json::serialize(plan));
     drive(flow, "r", random);
     auto const output = flow.output("r");

@@ -33,7 +33,7 @@ function uuidOf(next) {
   return [[0, 8], [8, 12], [12, 16], [16, 20], [20, 32]].map(([from, to]) => hex.slice(from, to)).join('-');
 }
 
-function replaceDate(now) {
+function dateOf(now) {
   const Real = Date;
   class WorkflowDate extends Real {
     constructor(...args) {
@@ -44,35 +44,56 @@ function replaceDate(now) {
       return now();
     }
   }
-  const replaced = new Proxy(WorkflowDate, {
+  return new Proxy(WorkflowDate, {
     // Date() without new is a text.
     apply: () => new WorkflowDate().toString(),
   });
-  globalThis.Date = replaced;
 }
 
-// Some of what is replaced is read-only in Node 18.
+// Some of what is replaced is read-only in Node 18. Returns what puts it back.
 function replace(object, name, value) {
+  const before = Object.getOwnPropertyDescriptor(object, name);
   Object.defineProperty(object, name, { value, configurable: true, enumerable: true, writable: true });
+  return () => {
+    if (before) Object.defineProperty(object, name, before);
+    else delete object[name];
+  };
 }
 
-function install({ seed, now }) {
-  const nodeCrypto = require('node:crypto');
+// Clock and randomness of one process: install() puts them in the place of the machine's and returns
+// what puts those back.
+function makeMachine({ seed, now }) {
   const next = seeded(seed);
-  Math.random = () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
-  replaceDate(now);
   const start = { at: undefined };
-  replace(performance, 'now', () => now() - (start.at ??= now()));
   const uuid = () => uuidOf(next);
-  nodeCrypto.randomUUID = uuid;
-  nodeCrypto.randomBytes = (size, done) => {
+  const randomBytes = (size, done) => {
     const bytes = fillBytes(next, Buffer.alloc(size));
     return done ? done(null, bytes) : bytes;
   };
-  if (globalThis.crypto === undefined) replace(globalThis, 'crypto', nodeCrypto.webcrypto);
-  replace(nodeCrypto.webcrypto, 'randomUUID', uuid);
-  replace(nodeCrypto.webcrypto, 'getRandomValues', (array) => fillBytes(next, array));
-  require('node:module').syncBuiltinESMExports();
+  const install = () => {
+    const nodeCrypto = require('node:crypto');
+    const { syncBuiltinESMExports } = require('node:module');
+    const undo = [
+      replace(Math, 'random', () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992),
+      replace(globalThis, 'Date', dateOf(now)),
+      replace(performance, 'now', () => now() - (start.at ??= now())),
+      replace(nodeCrypto, 'randomUUID', uuid),
+      replace(nodeCrypto, 'randomBytes', randomBytes),
+    ];
+    if (globalThis.crypto === undefined) undo.push(replace(globalThis, 'crypto', nodeCrypto.webcrypto));
+    undo.push(
+      replace(nodeCrypto.webcrypto, 'randomUUID', uuid),
+      replace(nodeCrypto.webcrypto, 'getRandomValues', (array) => fillBytes(next, array)),
+    );
+    syncBuiltinESMExports();
+    return () => {
+      for (const back of undo.reverse()) back();
+      syncBuiltinESMExports();
+    };
+  };
+  return { install };
 }
 
-module.exports = { install, seeded, uuidOf };
+const install = (given) => makeMachine(given).install();
+
+module.exports = { install, makeMachine, seeded, uuidOf };

@@ -215,6 +215,7 @@ async function execute(host) {
   let found;
   try {
     found = await load(start);
+    if (!start.onlyLoad) determinism.install({ seed: start.seed, now: () => host.now() });
   } catch (error) {
     host.done = { unloadable: serialize(error) };
     return;
@@ -223,15 +224,13 @@ async function execute(host) {
     host.done = { output: null };
     return;
   }
+  await run(host, found);
+}
+
+async function run(host, found) {
   const ctx = makeContext(host);
   try {
-    determinism.install({ seed: start.seed, now: () => host.now() });
-  } catch (error) {
-    host.done = { unloadable: serialize(error) };
-    return;
-  }
-  try {
-    const output = await found(start.inputs, ctx, undefined);
+    const output = await found(host.start.inputs, ctx, undefined);
     host.done ??= { output: plain(output) ?? null };
   } catch (error) {
     host.done ??= { error: serialize(error) };
@@ -259,5 +258,5 @@ function main(input, output) {
   execute(host);
 }
 
-module.exports = { Host, lineOf, main, runHooks };
+module.exports = { Host, lineOf, main, run, runHooks };
 if (require.main === module) main(3, 4);

@@ -71,7 +71,7 @@ int execute(Context const& context, ApprovalShowCommand const& command) {
     return kExitOk;
   }
   screen.print(render_json(*approval, screen.out_style()));
-  if (string_or(*approval, "kind", "") == "change")
+  if (cell_text(*approval, "kind") == "change")
     screen.note(
         fmt::format("drover: what its run changed: drover diff {}", cell_text(*approval, "run")));
   return kExitOk;

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -10,6 +11,7 @@
 #include "cli/exit_codes.h"
 #include "cli/listing.h"
 #include "os/files.h"
+#include "runtime/engine_probe.h"
 #include "sandbox/host_facts.h"
 #include "sandbox/launcher.h"
 #include "sandbox/probe.h"
@@ -76,6 +78,18 @@ Layer state_layer(Context const& context) {
                                      : facts.error().next};
 }
 
+// Of the engine that a server of this environment would use.
+Result<runtime::EngineExamination> engine_of(Environment const& environment) {
+  auto const host =
+      environment("DROVER_DOCKER_HOST")
+          .value_or(environment("DOCKER_HOST").value_or(std::string{runtime::kDockerHostUsual}));
+  auto address = runtime::parse_engine_address(host, environment("DOCKER_CERT_PATH").value_or(""));
+  if (!address) return std::unexpected(address.error());
+  return runtime::examine_engine({.address = *std::move(address),
+                                  .oci_runtime = environment("DROVER_DOCKER_RUNTIME").value_or(""),
+                                  .root = ::geteuid() == 0});
+}
+
 }  // namespace
 
 int execute(Context const& context, DoctorCommand const& command) {
@@ -89,6 +103,12 @@ int execute(Context const& context, DoctorCommand const& command) {
   auto const maker = sandbox::parse_maker(context.environment("DROVER_SANDBOX").value_or(""));
   if (!maker) return report(context, maker.error());
   auto examination = sandbox::examine(*folders, *maker);
+  auto engine = engine_of(context.environment);
+  if (!engine) return report(context, engine.error());
+  for (Layer& layer : engine->layers)
+    examination.layers.push_back(std::move(layer));
+  if (context.environment("DROVER_BACKEND").value_or("") == "docker")
+    examination.verdict = engine->verdict;
   examination.layers.push_back(state_layer(context));
   if (command.format == Format::json)
     for (Layer const& layer : examination.layers)

@@ -47,6 +47,23 @@ void print_models(Screen& screen, json::object const& answer) {
   screen.print("\n" + table.render(screen.out_style()));
 }
 
+void print_mcp(Screen& screen, json::object const& answer) {
+  if (array_at(answer, "mcp").empty()) return;
+  Table table{{{"MCP SERVER"}, {"KIND"}, {"SESSIONS"}, {"TOOLS"}, {"ADDRESS"}, {"TROUBLE"}}};
+  for (json::value const& item : array_at(answer, "mcp")) {
+    if (!item.is_object()) continue;
+    json::object const& server = item.get_object();
+    bool const some = server.contains("tools") && server.at("tools").is_array();
+    table.add({{cell_text(server, "name")},
+               {cell_text(server, "kind")},
+               {cell_text(server, "sessions")},
+               {some ? cell_names(server, "tools") : "all"},
+               {cell_text(server, "address")},
+               {cell_text(server, "trouble")}});
+  }
+  screen.print("\n" + table.render(screen.out_style()));
+}
+
 }  // namespace
 
 int execute(Context const& context, GatewayCommand const& command) {
@@ -70,10 +87,11 @@ int execute(Context const& context, GatewayCommand const& command) {
   }
   if (array_at(*answer, "upstreams").empty()) {
     screen.note("drover: there is no upstream; set ANTHROPIC_API_KEY, or write gateway.toml");
-    return kExitOk;
+  } else {
+    print_upstreams(screen, *answer);
   }
-  print_upstreams(screen, *answer);
   print_models(screen, *answer);
+  print_mcp(screen, *answer);
   return kExitOk;
 }
 

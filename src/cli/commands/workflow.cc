@@ -5,12 +5,14 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/commands/workflow_copies.h"
 #include "cli/exit_codes.h"
 #include "cli/served_workflows.h"
 #include "cli/stop_signals.h"
 #include "cli/workflow_places.h"
 #include "workflow/command_pool.h"
 #include "workflow/create_run.h"
+#include "workflow/document.h"
 #include "workflow/drive.h"
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
@@ -50,6 +52,7 @@ class Workflow {
  private:
   Result<int> create();
   Result<int> assign();
+  Result<int> check();
   Result<int> iterate();
   Result<int> drive();
   Result<int> status();
@@ -141,6 +144,13 @@ Result<int> Workflow::run() {
       return recover();
     case WorkflowAct::list:
       return list();
+    case WorkflowAct::check:
+      return check();
+    case WorkflowAct::fork:
+    case WorkflowAct::rewind:
+    case WorkflowAct::export_run:
+    case WorkflowAct::import_run:
+      return copy_workflow(context_, command_);
     case WorkflowAct::start:
       return served(start_workflow(context_, command_));
     case WorkflowAct::stop:
@@ -244,6 +254,25 @@ Result<int> Workflow::assign() {
                        {"assigned", true}});
   else
     say(fmt::format("{} runs {}", run->record().run_id, wanted_entry->text()));
+  return kExitOk;
+}
+
+// A document's own reading says all that is wrong with it; a module has to be loaded.
+Result<int> Workflow::check() {
+  auto const checked = entry();
+  if (!checked) return std::unexpected(checked.error());
+  json::object view{{"entry", checked->text()}, {"valid", true}};
+  if (workflow::is_document(checked->import_path)) {
+    auto const document = workflow::read_document(checked->import_path);
+    if (!document) return std::unexpected(document.error());
+    view.emplace("name", document->name);
+    view.emplace("steps", document->size);
+    view.emplace("inputs", json::array(document->inputs.begin(), document->inputs.end()));
+  }
+  if (json())
+    print(view);
+  else
+    say(checked->import_path + " is a process");
   return kExitOk;
 }
 
@@ -433,26 +462,24 @@ Result<int> Workflow::list() {
   auto const driven = driven_workflows(context_);
   if (!driven) return std::unexpected(driven.error());
   json::array listed;
-  auto const add = [&](std::string_view state, std::string_view id, std::string_view folder,
-                       std::string_view driver) {
-    if (!json()) say(fmt::format("{:<10}  {:<30}  {:<6}  {}", state, id, driver, folder));
-    json::object run{{"runId", id}, {"state", state}, {"runDir", folder}};
-    if (driver == "server") run.emplace("driven", true);
-    listed.push_back(std::move(run));
-  };
   std::set<std::string, std::less<>> known;
   for (auto const& each : *driven) {
     auto const& run = each.as_object();
-    add(string_or(run, "state", ""), string_or(run, "id", ""), string_or(run, "folder", ""),
-        "server");
-    known.emplace(string_or(run, "folder", ""));
+    auto const state = string_or(run, "state", "");
+    auto const id = string_or(run, "id", "");
+    auto const folder = string_or(run, "folder", "");
+    if (!json()) say(fmt::format("{:<10}  {:<30}  server  {}", state, id, folder));
+    listed.push_back(
+        json::object{{"runId", id}, {"state", state}, {"runDir", folder}, {"driven", true}});
+    known.emplace(folder);
   }
   for (auto const& folder : runs_in(places_)) {
     if (known.contains(folder.path())) continue;
-    auto const run = workflow::read_run(folder);
-    std::string_view const state =
-        run ? to_string(status_state(run->history)) : std::string_view{"damaged"};
-    add(state, folder.name(), folder.path(), "");
+    auto view = run_view(folder, workflow::read_run(folder));
+    if (!json())
+      say(fmt::format("{:<10}  {:<30}          {}", string_or(view, "state", ""), folder.name(),
+                      folder.path()));
+    listed.push_back(std::move(view));
   }
   if (json()) print(json::object{{"runs", std::move(listed)}});
   return kExitOk;

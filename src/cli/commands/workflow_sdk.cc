@@ -14,7 +14,9 @@
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
 #include "workflow/open_run.h"
+#include "workflow/recover_error.h"
 #include "workflow/repair.h"
+#include "workflow/seal.h"
 #include "workflow/state_cache.h"
 #include "workflow/views.h"
 
@@ -41,6 +43,8 @@ class Sdk {
   Result<int> events();
   Result<int> rebuild_state();
   Result<int> repair_journal();
+  Result<int> recover_process_error();
+  Result<int> halt();
   Result<int> list();
   Result<int> show();
   Result<int> post();
@@ -85,6 +89,8 @@ Result<int> Sdk::run() {
   if (name == "run:events") return events();
   if (name == "run:rebuild-state") return rebuild_state();
   if (name == "run:repair-journal") return repair_journal();
+  if (name == "run:recover-process-error") return recover_process_error();
+  if (name == "run:halt") return halt();
   if (name == "task:list") return list();
   if (name == "task:show") return show();
   if (name == "task:post") return post();
@@ -299,6 +305,67 @@ Result<int> Sdk::repair_journal() {
                         {"repaired", true}});
   else
     say(fmt::format("runDir={} keptEvents={} lost={}", run->shown, plan.events.size(), plan.lost));
+  return kExitOk;
+}
+
+Result<int> Sdk::recover_process_error() {
+  auto const run = found();
+  if (!run) return std::unexpected(run.error());
+  std::optional<workflow::ResultPatch> patch;
+  json::value patched;
+  if (auto const text = words_.option("--patch-effect"); !text.empty()) {
+    auto parsed = workflow::parse_patch(text);
+    if (!parsed) return std::unexpected(parsed.error());
+    patched = json::object{{"effectId", parsed->effect_id}, {"path", parsed->path}};
+    patch = *std::move(parsed);
+  }
+  auto const recovered =
+      workflow::recover_error(run->folder, patch, context_.clock, context_.random);
+  if (!recovered) return std::unexpected(recovered.error());
+  json::value backup;
+  if (!recovered->backup.empty()) backup = recovered->backup;
+  if (json())
+    pretty(json::object{{"runDir", run->shown},
+                        {"recovered", true},
+                        {"processError", recovered->error},
+                        {"patchedEffect", std::move(patched)},
+                        {"backupDir", std::move(backup)},
+                        {"metadata", metadata_view(workflow::read_state(run->folder))}});
+  else
+    say(fmt::format("runDir={} recovered", run->shown));
+  return kExitOk;
+}
+
+Result<int> Sdk::halt() {
+  auto const run = found();
+  if (!run) return std::unexpected(run.error());
+  std::string const given = words_.option("--final-status");
+  std::string const status = given.empty() ? "completed" : given;
+  if (status != "completed" && status != "failed")
+    return fail(ErrorCode::invalid_argument, "--final-status is completed or failed");
+  auto opened = open(*run, "run:halt");
+  if (!opened) return std::unexpected(opened.error());
+  std::string const given_reason = words_.option("--reason");
+  std::string const reason = given_reason.empty() ? "manual halt" : given_reason;
+  auto const sealed = workflow::seal_run(
+      *opened,
+      status == "failed" ? workflow::FinalStatus::failed : workflow::FinalStatus::completed,
+      reason);
+  if (!sealed) return std::unexpected(sealed.error());
+  json::value event;
+  if (*sealed) event = event_view(**sealed);
+  if (json())
+    pretty(json::object{{"runDir", run->shown},
+                        {"halted", true},
+                        {"finalStatus", status},
+                        {"reason", reason},
+                        {"completionProof", opened->record().completion_proof()},
+                        {"alreadyTerminal", !*sealed},
+                        {"event", std::move(event)},
+                        {"metadata", metadata_view(workflow::read_state(run->folder))}});
+  else
+    say(fmt::format("runDir={} finalStatus={}{}", run->shown, status,
+                    *sealed ? "" : " (it had ended before)"));
   return kExitOk;
 }
 

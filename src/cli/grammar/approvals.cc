@@ -54,8 +54,11 @@ void add_approvals(Grammar& grammar) {
   show->add_option("approval", into.target, "its id")->type_name("")->required();
   grammar.json(show);
   for (auto const& [name, what, decision] :
-       {std::tuple{"approve", "Merges what was proposed, or answers yes.", Decision::approve},
-        {"reject", "Discards what was proposed (a rescue reference keeps it), or answers no.",
+       {std::tuple{"approve", "Merges what was proposed, lets the call be made, or answers yes.",
+                   Decision::approve},
+        {"reject",
+         "Discards what was proposed (a rescue reference keeps it), refuses the call, or answers "
+         "no.",
          Decision::reject}}) {
     auto* const one = grammar.add(*approvals, name, what, [decision](Raw const& raw) {
       return make_decision(decision, raw);

@@ -16,7 +16,7 @@ constexpr std::string_view kExamples = R"(Examples:
 
 Runs are directories, in ~/.a5c/runs, .a5c/runs, BABYSITTER_RUNS_DIR or --runs-dir. The commands of the
 babysitter SDK work as they do there: drover run:create, run:iterate, run:status, run:events,
-run:assign-process, run:rebuild-state, run:repair-journal, task:list, task:show, task:post, task:cancel.
+run:assign-process, run:rebuild-state, run:repair-journal, run:recover-process-error, run:halt, task:list, task:show, task:post, task:cancel.
 
 Exit status of iterate and run: 0 completed, 4 waiting, 5 failed or halted, 1 and 2 errors.)";
 
@@ -36,6 +36,8 @@ Grammar::Make make(WorkflowAct act) {
     command.reason = raw.reason;
     command.agent = raw.agent;
     command.type = raw.type;
+    command.point = raw.at;
+    command.file = raw.file;
     auto const limit = number_between<std::int64_t>("--limit", raw.limit, 1, 1'000'000);
     if (!limit) return std::unexpected(limit.error());
     command.limit = *limit;
@@ -99,6 +101,42 @@ void add_views(Adder const& adder) {
   query->add_option("--value", into.value, "its argument: JSON, or @FILE")->type_name("JSON");
 }
 
+void add_copies(Adder const& adder) {
+  Raw& into = adder.grammar.raw;
+  auto* const fork = adder.of_run(
+      "fork", "Makes a new run that goes on from an earlier point of this one.", WorkflowAct::fork);
+  fork->add_option("--at", into.at,
+                   "before this effect was asked for, or behind the entry of this number "
+                   "(default: as it stands, without its end)")
+      ->type_name("EFFECT|N");
+  fork->add_option("--run-id", into.id, "the new run's id (default: a new one)")->type_name("ID");
+  auto* const rewind =
+      adder.of_run("rewind", "Takes a run back, and keeps what it gives up.", WorkflowAct::rewind);
+  rewind
+      ->add_option("--to", into.at,
+                   "before this effect was asked for, or behind the entry of this number")
+      ->type_name("EFFECT|N")
+      ->required();
+  auto* const exporting =
+      adder.of_run("export", "Writes a run as one file of JSON.", WorkflowAct::export_run);
+  exporting->add_option("--out", into.file, "where to (default: standard output)")
+      ->type_name("FILE");
+  exporting
+      ->add_option("--as", into.type,
+                   "bundle: all of it, for import (default); events: its journal; trace: spans "
+                   "in OTLP's JSON")
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"bundle", "events", "trace"}));
+  auto* const importing = adder.grammar.add(*adder.parent, "import", "Makes a run out of a bundle.",
+                                            make(WorkflowAct::import_run));
+  importing->add_option("file", into.file, "as export wrote it, - for stdin")
+      ->type_name("")
+      ->required();
+  importing->add_option("--run-id", into.id, "its id (default: the one that it had)")
+      ->type_name("ID");
+  adder.shared(importing);
+}
+
 }  // namespace
 
 void add_workflow(Grammar& grammar) {
@@ -147,6 +185,13 @@ void add_workflow(Grammar& grammar) {
   assign->add_option("--process-id", into.process_id, "its name")->type_name("NAME");
   assign->add_flag("--force", into.force, "also in the place of another");
 
+  auto* const check = grammar.add(*workflow, "check", "Says whether a process can be loaded.",
+                                  make(WorkflowAct::check));
+  check->add_option("file", into.entry, "a .yaml document, or a JavaScript module")
+      ->type_name("FILE[#EXPORT]")
+      ->required();
+  grammar.json(check, "one JSON object");
+
   adder.of_run("iterate", "Brings a run to where it waits.", WorkflowAct::iterate);
   auto* const run = adder.of_run(
       "run", "Drives a run until it ends; its commands run in sandboxes.", WorkflowAct::run);
@@ -160,6 +205,7 @@ void add_workflow(Grammar& grammar) {
       adder.of_run("repair-journal", "Mends a damaged journal, and says what it did.",
                    WorkflowAct::repair_journal);
   repair->add_flag("--dry-run", into.dry_run, "only say what would be done");
+  add_copies(adder);
 }
 
 }  // namespace drover::cli

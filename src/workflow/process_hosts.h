@@ -1,0 +1,14 @@
+#pragma once
+// Which Host runs the process of a run: Node, or this program.
+#include <memory>
+
+#include "base/error.h"
+#include "workflow/host.h"
+#include "workflow/host_process.h"
+#include "workflow/open_run.h"
+
+namespace drover::workflow {
+
+[[nodiscard]] Result<std::unique_ptr<Host>> start_host(OpenRun const& run, HostSpec const& spec);
+
+}  // namespace drover::workflow
