@@ -24,21 +24,21 @@ std::vector<RouteName> names_of(std::type_identity<std::tuple<Domains...>>) {
 }  // namespace
 
 Api::Api(ApiParts const& parts)
-    : domains_(RunRoutes{parts.services, parts.dispatcher, parts.workforce},
-               SessionRoutes{parts.services, parts.dispatcher, parts.workforce},
-               WorkspaceRoutes{parts.services, parts.workforce},
-               TaskTypeRoutes{parts.task_types, parts.services.reserve},
-               AgentRoutes{parts.agents, parts.services.reserve},
-               ApprovalRoutes{parts.services, parts.proposals, parts.tool_approvals,
-                              parts.breakpoints},
-               QueueRoutes{parts.services, parts.dispatcher, parts.limits},
-               ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
-               WorkflowRoutes{parts.services.readers, parts.workflows},
-               WorkerRoutes{parts.services, parts.workforce.joined()},
-               UnitRoutes{parts.services, parts.workforce},
-               WorkloadRoutes{parts.services, parts.workloads},
-               GatewayRoutes{parts.services, parts.upstreams, parts.tokens, parts.mcp},
-               ServerRoutes{parts.services}) {
+    : domains_(
+          RunRoutes{parts.services, parts.dispatcher, parts.workforce},
+          SessionRoutes{parts.services, parts.dispatcher, parts.workforce},
+          WorkspaceRoutes{parts.services, parts.workforce},
+          TaskTypeRoutes{parts.task_types, parts.services.reserve},
+          AgentRoutes{parts.agents, parts.services.reserve},
+          ApprovalRoutes{parts.services, parts.proposals, parts.tool_approvals, parts.breakpoints},
+          QueueRoutes{parts.services, parts.dispatcher, parts.limits},
+          ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
+          WorkflowRoutes{parts.services.readers, parts.workflows},
+          WorkerRoutes{parts.services, parts.workforce.joined()},
+          UnitRoutes{parts.services, parts.workforce},
+          WorkloadRoutes{parts.services, parts.workloads},
+          GatewayRoutes{parts.services, parts.upstreams, parts.tokens, parts.mcp},
+          ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 
