@@ -187,7 +187,7 @@ Task<Status> WorkflowRoutes::list_workflows(Call call, net::HttpReply& reply) {
   if (!listed) co_return std::unexpected(listed.error());
   json::array items;
   for (auto const& record : *listed)
-    items.push_back(to_json(record));
+    items.push_back(to_json(driver_.located(record)));
   json::object body{{"workflows", std::move(items)}, {"next", nullptr}};
   if (listed->size() == filter.most) body["next"] = json::string{listed->back().id};
   co_return co_await reply_json(reply, 200, std::move(body));

@@ -349,8 +349,10 @@ enum class WorkflowAct : std::uint8_t {
   rewind,
   export_run,
   import_run,
+  start,
+  stop,
 };
-// Works on run directories itself, with no server.
+// Works on run directories itself; a server is asked only to drive runs, and for those it drives.
 struct WorkflowCommand {
   WorkflowAct act = WorkflowAct::status;
   std::string run;  // a directory or an id
@@ -362,7 +364,8 @@ struct WorkflowCommand {
   std::string name;    // of a signal or query
   std::string value;   // JSON, or @FILE
   std::string error;   // a sentence: the effect failed
-  std::string reason;  // of a cancel
+  std::string reason;  // of a cancel or a stop
+  std::string agent;   // of start: JSON, or @FILE
   std::string type;    // of events; of tasks: their kind; of an export: what it is to be
   std::string point;   // of fork and rewind: an effect, or the number of an entry
   std::string file;    // of export and import; empty: standard output, or the run's own id

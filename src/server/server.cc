@@ -59,6 +59,7 @@
 #include "worker/workforce.h"
 #include "workflow/agent_carrier.h"
 #include "workflow/breakpoint_carrier.h"
+#include "workflow/child_carrier.h"
 #include "workflow/driver.h"
 
 namespace drover::server {
@@ -204,6 +205,7 @@ class Server {
   std::unique_ptr<workflow::AgentCarrier> workflow_agents_;
   std::unique_ptr<workflow::BreakpointCarrier> breakpoints_;
   std::unique_ptr<workflow::Driver> driver_;
+  std::unique_ptr<workflow::ChildCarrier> children_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -464,6 +466,7 @@ void Server::make_driver() {
   options.runs_root = options_.state_folder + "/workflows";
   if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
     options.host.node = node;
+  options.host.environment = workflow::HostEnvironment::plain;
   options.commands.node = options.host.node;
   options.commands.launcher = make_launcher;
   driver_ = std::make_unique<workflow::Driver>(
@@ -475,6 +478,8 @@ void Server::make_driver() {
   breakpoints_ =
       std::make_unique<workflow::BreakpointCarrier>(io_.get_executor(), *writer_, clock_);
   driver_->add(workflow::Carrier::person, *breakpoints_);
+  children_ = std::make_unique<workflow::ChildCarrier>(io_.get_executor(), *driver_);
+  driver_->add(workflow::Carrier::child, *children_);
 }
 
 void Server::make_api() {

@@ -55,7 +55,6 @@ class Commands {
     };
     if (std::ranges::none_of(iterated.actions, is_command)) return false;
     DROVER_TRY(pool_->ready());
-    DROVER_TRY(run.take());
     auto begun = run.begin_commands(iterated.actions, {under_way_.begin(), under_way_.end()});
     if (!begun) return std::unexpected(begun.error());
     for (auto& job : begun->jobs) {
@@ -125,6 +124,8 @@ Result<Iterated> drive(RunFolder const& folder, DriveOptions const& options, Clo
   Commands commands{options.commands, folder.path()};
   auto watch = os::FolderWatch::on(folder.journal());
   if (!watch) return std::unexpected(watch.error());
+  // A second one would begin the same commands.
+  if (options.commands != nullptr) DROVER_TRY(run.take());
   for (std::uint64_t told = 0;;) {
     auto const posted = commands.post(run);
     if (!posted) return std::unexpected(posted.error());

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/log.h"
+#include "workflow/collation.h"
 #include "workflow/driver_run.h"
 
 namespace drover::workflow {
@@ -105,7 +106,7 @@ Task<Status> Driver::start() {
   if (!open) co_return std::unexpected(open.error());
   if (!open->empty()) log::info("workflows-taken-up", {{"workflows", open->size()}});
   for (auto& record : *open)
-    drive(std::move(record));
+    drive(located(std::move(record)));
   co_return Status{};
 }
 
@@ -217,7 +218,10 @@ Task<void> Driver::settle(RunPtr run, Result<Iterated> iterated, std::vector<Com
   for (auto& action : plan.begin) {
     auto const carrier = carrier_of(action.effect.kind);
     run->under_way.emplace(action.effect.id, carrier);
-    EffectJob job{run->record, std::move(action.effect), std::move(action.definition)};
+    // As task.json has it: after a restart it comes from there, and the same effect has to be the
+    // same request.
+    json::value definition = sorted_members(action.definition);
+    EffectJob job{run->record, std::move(action.effect), std::move(definition)};
     tasks_.spawn(carry(run, carriers_.at(carrier), std::move(job)), "carry");
   }
   if (run->record.state == WorkflowState::running) co_return;

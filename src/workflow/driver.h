@@ -81,6 +81,9 @@ class Driver {
   // have been mended.
   Task<Result<Created>> adopt(std::string folder, json::object agent);
   Task<Result<WorkflowRecord>> find(std::string id);
+  // A row as it is to be used: runs that were made here are stored by their place in the runs'
+  // root, so that a state folder can be moved and restored.
+  [[nodiscard]] WorkflowRecord located(WorkflowRecord record) const;
   // Reads the directory of a run on the driver's pool, without its lock.
   using Reading = std::function<Result<json::object>(RunFolder const&)>;
   Task<Result<json::object>> read(std::string id, Reading reading);

@@ -43,9 +43,17 @@ Error not_driven(std::string const& id) {
 
 }  // namespace
 
+WorkflowRecord Driver::located(WorkflowRecord record) const {
+  if (!record.folder.starts_with('/'))
+    record.folder = fmt::format("{}/{}", options_.runs_root, record.folder);
+  return record;
+}
+
 Task<Result<WorkflowRecord>> Driver::find(std::string id) {
-  co_return co_await parts_.readers.run(
+  auto found = co_await parts_.readers.run(
       [id](store::Database& database) { return find_workflow(database, id); });
+  if (!found) co_return found;
+  co_return located(*std::move(found));
 }
 
 Task<Result<json::object>> Driver::read(std::string id, Reading reading) {
@@ -58,9 +66,11 @@ Task<Result<json::object>> Driver::read(std::string id, Reading reading) {
 Task<Result<Driver::Created>> Driver::enrol(WorkflowRecord record, Again again) {
   record.created_at = parts_.clock.now();
   record.updated_at = record.created_at;
-  auto const inserted = co_await parts_.writer.run([record](store::Transaction& transaction) {
-    return insert_workflow(transaction.db(), record);
-  });
+  WorkflowRecord row = record;
+  fs::path const folder = row.folder;
+  if (folder.parent_path() == options_.runs_root) row.folder = folder.filename().string();
+  auto const inserted = co_await parts_.writer.run(
+      [row](store::Transaction& transaction) { return insert_workflow(transaction.db(), row); });
   if (inserted) {
     drive(record);
     Created created{std::move(record), false};

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -35,10 +36,17 @@ Result<Pipe> make_pipe() {
   return Pipe{os::Fd{ends[0]}, os::Fd{ends[1]}};
 }
 
-std::vector<std::string> environment_of_this_process() {
+bool is_plain(std::string_view variable) {
+  constexpr std::array<std::string_view, 6> kPlain = {
+      "PATH=", "HOME=", "LANG=", "TZ=", "TMPDIR=", "LC_ALL="};
+  return std::ranges::any_of(kPlain,
+                             [&](std::string_view name) { return variable.starts_with(name); });
+}
+
+std::vector<std::string> environment_for(HostEnvironment wanted) {
   std::vector<std::string> variables;
   for (char** each = environ; *each != nullptr; ++each)
-    variables.emplace_back(*each);
+    if (wanted == HostEnvironment::inherited || is_plain(*each)) variables.emplace_back(*each);
   return variables;
 }
 
@@ -51,7 +59,7 @@ Result<HostProcess> HostProcess::start(HostSpec const& spec) {
   if (!from_host) return std::unexpected(from_host.error());
   os::ProcessSpec process;
   process.argv = {"/bin/sh", "-c", kRedirect, spec.node, "--eval", std::string{host_program()}};
-  process.env = environment_of_this_process();
+  process.env = environment_for(spec.environment);
   process.cwd = spec.cwd;
   process.in = to_host->reader.get();
   process.out = from_host->writer.get();

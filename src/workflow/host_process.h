@@ -5,6 +5,7 @@
 //
 // It is not in a sandbox yet: it runs as whoever runs drover, as the SDK's does. Its descriptors
 // are pipes and nothing else of drover's, so that a sandbox can be put around it.
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,10 +20,18 @@ namespace drover::workflow {
 
 class NativeProcesses;
 
+// What the code of a process sees of drover's own environment. A server's holds credentials, which
+// are no business of a workflow's.
+enum class HostEnvironment : std::uint8_t {
+  inherited,  // all of it
+  plain,      // where programs and the home are, the language and the time zone
+};
+
 struct HostSpec {
   std::string node = "node";  // a path, or searched in PATH
   std::string cwd;            // empty: this process's
   Millis step{60'000};        // for the code between two looks at the journal
+  HostEnvironment environment = HostEnvironment::inherited;
   // For runs of processes in C++; nullptr: this program has none.
   NativeProcesses const* native = nullptr;
 };

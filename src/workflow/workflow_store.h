@@ -28,7 +28,7 @@ enum class WorkflowState : std::uint8_t {
 
 struct WorkflowRecord {
   std::string id;      // the run's, and its directory's name
-  std::string folder;  // of the run, absolute
+  std::string folder;  // of the run; of a stored one, in the runs' root where that has it
   std::string process_id;
   WorkflowState state = WorkflowState::running;
   std::string reason;

@@ -110,7 +110,7 @@ TEST_F(AgentEffects, ACancelOfTheWorkflowCancelsItsRuns) {
 TEST_F(AgentEffects, AServerThatIsKilledDispatchesEachOnce) {
   process(std::string{kAsk} + R"js(export async function process(inputs, ctx) {
     const replies = [];
-    for (let i = 0; i < 4; ++i) replies.push((await ctx.task(ask({ prompt: `step ${i}` }), { i })).reply);
+    for (let i = 0; i < 4; ++i) replies.push((await ctx.task(ask({ prompt: { task: `step ${i}`, context: { b: 1, a: 2 } } }), { i })).reply);
     return replies;
   })js");
   flow_.world().serve();

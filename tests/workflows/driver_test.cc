@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <filesystem>
 #include <map>
 
 #include <boost/json.hpp>
@@ -144,6 +146,84 @@ TEST_F(Driven, MoreRunsThanProcessesThatAreKept) {
     EXPECT_EQ(json::serialize(output(id)),
               "[\"" + std::to_string(i) + "\"," + std::to_string(i) + "]");
   }
+}
+
+TEST_F(Driven, AStateFolderThatWasMovedHasItsWorkflowsStill) {
+  process("export async function process(inputs, ctx) { return ctx.signal('go'); }");
+  flow_.world().serve();
+  start("w");
+  (void)waits("w");
+  flow_.world().stop_server();
+  auto const moved = flow_.root() + "/moved";
+  std::filesystem::rename(flow_.world().state_folder(), moved);
+  ProgramOptions options;
+  options.environment = flow_.world().environment();
+  std::erase_if(options.environment,
+                [](std::string const& each) { return each.starts_with("DROVER_STATE_DIR="); });
+  options.environment.push_back("DROVER_STATE_DIR=" + moved);
+  options.folder = flow_.root();
+  auto const workflow = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {World::drover_program(), "workflow"});
+    ProgramOptions command = options;
+    command.arguments = std::move(words);
+    return run_program(command);
+  };
+  options.arguments = {World::drover_program(), "serve"};
+  Program server{options};
+  EXPECT_TRUE(eventually([&] { return workflow({"list"}).out.contains(moved + "/workflows/w"); },
+                         kPatience));
+  EXPECT_EQ(workflow({"signal", "w", "go", "--value", "1"}).exit_code, 0);
+  EXPECT_TRUE(
+      eventually([&] { return workflow({"status", "w"}).out.contains("completed"); }, kPatience));
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.finish().exit_code, 0);
+}
+
+TEST_F(Driven, AProcessSeesNothingOfTheServersEnvironment) {
+  process(R"js(export async function process(inputs, ctx) {
+    return [Object.keys(globalThis.process.env).includes('SOME_API_KEY'), 'PATH' in globalThis.process.env];
+  })js");
+  flow_.world().set_variable("SOME_API_KEY", "hush");
+  flow_.world().serve();
+  start("w");
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  EXPECT_EQ(json::serialize(output("w")), "[false,true]");
+}
+
+TEST_F(Driven, AChildIsAWorkflowOfItsOwnWhoseEndItsParentGets) {
+  process(R"js(export async function process(inputs, ctx) {
+    if (inputs.depth === 0) { if (inputs.fail) throw new Error('no'); return (await ctx.task(sh('pwd'), {})).stdout.trim(); }
+    const deeper = await ctx.child('flow.mjs', { depth: inputs.depth - 1 }, { key: 'good' });
+    let failed;
+    try { await ctx.child('./flow.mjs', { depth: 0, fail: true }, { key: 'bad' }); } catch (e) { failed = e.name; }
+    return [deeper, failed];
+  })js");
+  flow_.world().serve();
+  start("w", json::object{{"inputs", json::object{{"depth", 2}}}});
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  EXPECT_EQ(json::serialize(output("w")),
+            R"([[")" + flow_.root() + R"(","ChildWorkflowError"],"ChildWorkflowError"])");
+  auto const all = flow_.world().api().get("/api/v1/workflows?state=completed").body;
+  EXPECT_EQ(all.at("workflows").as_array().size(), 3U);
+}
+
+TEST_F(Driven, ACancelOfTheParentEndsItsChildren) {
+  process(R"js(export async function process(inputs, ctx) {
+    if (inputs.child) return ctx.signal('never');
+    return ctx.child('flow.mjs', { child: true });
+  })js");
+  flow_.world().serve();
+  start("w", json::object{{"inputs", json::object{}}});
+  auto const running = [&] {
+    return flow_.world()
+        .api()
+        .get("/api/v1/workflows?state=running")
+        .body.at("workflows")
+        .as_array();
+  };
+  ASSERT_TRUE(eventually([&] { return running().size() == 2; }, kPatience));
+  EXPECT_EQ(post("w/cancel", {}), 200);
+  EXPECT_TRUE(eventually([&] { return running().empty(); }, kPatience));
 }
 
 // SIGKILL at moments that the clock picks: whatever it hits, the workflow comes to its end, each

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/commands/workflow_copies.h"
 #include "cli/exit_codes.h"
+#include "cli/served_workflows.h"
 #include "cli/stop_signals.h"
 #include "cli/workflow_places.h"
 #include "workflow/command_pool.h"
@@ -69,10 +71,24 @@ class Workflow {
   [[nodiscard]] bool json() const { return command_.format == Format::json; }
   void print(json::value const& value) { context_.screen.print(workflow::file_text(value)); }
   void say(std::string const& line) { context_.screen.print(terminal_safe(line) + "\n"); }
+  // One of the server's too, whose directory is used as any other: its driver sees what is written.
   [[nodiscard]] Result<workflow::RunFolder> found() const {
     auto run = find_run(command_.run, places_);
-    if (!run) return std::unexpected(run.error());
-    return std::move(run->folder);
+    if (run) return std::move(run->folder);
+    if (run.error().code != ErrorCode::not_found) return std::unexpected(run.error());
+    auto driven = driven_folder(context_, command_.run);
+    if (!driven) return std::unexpected(driven.error());
+    if (driven->empty()) return std::unexpected(run.error());
+    return workflow::RunFolder{*std::move(driven)};
+  }
+  Result<int> served(Result<json::object> const& workflow) {
+    if (!workflow) return std::unexpected(workflow.error());
+    if (json())
+      print(*workflow);
+    else
+      say(fmt::format("{}  {}  {}", string_or(*workflow, "id", ""),
+                      string_or(*workflow, "state", ""), string_or(*workflow, "folder", "")));
+    return kExitOk;
   }
   [[nodiscard]] Result<workflow::RunView> view() const {
     auto const folder = found();
@@ -135,6 +151,10 @@ Result<int> Workflow::run() {
     case WorkflowAct::export_run:
     case WorkflowAct::import_run:
       return copy_workflow(context_, command_);
+    case WorkflowAct::start:
+      return served(start_workflow(context_, command_));
+    case WorkflowAct::stop:
+      return served(stop_workflow(context_, command_));
   }
   return kExitFailed;
 }
@@ -439,11 +459,25 @@ Result<int> Workflow::recover() {
 }
 
 Result<int> Workflow::list() {
+  auto const driven = driven_workflows(context_);
+  if (!driven) return std::unexpected(driven.error());
   json::array listed;
+  std::set<std::string, std::less<>> known;
+  for (auto const& each : *driven) {
+    auto const& run = each.as_object();
+    auto const state = string_or(run, "state", "");
+    auto const id = string_or(run, "id", "");
+    auto const folder = string_or(run, "folder", "");
+    if (!json()) say(fmt::format("{:<10}  {:<30}  server  {}", state, id, folder));
+    listed.push_back(
+        json::object{{"runId", id}, {"state", state}, {"runDir", folder}, {"driven", true}});
+    known.emplace(folder);
+  }
   for (auto const& folder : runs_in(places_)) {
+    if (known.contains(folder.path())) continue;
     auto view = run_view(folder, workflow::read_run(folder));
     if (!json())
-      say(fmt::format("{:<10}  {:<30}  {}", string_or(view, "state", ""), folder.name(),
+      say(fmt::format("{:<10}  {:<30}          {}", string_or(view, "state", ""), folder.name(),
                       folder.path()));
     listed.push_back(std::move(view));
   }

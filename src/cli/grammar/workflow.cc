@@ -11,6 +11,7 @@ constexpr std::string_view kExamples = R"(Examples:
   drover workflow tasks r1 --pending
   drover workflow post r1 EFFECT --value '{"approved":true}'
   drover workflow run r1                     until it ends: commands in sandboxes, timers, what is posted
+  drover workflow start --entry flow.mjs --run r2 --agent '{"model":"anthropic/claude-sonnet-4-5","workspaces":[{"id":"project"}]}'
   drover workflow signal r1 deploy --value '{"sha":"abc"}'
 
 Runs are directories, in ~/.a5c/runs, .a5c/runs, BABYSITTER_RUNS_DIR or --runs-dir. The commands of the
@@ -33,6 +34,7 @@ Grammar::Make make(WorkflowAct act) {
     command.value = raw.value;
     command.error = raw.error;
     command.reason = raw.reason;
+    command.agent = raw.agent;
     command.type = raw.type;
     command.point = raw.at;
     command.file = raw.file;
@@ -155,6 +157,25 @@ void add_workflow(Grammar& grammar) {
   create->add_option("--inputs", into.inputs, "a JSON file, - for stdin")->type_name("FILE");
   create->add_option("--run", into.target, "the run's id (default: a new one)")->type_name("ID");
   adder.shared(create);
+
+  auto* const start = grammar.add(*workflow, "start",
+                                  "Has the server drive a run: a new one, or one that there is.",
+                                  make(WorkflowAct::start));
+  start->add_option("run", into.target, "its directory or id; of a new one its id")->type_name("");
+  start->add_option("--entry", into.entry, "the process of a new run")->type_name("FILE[#EXPORT]");
+  start->add_option("--process-id", into.process_id, "its name (default: the file's)")
+      ->type_name("NAME");
+  start->add_option("--inputs", into.inputs, "a JSON file, - for stdin")->type_name("FILE");
+  start
+      ->add_option("--agent", into.agent,
+                   "what its agent effects are where they do not say: JSON, or @FILE")
+      ->type_name("JSON");
+  adder.shared(start);
+
+  auto* const stop =
+      adder.of_run("stop", "Ends a run that the server drives, and all that it has under way.",
+                   WorkflowAct::stop);
+  stop->add_option("--reason", into.reason, "why")->type_name("TEXT");
 
   adder.shared(
       grammar.add(*workflow, "list", "Lists the runs that there are.", make(WorkflowAct::list)));
