@@ -188,7 +188,8 @@ Task<Status> DockerEngine::pause(std::string container) {
   if (answer) co_return Status{};
   auto const ended = co_await inspect(container);
   // Whatever the reason, nothing of it runs.
-  if (ended && ended->state != ContainerState::running) co_return Status{};
+  if (ended ? ended->state != ContainerState::running : is(ended.error(), ErrorCode::not_found))
+    co_return Status{};
   co_return std::unexpected(answer.error());
 }
 
@@ -200,7 +201,8 @@ Task<Status> DockerEngine::unpause(std::string container) {
   auto const answer = co_await client_.send(std::move(ask));
   if (answer) co_return Status{};
   auto const ended = co_await inspect(container);
-  if (ended && ended->state != ContainerState::paused) co_return Status{};
+  if (ended ? ended->state != ContainerState::paused : is(ended.error(), ErrorCode::not_found))
+    co_return Status{};
   co_return std::unexpected(answer.error());
 }
 

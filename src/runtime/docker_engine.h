@@ -35,7 +35,7 @@ class DockerEngine {
   Task<Status> rename(std::string container, std::string name);
   // One that has ended is no error.
   Task<Status> signal(std::string container, std::string name);
-  // Done already is no error.
+  // Done already is no error, and neither is one that is gone.
   Task<Status> pause(std::string container);
   Task<Status> unpause(std::string container);
   // With its volumes, whether it runs or not. One that is gone is no error.

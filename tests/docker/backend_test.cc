@@ -128,8 +128,8 @@ TEST_F(DockerBackendTest, AFrozenOneRunsNothingUntilItIsThawed) {
   loop_.restart();
   loop_.run_for(Millis{100});
   EXPECT_EQ(before, count());
-  // A frozen one can be ended.
-  ASSERT_TRUE(await(backend_->destroy(id)));
+  auto const ended = await(backend_->destroy(id));
+  ASSERT_TRUE(ended) << "a frozen one can be ended: " << ended.error().text();
 }
 
 TEST_F(DockerBackendTest, AWorkspaceGrowsNoFurtherThanItsLimit) {
