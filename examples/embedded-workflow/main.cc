@@ -8,6 +8,8 @@
 // workflow post RUN EFFECT --value JSON` says how it ended. 0: the run has ended; 4: it waits.
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -80,10 +82,7 @@ Result<Iterated> go_on(std::vector<std::string> const& words) {
   return iterate(created->folder, host, clock, random);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::vector<std::string> const words(argv + 1, argv + argc);
+int run(std::vector<std::string> const& words) {
   if (words.size() < 3) {
     fmt::print(stderr, "usage: embedded-workflow RUNS-FOLDER RUN-ID REPOSITORY...\n");
     return 2;
@@ -99,4 +98,15 @@ int main(int argc, char** argv) {
   if (iterated->state == IterateState::completed)
     fmt::print("{}\n", json::serialize(iterated->output));
   return iterated->state == IterateState::waiting ? 4 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (std::exception const& error) {
+    std::fputs(error.what(), stderr);
+    return 1;
+  }
 }

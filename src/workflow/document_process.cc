@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/json.hpp>
+
 #include "base/text.h"
 
 namespace drover::workflow {

@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include <boost/json.hpp>
+
 #include "base/text.h"
 #include "workflow/breakpoint_store.h"
 

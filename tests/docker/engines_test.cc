@@ -146,10 +146,10 @@ TEST_F(Engines, OneBehindTlsIsSpokenToWithACertificate) {
   EXPECT_EQ(run(hello()), "hello\n");
   EXPECT_FALSE(parse_engine_address(fmt::format("tcp://engine.example:{}", port), ""))
       << "elsewhere only with TLS";
-  ASSERT_TRUE(
-      os::write_file_atomic(path_ + "/mine/cert.pem", os::read_file(path_ + "/server.pem").value()));
-  ASSERT_TRUE(
-      os::write_file_atomic(path_ + "/mine/key.pem", os::read_file(path_ + "/server-key.pem").value()));
+  ASSERT_TRUE(os::write_file_atomic(path_ + "/mine/cert.pem",
+                                    os::read_file(path_ + "/server.pem").value()));
+  ASSERT_TRUE(os::write_file_atomic(path_ + "/mine/key.pem",
+                                    os::read_file(path_ + "/server-key.pem").value()));
   make(parse_engine_address(address, path_ + "/mine").value());
   auto const refused = run(hello());
   EXPECT_THAT(refused, HasSubstr(address)) << "a certificate that is no client's";

@@ -25,7 +25,7 @@ Status decide(ApiClient& client, std::string const& id, ApprovalsDecideCommand c
   json::object decision{{"decision", approve ? "approve" : "reject"},
                         {"comment", json::string{command.comment}}};
   if (!command.response.empty()) decision["response"] = json::string{command.response};
-  auto const answer = client.post(fmt::format("/approvals/{}/decision", id), std::move(decision));
+  auto const answer = client.post(fmt::format("/approvals/{}/decision", id), decision);
   if (!answer) return std::unexpected(answer.error());
   screen.print(command.format == Format::json ? json_object_line(*answer, screen.out_style())
                                               : sentence_of(*answer) + "\n");
