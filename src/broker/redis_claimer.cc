@@ -251,8 +251,9 @@ Task<Status> RedisClaimer::round() {
     if (!done) co_return done;
   }
   if (work.entries.empty() && in_doubt()) done = co_await recover(work);
-  if (done && work.entries.empty()) done = co_await take(work);
-  if (done && work.entries.empty()) done = co_await wait_for_one(work);
+  // Whoever waited may have gone meanwhile.
+  if (done && work.entries.empty() && !waiters_.empty()) done = co_await take(work);
+  if (done && work.entries.empty() && !waiters_.empty()) done = co_await wait_for_one(work);
   // Also after an error: what was delivered is not to be lost.
   auto surplus = give_out(work.entries);
   if (!done) co_return done;
@@ -373,6 +374,7 @@ Task<Status> RedisClaimer::recover(Work& work) {
 
 // What a worker has held for too long without beginning: it is dead, or as good as that.
 Task<Status> RedisClaimer::reclaim(Work& work) {
+  if (waiters_.empty()) co_return Status{};  // they have gone meanwhile; a COUNT of 0 is an error
   std::vector<Command> commands;
   for (std::string const& stream : work.streams)
     commands.push_back({"XAUTOCLAIM", stream, worker_group(), options_.consumer,
