@@ -107,7 +107,6 @@ Task<Status> WarmContainers::want(std::vector<WarmWish> wishes, std::shared_ptr<
                         "containers ahead of need are given their workspaces by root alone",
                         "run drover as root, or leave warm out of the agent");
   wishes_.clear();
-  // Agents of one shape share them.
   for (auto& wish : wishes) {
     auto const count = wish.count;
     auto kind = warm_kind(wish.spec);

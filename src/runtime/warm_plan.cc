@@ -35,10 +35,19 @@ std::string warm_kind(WorkloadSpec const& spec) {
   json::array paths;
   for (auto const& path : sandbox.extra_ro_paths)
     paths.emplace_back(path);
-  json::array const all{
-      spec.image,        std::move(argv),        sandbox.cwd,         sandbox.rootfs,
-      sandbox.hostname,  std::move(tmpfs),       std::move(paths),    limits.memory_mb.value,
-      limits.pids.value, limits.cpu_milli.value, limits.file_size_mb, limits.open_files};
+  json::array const all{spec.warm,
+                        spec.image,
+                        std::move(argv),
+                        sandbox.cwd,
+                        sandbox.rootfs,
+                        sandbox.hostname,
+                        std::move(tmpfs),
+                        std::move(paths),
+                        limits.memory_mb.value,
+                        limits.pids.value,
+                        limits.cpu_milli.value,
+                        limits.file_size_mb,
+                        limits.open_files};
   return sha256_hex(json::serialize(all));
 }
 
@@ -52,7 +61,7 @@ bool fits(WarmWish const& wish, WorkloadSpec const& spec) {
     return std::ranges::any_of(wish.places,
                                [&](std::string const& place) { return is_in(target, place); });
   };
-  return has_own && warm_kind(wish.spec) == warm_kind(spec) &&
+  return !spec.warm.empty() && has_own && warm_kind(wish.spec) == warm_kind(spec) &&
          std::ranges::all_of(spec.sandbox.mounts, has_place, &sandbox::Mount::target) &&
          std::ranges::all_of(spec.sandbox.files, has_place, &sandbox::FileMount::target);
 }
