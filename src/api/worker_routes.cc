@@ -235,6 +235,15 @@ json::object print(worker::WorkerView const& view) {
           {"runs", std::move(runs)}};
 }
 
+// Which attempt a call is made for.
+Result<worker::ClaimName> claim_of(Call const& call) {
+  auto run = id_of<RunId>(call, "run");
+  if (!run) return std::unexpected(run.error());
+  auto const epoch = epoch_of(call.request);
+  if (!epoch) return std::unexpected(epoch.error());
+  return worker::ClaimName{.run = *std::move(run), .epoch = *epoch};
+}
+
 }  // namespace
 
 RouteTable<WorkerRoutes> WorkerRoutes::table() {
@@ -361,11 +370,8 @@ Task<Status> WorkerRoutes::take_step(Call call, net::HttpReply& reply) {
 Task<Status> WorkerRoutes::call_model(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
-  auto run = id_of<RunId>(call, "run");
-  if (!run) co_return std::unexpected(run.error());
-  auto const epoch = epoch_of(call.request);
-  if (!epoch) co_return std::unexpected(epoch.error());
-  worker::ClaimName claim{.run = *std::move(run), .epoch = *epoch};
+  auto claim = claim_of(call);
+  if (!claim) co_return std::unexpected(claim.error());
   // The path that the unit has called.
   std::string path = query_text(call.request, "path");
   if (path.empty()) path = model::path_of(model::WireFormat::messages);
@@ -373,20 +379,17 @@ Task<Status> WorkerRoutes::call_model(Call call, net::HttpReply& reply) {
     co_return fail(ErrorCode::invalid_argument, "path: '{}' is no call of a model",
                    printable(path, 80));
   call.request.path = std::move(path);
-  co_return co_await joined_.serve_model(*std::move(id), std::move(claim), std::move(call.request),
+  co_return co_await joined_.serve_model(*std::move(id), *std::move(claim), std::move(call.request),
                                          reply);
 }
 
 Task<Status> WorkerRoutes::call_mcp(Call call, net::HttpReply& reply) {
   auto id = id_of<WorkerId>(call, "worker");
   if (!id) co_return std::unexpected(id.error());
-  auto run = id_of<RunId>(call, "run");
-  if (!run) co_return std::unexpected(run.error());
-  auto const epoch = epoch_of(call.request);
-  if (!epoch) co_return std::unexpected(epoch.error());
-  worker::ClaimName claim{.run = *std::move(run), .epoch = *epoch};
+  auto claim = claim_of(call);
+  if (!claim) co_return std::unexpected(claim.error());
   call.request.path = fmt::format("{}{}", gateway::kMcpPath, query_text(call.request, "server"));
-  co_return co_await joined_.serve_mcp(*std::move(id), std::move(claim), std::move(call.request),
+  co_return co_await joined_.serve_mcp(*std::move(id), *std::move(claim), std::move(call.request),
                                        reply);
 }
 

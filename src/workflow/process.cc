@@ -161,21 +161,26 @@ Flow<StepResult> ProcessContext::child(std::string entry, json::value inputs, Pl
   co_return co_await EffectAwait(std::move(effect));
 }
 
-Flow<StepResult> ProcessContext::all(std::vector<Branch> branches, std::size_t limit) {
-  auto group = std::make_shared<Group>(GroupKind::all, std::move(branches), limit);
+namespace {
+
+Flow<StepResult> gather(GroupKind kind, std::vector<Branch> branches, std::size_t limit) {
+  auto group = std::make_shared<Group>(kind, std::move(branches), limit);
   co_return co_await GroupAwait(std::move(group));
+}
+
+}  // namespace
+
+Flow<StepResult> ProcessContext::all(std::vector<Branch> branches, std::size_t limit) {
+  return gather(GroupKind::all, std::move(branches), limit);
 }
 Flow<StepResult> ProcessContext::settled(std::vector<Branch> branches, std::size_t limit) {
-  auto group = std::make_shared<Group>(GroupKind::settled, std::move(branches), limit);
-  co_return co_await GroupAwait(std::move(group));
+  return gather(GroupKind::settled, std::move(branches), limit);
 }
 Flow<StepResult> ProcessContext::race(std::vector<Branch> branches, std::size_t limit) {
-  auto group = std::make_shared<Group>(GroupKind::race, std::move(branches), limit);
-  co_return co_await GroupAwait(std::move(group));
+  return gather(GroupKind::race, std::move(branches), limit);
 }
 Flow<StepResult> ProcessContext::any(std::vector<Branch> branches, std::size_t limit) {
-  auto group = std::make_shared<Group>(GroupKind::any, std::move(branches), limit);
-  co_return co_await GroupAwait(std::move(group));
+  return gather(GroupKind::any, std::move(branches), limit);
 }
 
 namespace {
