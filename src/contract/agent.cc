@@ -42,6 +42,20 @@ McpGrant grant_of(json::object const& object) {
   return grant;
 }
 
+AgentMount mount_of(json::object const& object) {
+  AgentMount mount;
+  mount.source = text_at(object, "source");
+  mount.path = text_at(object, "path");
+  mount.write = text_at(object, "mode") == "rw";
+  return mount;
+}
+
+json::object to_json(AgentMount const& mount) {
+  json::object out{{"source", json::string{mount.source}}, {"path", json::string{mount.path}}};
+  if (mount.write) out["mode"] = "rw";
+  return out;
+}
+
 json::object to_json(McpGrant const& grant) {
   json::object out{{"server", json::string{grant.server}}};
   if (grant.tools) out["tools"] = to_array(*grant.tools);
@@ -51,11 +65,16 @@ json::object to_json(McpGrant const& grant) {
 
 }  // namespace
 
+std::string_view to_string(CredentialSource source) {
+  return source == CredentialSource::files ? "files" : "gateway";
+}
+
 Result<AgentSpec> parse_agent(json::value const& value) {
   DROVER_TRY(check(Contract::agent, "agent", value));
   json::object const& object = value.get_object();
   AgentSpec agent;
   agent.name = text_at(object, "name");
+  agent.type = text_at(object, "type");
   agent.description = text_at(object, "description");
   if (object.contains("enabled")) agent.enabled = bool_at(object, "enabled");
   agent.runner = optional_text(object, "runner");
@@ -81,6 +100,11 @@ Result<AgentSpec> parse_agent(json::value const& value) {
   agent.warm = int_at(object, "warm");
   agent.resident = bool_at(object, "resident");
   agent.replicas = int_at(object, "replicas", 1);
+  if (auto const* mounts = object.if_contains("mounts"))
+    for (json::value const& mount : mounts->get_array())
+      agent.mounts.push_back(mount_of(mount.get_object()));
+  if (text_at(object, "credentials") == to_string(CredentialSource::files))
+    agent.credentials = CredentialSource::files;
   return agent;
 }
 
@@ -92,6 +116,7 @@ Result<AgentSpec> parse_agent(std::string_view text) {
 
 json::value to_json(AgentSpec const& agent) {
   json::object out{{"name", json::string{agent.name}}};
+  put_text(out, "type", agent.type);
   put_text(out, "description", agent.description);
   if (!agent.enabled) out["enabled"] = false;
   put(out, "runner", agent.runner);
@@ -115,6 +140,12 @@ json::value to_json(AgentSpec const& agent) {
   if (agent.warm != 0) out["warm"] = agent.warm;
   if (agent.resident) out["resident"] = true;
   if (agent.replicas != 1) out["replicas"] = agent.replicas;
+  json::array mounts;
+  for (AgentMount const& mount : agent.mounts)
+    mounts.emplace_back(to_json(mount));
+  if (!mounts.empty()) out["mounts"] = std::move(mounts);
+  if (agent.credentials != CredentialSource::gateway)
+    out["credentials"] = to_string(agent.credentials);
   return out;
 }
 

@@ -26,8 +26,23 @@ struct McpGrant {
   friend bool operator==(McpGrant const&, McpGrant const&) = default;
 };
 
+// A folder of the worker's machine in the container of a resident agent.
+struct AgentMount {
+  std::string source;
+  std::string path;  // inside
+  bool write = false;
+  friend bool operator==(AgentMount const&, AgentMount const&) = default;
+};
+
+enum class CredentialSource : std::uint8_t {
+  gateway,  // none inside: the gateway has them
+  files,    // those of the agent's type, mounted read-only
+};
+[[nodiscard]] std::string_view to_string(CredentialSource source);
+
 struct AgentSpec {
   std::string name;
+  std::string type;  // agents of one type share credential files
   std::string description;
   bool enabled = true;  // else it takes no new work
   std::optional<std::string> runner;
@@ -45,8 +60,11 @@ struct AgentSpec {
   std::map<std::string, std::string> env;
   std::map<std::string, std::string> labels;  // that its worker must have
   std::int64_t warm = 0;                      // units started ahead of need
+  // One that keeps a long-lived container and a state volume, and what only such a one may have.
   bool resident = false;
-  std::int64_t replicas = 1;  // of a resident one
+  std::int64_t replicas = 1;
+  std::vector<AgentMount> mounts;
+  CredentialSource credentials = CredentialSource::gateway;
 
   friend bool operator==(AgentSpec const&, AgentSpec const&) = default;
 };
