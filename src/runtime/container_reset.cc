@@ -25,7 +25,8 @@ constexpr Millis kLook{2};
 constexpr std::size_t kMountInfoMax = std::size_t{4} << 20U;
 
 bool is_at_or_below(std::string_view path, std::string_view folder) {
-  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
+  return path == folder ||
+         (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
 }
 
 // The kernel writes space, tab, newline and backslash as three octal digits.
@@ -35,7 +36,8 @@ std::string unescaped(std::string_view text) {
     return at < text.size() && text[at] >= '0' && text[at] <= '7' ? text[at] - '0' : -1;
   };
   for (std::size_t i = 0; i < text.size(); ++i) {
-    bool const octal = text[i] == '\\' && digit(i + 1) >= 0 && digit(i + 2) >= 0 && digit(i + 3) >= 0;
+    bool const octal =
+        text[i] == '\\' && digit(i + 1) >= 0 && digit(i + 2) >= 0 && digit(i + 3) >= 0;
     if (!octal) {
       plain += text[i];
       continue;
@@ -109,7 +111,8 @@ std::vector<std::string> later_mounts(std::string_view mountinfo,
 
 Status reset_container(ResetTerms const& terms, Millis timeout) {
   DROVER_TRY(end_others(terms.program, steady_clock::now() + timeout));
-  auto const mounts = os::read_file(fmt::format("/proc/{}/mountinfo", terms.program), kMountInfoMax);
+  auto const mounts =
+      os::read_file(fmt::format("/proc/{}/mountinfo", terms.program), kMountInfoMax);
   if (!mounts) return std::unexpected(mounts.error());
   auto const targets = later_mounts(*mounts, terms.places, terms.kept);
   if (targets.empty()) return {};

@@ -19,8 +19,8 @@ namespace drover::runtime {
                                                     std::vector<std::string> const& kept);
 
 struct ResetTerms {
-  pid_t program = -1;                // of the host; process 1 inside
-  int process = -1;                  // the same as a descriptor
+  pid_t program = -1;                 // of the host; process 1 inside
+  int process = -1;                   // the same as a descriptor
   std::vector<std::string> places{};  // where mounts come later
   std::vector<std::string> kept{};    // of them, what was there from the start
 };

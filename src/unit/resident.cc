@@ -84,7 +84,10 @@ class Resident {
     line_ = *std::move(line);
     received_.clear();
     beat_at_ = clock_->boot_now() + kHeartbeat;
-    say(hello_line(version_));
+    std::vector<std::string> running;
+    for (Child const& child : children_)
+      if (!child.status) running.push_back(child.id);
+    say(hello_line(version_, running));
   }
 
   void hang_up() {
@@ -167,6 +170,8 @@ class Resident {
       }
       for (Stream const& stream : child->streams)
         (void)read_stream(*child, stream);
+      // What a turn left behind goes with it; only where this program is that of a container.
+      if (!child->command && ::getpid() == 1) ::kill(-1, SIGKILL);
       say(ended_line(child->id, *child->status));
       child = children_.erase(child);
     }
@@ -202,8 +207,7 @@ class Resident {
         break;
       case ResidentOrder::Type::signal:
         for (Child const& child : children_)
-          if (child.id == order->id)
-            ::kill(child.command ? -child.pid : child.pid, order->number);
+          if (child.id == order->id) ::kill(child.command ? -child.pid : child.pid, order->number);
         break;
       case ResidentOrder::Type::unknown:
         break;  // of a later server
@@ -214,7 +218,8 @@ class Resident {
     Child child;
     child.id = order.id;
     child.command = order.type == ResidentOrder::Type::command;
-    auto const begun = leaving_ ? fail(ErrorCode::cancelled, "the resident ends") : fork(order, child);
+    auto const begun =
+        leaving_ ? fail(ErrorCode::cancelled, "the resident ends") : fork(order, child);
     if (!begun) return say(failed_line(order.id, begun.error().text()));
     children_.push_back(std::move(child));
   }

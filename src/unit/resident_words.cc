@@ -92,9 +92,15 @@ Result<ResidentOrder> parse_resident_order(std::string_view line) {
   return order;
 }
 
-std::string hello_line(std::string_view version) {
+std::string hello_line(std::string_view version, std::vector<std::string> const& running) {
   auto writer = begin("hello");
   writer.string("version", version);
+  std::string ids = "[";
+  for (std::string const& id : running) {
+    if (ids.size() > 1) ids += ',';
+    append_json_string(ids, id);
+  }
+  writer.raw("running", ids + "]");
   return line_of(std::move(writer));
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // What a resident program and its server say to each other, one JSON object a line. Pure.
 //
-//   program: {"type":"hello","version":"0.1.0"}       once for each connection
+//   program: {"type":"hello","version":"0.1.0","running":["…"]}   first on each connection
 //            {"type":"heartbeat"}                     every kHeartbeat
 //            {"type":"output","id":"…","stream":"out","text":"…"}   of a command
 //            {"type":"ended","id":"…","status":0}     128 + signal where one ended it
@@ -36,7 +36,8 @@ struct ResidentOrder {
 [[nodiscard]] Result<ResidentOrder> parse_resident_order(std::string_view line);
 
 // Each with its newline.
-[[nodiscard]] std::string hello_line(std::string_view version);
+[[nodiscard]] std::string hello_line(std::string_view version,
+                                     std::vector<std::string> const& running);
 [[nodiscard]] std::string heartbeat_line();
 [[nodiscard]] std::string output_line(std::string_view id, std::string_view stream,
                                       std::string_view text);

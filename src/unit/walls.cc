@@ -47,14 +47,14 @@ Status wall_in(std::vector<std::string> const& writable, WallNeed need) {
   std::uint64_t const all = landlock::all_rights(abi);
   std::uint64_t const read = landlock::kExecute | landlock::kReadFile | landlock::kReadDir;
   std::uint64_t const write = all & ~(landlock::kMakeChar | landlock::kMakeBlock);
-  std::uint64_t const file = all & (landlock::kExecute | landlock::kReadFile |
-                                    landlock::kWriteFile | landlock::kTruncate |
-                                    landlock::kIoctlDevice);
+  std::uint64_t const file =
+      all & (landlock::kExecute | landlock::kReadFile | landlock::kWriteFile | landlock::kTruncate |
+             landlock::kIoctlDevice);
   sandbox::LandlockRuleset attribute;
   attribute.handled_fs = all;
   attribute.scoped = abi >= 6 ? landlock::kScopes : 0;
-  os::Fd const ruleset{static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attribute,
-                                                  landlock::attribute_size(abi), 0))};
+  os::Fd const ruleset{static_cast<int>(
+      ::syscall(SYS_landlock_create_ruleset, &attribute, landlock::attribute_size(abi), 0))};
   if (!ruleset.valid()) return fail_errno("create", "the rules of Landlock");
   DROVER_TRY(allow(ruleset.get(), "/", read, read));
   DROVER_TRY(allow(ruleset.get(), "/dev", file, file));
