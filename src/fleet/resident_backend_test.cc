@@ -270,9 +270,14 @@ TEST_F(Resident, NobodyButItsProgramGetsTheLine) {
   auto const said =
       run("python3 - <<'P' 2>&1\n"
           "import socket\n"
-          "s = socket.socket(socket.AF_UNIX); s.connect('/run/drover/resident/resident.sock')\n"
-          "s.sendall(b'{\"type\":\"hello\",\"running\":[]}\\n'); s.settimeout(5)\n"
-          "try:\n    print('got', s.recv(10))\n"
+          "s = socket.socket(socket.AF_UNIX)\n"
+          "s.connect('/run/drover/resident/resident.sock')\n"
+          "s.settimeout(5)\n"
+          "try:\n"
+          "    s.sendall(b'{\"type\":\"hello\"}\\n')\n"
+          "    print('got', s.recv(10))\n"
+          "except ConnectionError:\n"
+          "    print('got', b'')\n"
           "except ConnectionError: print('got', b'')\n"
           "P");
   EXPECT_EQ(said.out, "got b''\n");
