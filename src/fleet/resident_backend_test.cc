@@ -278,7 +278,6 @@ TEST_F(Resident, NobodyButItsProgramGetsTheLine) {
           "    print('got', s.recv(10))\n"
           "except ConnectionError:\n"
           "    print('got', b'')\n"
-          "except ConnectionError: print('got', b'')\n"
           "P");
   EXPECT_EQ(said.out, "got b''\n");
   EXPECT_TRUE(connected());
