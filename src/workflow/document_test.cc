@@ -65,6 +65,9 @@ TEST(Document, AMistakeIsNamedByLineAndColumn) {
       {"a: 1\nsteps: [{log: x}]\n", "f.yaml:1:4: 'a' is not known here"},
       {"steps:\n  - log: x\n    log: y\n", "f.yaml:3:5: 'log' is there twice"},
       {"steps: [\n", "f.yaml:2:1: "},
+      // No document that the parser comes to the end of.
+      {",", "f.yaml:1:1: no value begins like this"},
+      {"steps:\n  - log: x\n---\n,", "f.yaml:4:1: no value begins like this"},
       {"- 1\n", "a workflow is a map with steps"},
       {"", "f.yaml:1:1: it holds 0 documents, not one"},
       {"a: 1\n---\nb: 2\n", "it holds 2 documents"},

@@ -5,7 +5,9 @@
 #include <charconv>
 #include <cmath>
 #include <set>
+#include <sstream>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "base/text.h"
@@ -34,6 +36,48 @@ json::value plain_value(std::string const& text) {
     return fraction;
   return json::value(text);
 }
+
+// What nobody reads.
+class NoEvents : public YAML::EventHandler {
+ public:
+  void OnDocumentEnd() override {}
+  void OnNull(YAML::Mark const&, YAML::anchor_t) override {}
+  void OnAlias(YAML::Mark const&, YAML::anchor_t) override {}
+  void OnScalar(YAML::Mark const&, std::string const&, YAML::anchor_t,
+                std::string const&) override {}
+  void OnSequenceStart(YAML::Mark const&, std::string const&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(YAML::Mark const&, std::string const&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// Where the documents begin. Of a text such as "," the parser takes nothing, and calls it one
+// empty document after another without an end: its own LoadAll() would fill the memory with them.
+class DocumentStarts final : public NoEvents {
+ public:
+  explicit DocumentStarts(std::string_view file) : file_(file) {}
+
+  Status check(std::string const& text) {
+    std::istringstream in{text};
+    YAML::Parser parser{in};
+    while (parser.HandleNextDocument(*this))
+      if (!status_) return status_;
+    return {};
+  }
+
+ private:
+  void OnDocumentStart(YAML::Mark const& mark) override {
+    if (mark.pos == last_)
+      status_ = yaml_error(file_, mark.line + 1, mark.column + 1, "no value begins like this");
+    last_ = mark.pos;
+  }
+
+  std::string_view file_;
+  int last_ = -1;
+  Status status_;
+};
 
 class Reader {
  public:
@@ -123,16 +167,29 @@ std::unexpected<Error> yaml_error(std::string_view file, int line, int column,
               what);
 }
 
-Result<YamlNode> parse_yaml(std::string_view text, std::string_view file) {
+Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view file) {
   try {
-    auto const documents = YAML::LoadAll(std::string{text});
-    if (documents.size() != 1)
-      return yaml_error(file, 1, 1,
-                        fmt::format("it holds {} documents, not one", documents.size()));
-    return Reader{file}.read(documents.front(), 0);
+    Reader reader{file};
+    std::vector<YamlNode> documents;
+    std::string const owned{text};
+    DROVER_TRY(DocumentStarts{file}.check(owned));
+    for (YAML::Node const& document : YAML::LoadAll(owned)) {
+      auto node = reader.read(document, 0);
+      if (!node) return std::unexpected(node.error());
+      documents.push_back(*std::move(node));
+    }
+    return documents;
   } catch (YAML::Exception const& error) {
     return yaml_error(file, error.mark.line + 1, error.mark.column + 1, printable(error.msg, 300));
   }
+}
+
+Result<YamlNode> parse_yaml(std::string_view text, std::string_view file) {
+  auto documents = parse_yaml_documents(text, file);
+  if (!documents) return std::unexpected(documents.error());
+  if (documents->size() != 1)
+    return yaml_error(file, 1, 1, fmt::format("it holds {} documents, not one", documents->size()));
+  return std::move(documents->front());
 }
 
 }  // namespace drover::workflow

@@ -28,8 +28,11 @@ struct YamlNode {
 inline constexpr std::size_t kYamlNodesMax = 20'000;
 inline constexpr std::size_t kYamlDepthMax = 40;
 
-// invalid_argument: "FILE:LINE:COLUMN: …".
+// Of one document. invalid_argument: "FILE:LINE:COLUMN: …".
 [[nodiscard]] Result<YamlNode> parse_yaml(std::string_view text, std::string_view file);
+// Of any number, with kYamlNodesMax in all of them. One without anything in it is a null.
+[[nodiscard]] Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text,
+                                                                 std::string_view file);
 [[nodiscard]] std::unexpected<Error> yaml_error(std::string_view file, int line, int column,
                                                 std::string_view what);
 
