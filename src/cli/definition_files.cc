@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/document.h"
 #include "os/files.h"
+#include "workflow/yaml_tree.h"
 
 namespace drover::cli {
 
@@ -55,8 +56,45 @@ void read_document_value(Definition kind, std::string const& place, json::value 
     read_one(kind, fmt::format("{}, {} {}", place, words_of(kind).noun, ++number), item, into);
 }
 
+bool is_yaml_name(std::string_view name) {
+  return name.ends_with(".yaml") || name.ends_with(".yml");
+}
+
 bool is_definition_name(std::string_view name) {
-  return is_config_name(name);
+  return is_config_name(name) || is_yaml_name(name);
+}
+
+// The same as list_of().
+workflow::YamlNode const* list_of(Definition kind, workflow::YamlNode const& node) {
+  using Kind = workflow::YamlNode::Kind;
+  if (node.kind == Kind::list) return &node;
+  if (node.kind != Kind::map || node.members.size() != 1) return nullptr;
+  auto const* const member = node.find(words_of(kind).table);
+  return member != nullptr && member->kind == Kind::list ? member : nullptr;
+}
+
+void read_yaml(Definition kind, std::string const& place, std::string_view text,
+               ReadDefinitions& into) {
+  auto const documents = workflow::parse_yaml_documents(text, place);
+  if (!documents) {
+    into.mistakes.push_back(documents.error());
+    return;
+  }
+  auto const read = [&](workflow::YamlNode const& node) {
+    read_one(kind, fmt::format("{}:{}", place, node.line), node.value(), into);
+  };
+  for (workflow::YamlNode const& document : *documents) {
+    bool const is_empty =
+        document.kind == workflow::YamlNode::Kind::scalar && document.scalar.is_null();
+    if (is_empty) continue;
+    auto const* const list = list_of(kind, document);
+    if (list == nullptr) {
+      read(document);
+      continue;
+    }
+    for (workflow::YamlNode const& item : list->items)
+      read(item);
+  }
 }
 
 Result<std::vector<std::string>> files_of(std::string const& folder) {
@@ -114,6 +152,7 @@ void read_path(Definition kind, std::string const& path, ReadDefinitions& into) 
 void read_definitions(Definition kind, std::string_view name, std::string_view text,
                       ReadDefinitions& into) {
   std::string const place = printable(name, 300);
+  if (is_yaml_name(name)) return read_yaml(kind, place, text, into);
   auto const value = parse_config(name, text);
   if (!value) {
     into.mistakes.push_back(at_place(value.error(), place));

@@ -1,5 +1,6 @@
 #pragma once
-// Definitions of files and folders: TOML and JSON, one in a file or many. Reads, and sends nothing.
+// Definitions of files and folders: TOML, JSON and YAML, one in a file or many. Reads, and sends
+// nothing.
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,7 @@ struct ReadDefinitions {
 };
 
 // What `text` holds, by the ending of `name`: a definition; a table of them ([[agent]]); in JSON
-// also a list of them. `name` is the place of mistakes too.
+// and YAML also a list of them; in YAML several documents. `name` is the place of mistakes too.
 void read_definitions(Definition kind, std::string_view name, std::string_view text,
                       ReadDefinitions& into);
 

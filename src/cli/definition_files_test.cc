@@ -40,6 +40,26 @@ TEST(DefinitionFiles, OneInAFileOrMany) {
               ElementsAre("t: t.toml, task type 1"));
 }
 
+TEST(DefinitionFiles, YamlHasDocumentsAndListsWithTheirLines) {
+  EXPECT_THAT(read("a.yaml", "# two of them\nname: a\nwarm: 1\n---\nname: b\n"),
+              ElementsAre("a: a.yaml:2", "b: a.yaml:5"));
+  EXPECT_THAT(read("a.yml", "agent:\n  - name: a\n  - name: b\n    model: m\n---\n"),
+              ElementsAre("a: a.yml:2", "b: a.yml:3"));
+  EXPECT_THAT(read("a.yml", "- name: a\n"), ElementsAre("a: a.yml:1"));
+  EXPECT_THAT(read("a.yaml", "name: a\n---\nname: b\nwarm: \"1\"\n"),
+              ElementsAre("a: a.yaml:1", HasSubstr("a.yaml:3: /warm")));
+  EXPECT_THAT(read("a.yaml", "name: a\nname: b\n"),
+              ElementsAre(HasSubstr("a.yaml:2:1: 'name' is there twice")));
+  ReadDefinitions into;
+  read_definitions(
+      Definition::agent, "a.yaml",
+      "name: a\nenv: {N: '1'}\nlimits: {max_budget_usd: 0.5}\nprompt: |\n  One.\n  Two.\n", into);
+  ASSERT_EQ(into.wanted.size(), 1U);
+  EXPECT_EQ(
+      json::serialize(into.wanted[0].spec),
+      R"({"name":"a","prompt":"One.\nTwo.\n","limits":{"max_budget_usd":5E-1},"env":{"N":"1"}})");
+}
+
 TEST(DefinitionFiles, EachMistakeIsToldAtItsPlace) {
   auto const lines = read("a.toml",
                           "[[agent]]\nname = \"a\"\nmax = 1\n[[agent]]\nname = \"b\"\n"

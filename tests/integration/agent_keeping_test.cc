@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <memory>
 
 #include <boost/json.hpp>
 
+#include "cli/testing/process.h"
 #include "harness/world.h"
 #include "os/files.h"
 
@@ -37,6 +39,16 @@ class KeptAgents : public ::testing::Test {
     std::string const path = write("editor.sh", "#!/bin/sh\nset -e\n" + script + "\n");
     ASSERT_EQ(::chmod(path.c_str(), 0700), 0);
     world_.set_variable("EDITOR", path);
+  }
+  // With somebody there to answer.
+  std::unique_ptr<cli::TestProcess> on_terminal(std::vector<std::string> const& words) const {
+    cli::ProcessOptions options;
+    options.arguments = {World::drover_program(), "agents"};
+    options.arguments.insert(options.arguments.end(), words.begin(), words.end());
+    options.environment = world_.environment();
+    options.environment.emplace_back("TERM=xterm");
+    options.wiring = cli::Wiring::terminal;
+    return std::make_unique<cli::TestProcess>(options);
   }
   json::object agent(std::string const& name) {
     auto const reply = world_.api().get("/api/v1/agents/" + name);
@@ -230,6 +242,55 @@ TEST_F(KeptAgents, WhatWasTypedOutlivesAMistake) {
   edits_with("sed -i 's/\"a\"/\"b\"/' \"$1\"");
   EXPECT_THAT(agents({"edit", "a"}).err, HasSubstr("a name does not change"));
   EXPECT_EQ(revision("a"), 1);
+}
+
+TEST_F(KeptAgents, OnATerminalSomebodyIsAsked) {
+  std::string const file = write("a.toml", "name = \"a\"\n");
+  auto const no = on_terminal({"apply", "-f", file});
+  ASSERT_TRUE(no->wait_for_output("Write this? [y/N]"));
+  no->type("\n");
+  EXPECT_EQ(no->finish().exit_code, 1);
+  EXPECT_TRUE(agent("a").empty());
+  auto const yes = on_terminal({"apply", "-f", file});
+  ASSERT_TRUE(yes->wait_for_output("Write this? [y/N]"));
+  yes->type("y\n");
+  EXPECT_EQ(yes->finish().exit_code, 0);
+  EXPECT_FALSE(agent("a").empty());
+  auto const done = on_terminal({"apply", "-f", file})->finish();
+  EXPECT_EQ(done.exit_code, 0);
+  EXPECT_THAT(done.out, Not(HasSubstr("Write this?"))) << "there is nothing to ask for";
+}
+
+TEST_F(KeptAgents, AChangeBetweenTheShowingAndTheWriteIsTold) {
+  std::string const input = write("all.yaml", "name: a\nwarm: 2\n---\nname: b\nwarm: 2\n");
+  ASSERT_EQ(agents({"create", "a"}).exit_code, 0);
+  ASSERT_EQ(agents({"create", "b"}).exit_code, 0);
+  auto const apply = on_terminal({"apply", "-f", input});
+  ASSERT_TRUE(apply->wait_for_output("Write this? [y/N]"));
+  ASSERT_EQ(agents({"edit", "a", "--set", "warm=7"}).exit_code, 0);
+  apply->type("y\n");
+  auto const result = apply->finish();
+  EXPECT_EQ(result.exit_code, 1) << result.out;
+  EXPECT_THAT(result.out, HasSubstr("the agent a is at revision 2, not 1"));
+  EXPECT_THAT(result.out, HasSubstr("refused 1"));
+  EXPECT_EQ(agent("a").at("warm").as_int64(), 7) << "nothing is forced";
+  EXPECT_EQ(agent("b").at("warm").as_int64(), 2) << "the others are written";
+}
+
+TEST_F(KeptAgents, AMistakeCanBeMendedInTheEditor) {
+  keep_temporary_files_apart();
+  ASSERT_EQ(agents({"create", "a"}).exit_code, 0);
+  edits_with(
+      "if grep -q much \"$1\"; then sed -i 's/\"much\"/3/' \"$1\"\n"
+      "else echo 'warm = \"much\"' >> \"$1\"; fi");
+  auto const edit = on_terminal({"edit", "a"});
+  ASSERT_TRUE(edit->wait_for_output("Edit it again? [Y/n]"));
+  edit->type("\n");
+  auto const result = edit->finish();
+  EXPECT_EQ(result.exit_code, 0) << result.out;
+  EXPECT_THAT(result.out, HasSubstr("/warm"));
+  EXPECT_EQ(agent("a").at("warm").as_int64(), 3);
+  EXPECT_TRUE(left_by_editors().empty());
 }
 
 TEST_F(KeptAgents, AStaleWriteIsRefusedWithBothRevisions) {

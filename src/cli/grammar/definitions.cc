@@ -47,7 +47,7 @@ void add_apply(Grammar& grammar, CLI::App& all, Words const& words) {
       });
   apply
       ->add_option("-f,--file", into.paths,
-                   "files or folders of them, in TOML or JSON; - is JSON from stdin")
+                   "files or folders of them, in TOML, JSON or YAML; - is JSON from stdin")
       ->type_name("PATH")
       ->required();
   apply->add_flag("--dry-run", into.dry_run,
