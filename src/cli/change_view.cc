@@ -20,6 +20,10 @@ std::string text_of(std::optional<json::value> const& side) {
   return side ? json::serialize(*side) : std::string{};
 }
 
+std::string shown(std::string const& text) {
+  return cut_to_width(printable(text, 4 * kSideColumns), kSideColumns);
+}
+
 // Both sides from shortly before the first difference on, where they would not fit otherwise.
 struct Sides {
   std::string before;
@@ -40,11 +44,7 @@ Sides sides_of(JsonDifference const& change) {
       after = "…" + after.substr(from);
     }
   }
-  auto const shown = [](bool is_there, std::string const& text) {
-    return is_there ? cut_to_width(printable(text, 4 * kSideColumns), kSideColumns)
-                    : std::string{"(none)"};
-  };
-  return {shown(change.before.has_value(), before), shown(change.after.has_value(), after)};
+  return {change.before ? shown(before) : "(none)", change.after ? shown(after) : "(none)"};
 }
 
 }  // namespace
@@ -74,6 +74,20 @@ std::string render_changes(std::vector<JsonDifference> const& changes, Style con
     out += fmt::format(
         "    {}{}  {} → {}\n", member, std::string(widest - display_width(member), ' '),
         paint(style, Paint::red, sides.before), paint(style, Paint::green, sides.after));
+  }
+  return out;
+}
+
+std::string render_members(json::object const& spec) {
+  std::size_t widest = 0;
+  for (auto const& member : spec)
+    widest = std::max(widest, display_width(printable(member.key())));
+  std::string out;
+  for (auto const& member : spec) {
+    if (member.key() == "name") continue;
+    std::string const key = printable(member.key());
+    out += fmt::format("    {}{}  {}\n", key, std::string(widest - display_width(key), ' '),
+                       shown(json::serialize(member.value())));
   }
   return out;
 }

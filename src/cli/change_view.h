@@ -16,7 +16,9 @@ namespace drover::cli {
 // shortly before where the two part.
 [[nodiscard]] std::string render_changes(std::vector<JsonDifference> const& changes,
                                          Style const& style);
-// The same in one line of about `columns`: "limits.max_turns 20 → 30, prompt, tools".
+// The members of what is new, but for its name: "    model  "a/b"".
+[[nodiscard]] std::string render_members(json::object const& spec);
+// What differs in one line of about `columns`: "limits.max_turns 20 → 30, prompt, tools".
 [[nodiscard]] std::string brief_changes(std::vector<JsonDifference> const& changes,
                                         std::size_t columns);
 

@@ -26,6 +26,12 @@ TEST(ChangeView, ShowsEachMemberBeforeAndAfter) {
   EXPECT_LE(display_width(brief_changes(between(before, after), 30)), 30U);
 }
 
+TEST(ChangeView, WhatIsNewIsShownByItsMembers) {
+  EXPECT_EQ(render_members({{"name", "a"}, {"model", "m"}, {"resident", true}}),
+            "    model     \"m\"\n    resident  true\n");
+  EXPECT_EQ(render_members({{"name", "a"}}), "");
+}
+
 // Two prompts that begin alike for pages would look the same otherwise.
 TEST(ChangeView, ALongTextIsShownWhereItDiffers) {
   std::string const same(5000, 'x');

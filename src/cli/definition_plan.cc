@@ -96,7 +96,7 @@ std::string render_planned(PlannedChange const& change, Style const& style) {
   std::string const name = printable(change.name);
   switch (change.act) {
     case PlannedAct::add:
-      return paint(style, Paint::green, "+ " + name) + "\n" + render_changes(change.changes, style);
+      return paint(style, Paint::green, "+ " + name) + "\n" + render_members(change.spec);
     case PlannedAct::change:
       return paint(style, Paint::yellow, "~ " + name) + "\n" +
              render_changes(change.changes, style);

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/id.h"
 #include "contract/agent.h"
 #include "contract/task_type.h"
 #include "net/http_types.h"
@@ -52,7 +53,7 @@ Result<PresentDefinition> present_of(Definition kind, json::object const& item) 
   present.file = string_or(item, "file", "");
   present.revision = integer_or(item, "revision", 0);
   auto const* const spec = item.if_contains(words_of(kind).one);
-  if (present.name.empty() || spec == nullptr || !spec->is_object())
+  if (!is_slug(present.name) || spec == nullptr || !spec->is_object())
     return fail(ErrorCode::upstream, "the server's answer has no {}", words_of(kind).noun);
   present.spec = spec->get_object();
   return present;
