@@ -77,7 +77,9 @@ class FleetEngine {
 
   // From now on news are told; `needed` says whether one that does not answer is tried again.
   virtual void watch(std::function<void(EngineNews const&)> told, std::function<bool()> needed) = 0;
-  virtual void close() = 0;
+  // Nothing is told from here on, what is under way is cancelled, and what cannot outlive its
+  // server ends.
+  virtual Task<void> stop() = 0;
 };
 
 }  // namespace drover::fleet

@@ -170,7 +170,10 @@ class ModelEngine final : public FleetEngine {
   void watch(std::function<void(EngineNews const&)> told, std::function<bool()>) override {
     told_ = std::move(told);
   }
-  void close() override { told_ = nullptr; }
+  Task<void> stop() override {
+    told_ = nullptr;
+    co_return;
+  }
 
  private:
   Task<Fault> begin(std::string_view call) {
