@@ -138,6 +138,10 @@ Task<Status> DockerFleetEngine::start(std::string container) {
   co_return co_await engine_.start(std::move(container));
 }
 
+Task<Status> DockerFleetEngine::freeze(std::string container) {
+  co_return co_await engine_.pause(std::move(container));
+}
+
 Task<Status> DockerFleetEngine::unpause(std::string container) {
   co_return co_await engine_.unpause(std::move(container));
 }
