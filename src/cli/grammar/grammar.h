@@ -28,7 +28,7 @@ struct Raw {
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
        assigned = false, propose = false, all = false, profile = false, pending = false,
-       dry_run = false, outside = false;
+       dry_run = false, outside = false, no_sandbox = false;
 };
 
 inline Format format_of(Raw const& raw) {
