@@ -408,7 +408,8 @@ struct WorkflowCommand {
   bool pending = false;
   bool force = false;
   bool dry_run = false;
-  bool outside = false;  // of run: commands are left to others
+  bool outside = false;     // of run: commands are left to others
+  bool no_sandbox = false;  // the process runs as whoever runs the command
   Format format = Format::text;
 };
 // One of the babysitter SDK's command lines, word for word.

@@ -59,6 +59,8 @@ class FleetEngine {
   virtual Task<Result<std::string>> create(Instance instance, std::string name) = 0;
   // Running already is no error.
   virtual Task<Status> start(std::string container) = 0;
+  // Nothing runs in it once this returns.
+  virtual Task<Status> freeze(std::string container) = 0;
   virtual Task<Status> unpause(std::string container) = 0;
   virtual Task<Status> rename(std::string container, std::string name) = 0;
   // SIGTERM, the grace, then SIGKILL; its volume stays. One that is gone is no error.
@@ -77,7 +79,9 @@ class FleetEngine {
 
   // From now on news are told; `needed` says whether one that does not answer is tried again.
   virtual void watch(std::function<void(EngineNews const&)> told, std::function<bool()> needed) = 0;
-  virtual void close() = 0;
+  // Nothing is told from here on, what is under way is cancelled, and what cannot outlive its
+  // server ends.
+  virtual Task<void> stop() = 0;
 };
 
 }  // namespace drover::fleet

@@ -118,6 +118,16 @@ class ModelEngine final : public FleetEngine {
     if (started) tell(EngineNews::Kind::came, container);
     co_return started;
   }
+  Task<Status> freeze(std::string container) override {
+    auto const went = co_await begin("freeze");
+    if (went == Fault::down) co_return std::unexpected(away());
+    auto const found = boxes.find(container);
+    if (found == boxes.end() || found->second.seen.phase != Phase::running)
+      co_return fail(ErrorCode::conflict, "{} does not run", container);
+    found->second.seen.phase = Phase::paused;
+    if (went == Fault::answer_lost) co_return std::unexpected(away());
+    co_return Status{};
+  }
   Task<Status> unpause(std::string container) override { return start(std::move(container)); }
   Task<Status> rename(std::string container, std::string name) override {
     auto const went = co_await begin("rename");
@@ -170,7 +180,10 @@ class ModelEngine final : public FleetEngine {
   void watch(std::function<void(EngineNews const&)> told, std::function<bool()>) override {
     told_ = std::move(told);
   }
-  void close() override { told_ = nullptr; }
+  Task<void> stop() override {
+    told_ = nullptr;
+    co_return;
+  }
 
  private:
   Task<Fault> begin(std::string_view call) {

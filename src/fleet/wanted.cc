@@ -143,6 +143,16 @@ Error name_is_taken(Replica const& replica, Replica const& holder) {
           "again with fewer replicas"};
 }
 
+Error state_is_elsewhere(std::string const& name, std::string const& backend, Known const& known) {
+  return {
+      ErrorCode::conflict,
+      fmt::format("the state of {} is with the backend {}, and its agent now asks for {}", name,
+                  known.backend, backend),
+      fmt::format("give the agent {} backend = \"{}\" again; or disable it, wipe it, and enable "
+                  "it: it begins with an empty state then",
+                  known.of.agent, known.backend)};
+}
+
 bool is_wanted(AgentSpec const& agent) {
   return agent.enabled && agent.resident;
 }
@@ -174,8 +184,8 @@ Wanted wanted_fleet(std::vector<AgentSpec> const& agents, KnownInstances const& 
   Wanted wanted;
   for (auto const& agent : agents) {
     if (!is_wanted(agent)) continue;
-    auto const fits =
-        check_agent(agent, agent.backend.empty() ? places.backend : agent.backend, places);
+    std::string const& backend = agent.backend.empty() ? places.backend : agent.backend;
+    auto const fits = check_agent(agent, backend, places);
     for (int number = 1; number <= agent.replicas; ++number) {
       Replica const replica{agent.name, number};
       std::string const name = instance_name(replica);
@@ -185,6 +195,8 @@ Wanted wanted_fleet(std::vector<AgentSpec> const& agents, KnownInstances const& 
         wanted.refused.push_back({name, replica, name_is_taken(replica, since->of)});
       } else if (since == nullptr && number > 1 && own_names.contains(name)) {
         wanted.refused.push_back({name, replica, name_is_taken(replica, {name, 1})});
+      } else if (since != nullptr && since->backend != backend) {
+        wanted.refused.push_back({name, replica, state_is_elsewhere(name, backend, *since)});
       } else if (!fits) {
         wanted.refused.push_back({name, replica, fits.error()});
       } else {

@@ -3,7 +3,8 @@
 //
 // Names: replica 2 of `dev` and an agent that is really called `dev-2` would be one name. It is
 // whose it has been since it was first used, until that is wiped; of two that are new, the agent's
-// own. The other one is refused, with what to do.
+// own. The other one is refused, with what to do. So is one whose state is with another backend,
+// where it would begin anew without a word.
 #include <map>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct FleetPlaces {
 // What is known of a name since it was first used.
 struct Known {
   Replica of{};
+  std::string backend{};  // where its state is
   uid_t uid = 0;
   std::string volume{};
   bool volume_made = false;

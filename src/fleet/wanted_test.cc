@@ -72,13 +72,25 @@ TEST(Wanted, OfTwoNewOnesANameIsTheAgentsOwn) {
 
 TEST(Wanted, ANameStaysWhoseItWas) {
   KnownInstances known;
-  known["dev-2"] = {{"dev", 2}, 400'001, "drover-dev-2-state", true};
+  known["dev-2"] = {{"dev", 2}, "process", 400'001, "drover-dev-2-state", true};
   auto const wanted = wanted_fleet({resident("dev", 2), resident("dev-2")}, known, places());
   EXPECT_EQ(wanted.instances.at("dev-2").of, (Replica{"dev", 2}))
       << "its state is not given to another agent";
   EXPECT_EQ(wanted.instances.at("dev-2").uid, 400'001U);
   ASSERT_THAT(wanted.refused, SizeIs(1));
   EXPECT_EQ(wanted.refused.front().of, (Replica{"dev-2", 1}));
+}
+
+TEST(Wanted, AStateIsNotBegunAnewElsewhere) {
+  KnownInstances known;
+  known["dev"] = {{"dev", 1}, "process", 400'001, "", true};
+  auto agent = resident("dev");
+  EXPECT_THAT(wanted_fleet({agent}, known, places()).refused, IsEmpty());
+  agent.backend = "docker";
+  auto const wanted = wanted_fleet({agent}, known, places());
+  EXPECT_THAT(wanted.instances, IsEmpty());
+  ASSERT_THAT(wanted.refused, SizeIs(1));
+  EXPECT_THAT(wanted.refused.front().error.text(), HasSubstr("wipe"));
 }
 
 TEST(Wanted, WhatIsReadForEachTurnMakesNoNewContainer) {
@@ -135,7 +147,7 @@ TEST(Wanted, ANamedVolumeStaysWhatItWasWhenThePrefixChanges) {
   agent.backend = "docker";
   EXPECT_EQ(only(agent).volume, "drover-dev-state");
   KnownInstances known;
-  known["dev"] = {{"dev", 1}, 0, "drover-dev-state", true};
+  known["dev"] = {{"dev", 1}, "docker", 0, "drover-dev-state", true};
   auto other = places();
   other.prefix = "blue";
   EXPECT_EQ(wanted_fleet({agent}, known, other).instances.at("dev").volume, "drover-dev-state");

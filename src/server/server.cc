@@ -143,6 +143,7 @@ class Server {
   Status accept_shared_key();
   Status make_worker();
   void make_scheduler();
+  std::shared_ptr<workflow::HostLauncher> host_launcher();
   void make_driver();
   void make_api();
   Status listen();
@@ -462,12 +463,23 @@ void Server::make_scheduler() {
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
 }
 
+std::shared_ptr<workflow::HostLauncher> Server::host_launcher() {
+  if (settings_.host_wall == driver::HostWall::sandbox)
+    return std::make_shared<driver::SandboxedHosts>(
+        make_launcher, driver::host_surroundings({options_.state_folder}));
+  warnings_.push_back(
+      json::string{fmt::format("processes of workflows run without a sandbox, with the rights of "
+                               "this server: {}=off",
+                               driver::kHostWallSetting)});
+  return std::make_shared<workflow::BareHosts>(workflow::HostEnvironment::plain);
+}
+
 void Server::make_driver() {
   driver::DriverOptions options;
   options.runs_root = options_.state_folder + "/workflows";
   if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
     options.host.node = node;
-  options.host.environment = workflow::HostEnvironment::plain;
+  options.host.launcher = host_launcher();
   options.commands.node = options.host.node;
   options.commands.launcher = make_launcher;
   driver_ = std::make_unique<driver::Driver>(

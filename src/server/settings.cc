@@ -147,6 +147,9 @@ Result<Settings> settings_from_environment() {
   auto const limits = third_party_limits();
   if (!limits) return std::unexpected(limits.error());
   settings.third_party = *limits;
+  auto const wall = driver::parse_host_wall(first_of({driver::kHostWallSetting.data()}, ""));
+  if (!wall) return std::unexpected(wall.error());
+  settings.host_wall = *wall;
   auto backends = backend_settings();
   if (!backends) return std::unexpected(backends.error());
   settings.backends = *std::move(backends);

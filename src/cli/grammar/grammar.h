@@ -30,7 +30,8 @@ struct Raw {
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
        assigned = false, propose = false, all = false, profile = false, pending = false,
-       dry_run = false, outside = false, prune = false, yes = false, resident = false;
+       dry_run = false, outside = false, prune = false, yes = false, resident = false,
+       no_sandbox = false;
 };
 
 inline Format format_of(Raw const& raw) {
