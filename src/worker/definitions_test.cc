@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
@@ -115,6 +116,24 @@ TEST_F(Registry, AStaleWriteIsToldBothRevisions) {
   auto const gone = open.put(R"({"name": "a"})", 2);
   ASSERT_FALSE(gone);
   EXPECT_THAT(gone.error().message, HasSubstr("not stored, which is revision 0, not 2"));
+}
+
+TEST_F(Registry, OfTwoChangesFromOneRevisionTheSecondIsStale) {
+  Open open{scratch_};
+  ASSERT_TRUE(open.load(scratch_, ""));
+  ASSERT_TRUE(open.put(R"({"name": "a"})"));
+  std::vector<bool> went;
+  // Both are asked for before either is written.
+  for (char const* const text : {R"({"name": "a", "pool": "b"})", R"({"name": "a", "pool": "c"})"})
+    boost::asio::co_spawn(open.loop, open.registry.put(type_of(text), {1, "user:ann"}),
+                          [&went](std::exception_ptr const& thrown, auto const& put) {
+                            went.push_back(!thrown && put.has_value());
+                          });
+  open.loop.restart();
+  while (went.size() < 2 && open.loop.run_one_for(store::kTestDeadline) > 0) {
+  }
+  EXPECT_THAT(went, ::testing::ElementsAre(true, false));
+  EXPECT_EQ(open.registry.find("a")->spec.pool, "b");
 }
 
 // Whoever read the first one must not write over the second, however alike their histories are.
