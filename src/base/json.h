@@ -30,6 +30,11 @@ class JsonObject {
   // Refuses anything but an object.
   [[nodiscard]] static Result<JsonObject> of(json::value const& value, std::string pointer = "");
 
+  // One that is known to be one; borrowed as well.
+  [[nodiscard]] static JsonObject of(json::object const& object, std::string pointer = "") {
+    return JsonObject{object, std::move(pointer)};
+  }
+
   [[nodiscard]] Result<std::string> string(std::string_view key) const;
   [[nodiscard]] Result<std::int64_t> integer(std::string_view key) const;
   [[nodiscard]] Result<double> number(std::string_view key) const;

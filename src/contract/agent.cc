@@ -95,6 +95,7 @@ Result<AgentSpec> parse_agent(json::value const& value) {
   if (auto const* grants = object.if_contains("mcp"))
     for (json::value const& grant : grants->get_array())
       agent.mcp.push_back(grant_of(grant.get_object()));
+  agent.hands_to = texts_at(object, "hands_to");
   agent.env = texts_by_name(object, "env");
   agent.labels = texts_by_name(object, "labels");
   agent.warm = int_at(object, "warm");
@@ -135,6 +136,7 @@ json::value to_json(AgentSpec const& agent) {
   for (McpGrant const& grant : agent.mcp)
     grants.emplace_back(to_json(grant));
   if (!grants.empty()) out["mcp"] = std::move(grants);
+  put_list(out, "hands_to", agent.hands_to);
   put_texts(out, "env", agent.env);
   put_texts(out, "labels", agent.labels);
   if (agent.warm != 0) out["warm"] = agent.warm;

@@ -57,6 +57,7 @@ struct AgentSpec {
   std::vector<std::string> read_only_paths;
   std::vector<std::string> egress;  // the hosts that its units may connect to; empty: none
   std::vector<McpGrant> mcp;
+  std::vector<std::string> hands_to;  // agents that it may hand work to
   std::map<std::string, std::string> env;
   std::map<std::string, std::string> labels;  // that its worker must have
   std::int64_t warm = 0;                      // units started ahead of need

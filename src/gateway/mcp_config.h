@@ -15,6 +15,9 @@
 
 namespace drover::gateway {
 
+// What drover itself offers to units has this name.
+inline constexpr std::string_view kOwnMcpServer = "drover";
+
 // One variable of a server's environment: as it stands, or from where a credential is.
 struct McpVariable {
   std::string name;

@@ -192,6 +192,7 @@ class Server {
   std::unique_ptr<worker::Dispatcher> dispatcher_;
   std::unique_ptr<gateway::McpBroker> mcp_;
   std::unique_ptr<worker::ToolApprovals> tool_approvals_;
+  std::unique_ptr<worker::HandOvers> hand_overs_;
   std::unique_ptr<worker::McpDesk> mcp_desk_;
   std::unique_ptr<worker::StoreControl> control_;
   std::unique_ptr<worker::JoinedWorkers> joined_;
@@ -415,7 +416,8 @@ Status Server::make_worker() {
   dispatcher_ = std::make_unique<worker::Dispatcher>(*services_);
   watchdog_ = std::make_unique<worker::Watchdog>(*services_);
   tool_approvals_ = std::make_unique<worker::ToolApprovals>(*services_);
-  mcp_desk_ = std::make_unique<worker::McpDesk>(*services_, *mcp_, *tool_approvals_);
+  hand_overs_ = std::make_unique<worker::HandOvers>(*services_, *dispatcher_);
+  mcp_desk_ = std::make_unique<worker::McpDesk>(*services_, *mcp_, *tool_approvals_, *hand_overs_);
   control_ = std::make_unique<worker::StoreControl>(*services_, *mcp_desk_);
   joined_ = std::make_unique<worker::JoinedWorkers>(*services_, *control_, pools_);
   queue_->on_expired([this](broker::ExpiredLease const& lease) { joined_->on_expired(lease); });

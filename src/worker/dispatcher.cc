@@ -73,6 +73,7 @@ Status check_tools(std::vector<std::string> const& tools) {
 // one that was meant ungated.
 Status check_mcp(std::string const& agent, contract::McpGrant const& grant,
                  gateway::GatewayConfig const& gateway) {
+  if (grant.server == gateway::kOwnMcpServer) return {};
   auto const server = gateway.mcp.find(grant.server);
   if (server == gateway.mcp.end())
     return fail_next(ErrorCode::invalid_argument,
@@ -175,6 +176,12 @@ Error named_by_type(Error error, contract::TaskType const& type) {
 }
 
 Status check_agent_runner(contract::AgentSpec const& agent, std::string_view runner) {
+  if (!agent.hands_to.empty() && runner != kNativeRunner)
+    return fail_next(ErrorCode::unsupported,
+                     fmt::format("/runner: the agent {} hands work to others, which a third-party "
+                                 "worker of the runner {} cannot do",
+                                 agent.name, runner),
+                     "use the runner native, or leave hands_to out of the agent");
   if (!agent.mcp.empty() && runner != kNativeRunner)
     return fail_next(ErrorCode::unsupported,
                      fmt::format("/runner: the agent {} has MCP servers, which a third-party "

@@ -49,6 +49,15 @@ bool is_over(Turn const& turn) {
   return turn.over || turn.fenced || turn.done.has_value();
 }
 
+std::optional<contract::McpGrant> grant_of(contract::AgentSpec const& agent,
+                                           std::string_view server) {
+  if (server == gateway::kOwnMcpServer)
+    return has_own_tools(agent) ? std::optional{own_grant(agent)} : std::nullopt;
+  auto const grant = std::ranges::find(agent.mcp, server, &contract::McpGrant::server);
+  if (grant == agent.mcp.end()) return std::nullopt;
+  return *grant;
+}
+
 net::Headers json_headers() {
   return {{"content-type", "application/json"}};
 }
@@ -73,15 +82,18 @@ struct McpDesk::Work {
   [[nodiscard]] std::string refuse(std::int64_t code, std::string message) const {
     return gateway::print_rpc_error(ask.id, {code, std::move(message)});
   }
+  [[nodiscard]] bool own() const { return grant.server == gateway::kOwnMcpServer; }
   [[nodiscard]] std::string tool_error(std::string_view text) const {
     return gateway::print_rpc_result(ask.id, gateway::mcp_tool_error(text));
   }
 };
 
-McpDesk::McpDesk(Services const& services, gateway::McpBroker& broker, ToolApprovals& approvals)
+McpDesk::McpDesk(Services const& services, gateway::McpBroker& broker, ToolApprovals& approvals,
+                 HandOvers& hand_overs)
     : services_(services),
       broker_(broker),
       approvals_(approvals),
+      hand_overs_(hand_overs),
       tasks_(services.io.get_executor(), "mcp-desk") {}
 
 Task<Status> McpDesk::refuse_method(net::HttpReply& reply) {
@@ -92,8 +104,8 @@ Task<Status> McpDesk::refuse_method(net::HttpReply& reply) {
 Task<Status> McpDesk::serve(TurnPtr turn, net::HttpRequest request, net::HttpReply& reply) {
   if (turn->over || turn->fenced) co_return std::unexpected(turn_is_over());
   std::string const server{gateway::mcp_server_of(request.path)};
-  auto const grant = std::ranges::find(turn->agent.mcp, server, &contract::McpGrant::server);
-  if (grant == turn->agent.mcp.end())
+  auto const grant = grant_of(turn->agent, server);
+  if (!grant)
     co_return fail(ErrorCode::forbidden, "the agent {} has no MCP server '{}'", turn->agent.name,
                    printable(server, 80));
   if (request.method != "POST") co_return co_await refuse_method(reply);
@@ -172,8 +184,9 @@ Task<void> McpDesk::carry_out(WorkPtr work) {
 }
 
 Task<std::string> McpDesk::list(WorkPtr work) {
-  auto const all =
-      co_await broker_.tools(work->grant.server, work->turn->run.session.str(), work->cancel);
+  Result<json::array> all = own_tools(work->turn->agent);
+  if (!work->own())
+    all = co_await broker_.tools(work->grant.server, work->turn->run.session.str(), work->cancel);
   if (!all) co_return work->refuse(gateway::kRpcInternal, all.error().text());
   json::array tools;
   for (json::value const& tool : *all)
@@ -249,12 +262,7 @@ Task<std::string> McpDesk::call_allowed(WorkPtr work, McpCallNote noted) {
   auto const begun = co_await note(work->turn, std::move(sent));
   if (!begun) co_return work->refuse(gateway::kRpcInternal, begun.error().text());
   auto const start = steady_clock::now();
-  gateway::McpCall call{.server = noted.server,
-                        .session = work->turn->run.session.str(),
-                        .tool = noted.tool,
-                        .arguments = std::move(work->ask.arguments),
-                        .cancel = work->cancel};
-  auto reply = co_await broker_.call(std::move(call));
+  auto reply = co_await ask_server(work, noted.tool);
   noted.ms = std::chrono::duration_cast<Millis>(steady_clock::now() - start).count();
   noted.outcome = McpCallNote::Outcome::answered;
   std::string answer;
@@ -274,6 +282,29 @@ Task<std::string> McpDesk::call_allowed(WorkPtr work, McpCallNote noted) {
   // It was made: the unit is told what came of it all the same.
   if (!stored) log::warn("mcp-end-not-noted", {{"run", run}, {"reason", stored.error().text()}});
   co_return answer;
+}
+
+Task<Result<gateway::RpcMessage>> McpDesk::ask_server(WorkPtr work, std::string tool) {
+  if (work->own()) {
+    Turn& turn = *work->turn;
+    gateway::RpcMessage message;
+    if (tool != kHandOverTool) {
+      message.error = gateway::RpcError{gateway::kRpcInvalidParams,
+                                        fmt::format("there is no tool {}", printable(tool, 80))};
+      co_return message;
+    }
+    auto said = co_await hand_overs_.hand_over(turn.run, turn.agent, work->ask.arguments);
+    if (!said) co_return std::unexpected(said.error());
+    json::array content{json::object{{"type", "text"}, {"text", json::string{*said}}}};
+    message.result = json::object{{"content", std::move(content)}};
+    co_return message;
+  }
+  gateway::McpCall call{.server = work->grant.server,
+                        .session = work->turn->run.session.str(),
+                        .tool = std::move(tool),
+                        .arguments = std::move(work->ask.arguments),
+                        .cancel = work->cancel};
+  co_return co_await broker_.call(std::move(call));
 }
 
 Task<Status> McpDesk::note(TurnPtr turn, McpCallNote note) {

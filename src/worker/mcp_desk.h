@@ -12,6 +12,7 @@
 #include "gateway/mcp_endpoint.h"
 #include "net/http_server.h"
 #include "os/task_group.h"
+#include "worker/hand_over.h"
 #include "worker/services.h"
 #include "worker/tool_approvals.h"
 #include "worker/turn.h"
@@ -42,7 +43,8 @@ class McpDesk {
   static constexpr std::int64_t kCallsMax = 10'000;  // of one turn; each is an event
   static constexpr std::int64_t kOpenMax = 32;       // of these, at once
 
-  McpDesk(Services const& services, gateway::McpBroker& broker, ToolApprovals& approvals);
+  McpDesk(Services const& services, gateway::McpBroker& broker, ToolApprovals& approvals,
+          HandOvers& hand_overs);
 
   // Answers one request. forbidden where the agent has no such server; what is wrong beyond that
   // is said as MCP says it.
@@ -62,12 +64,15 @@ class McpDesk {
   Task<std::string> call_allowed(WorkPtr work, contract::McpCallNote note);
   // Empty where a person allows it; else the answer.
   Task<Result<std::string>> ask_person(WorkPtr work, contract::McpCallNote& note);
+  // An answer of the server's, or of drover's own tools.
+  Task<Result<gateway::RpcMessage>> ask_server(WorkPtr work, std::string tool);
   Task<Status> note(TurnPtr turn, contract::McpCallNote note);
   Task<Status> await_answer(WorkPtr work, bool stream, net::HttpReply& reply);
 
   Services const& services_;
   gateway::McpBroker& broker_;
   ToolApprovals& approvals_;
+  HandOvers& hand_overs_;
   os::TaskGroup tasks_;
 };
 

@@ -7,6 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include "gateway/mcp_config.h"
+#include "worker/hand_over.h"
 #include "worker/unit_environment.h"
 
 namespace drover::worker {
@@ -196,7 +198,8 @@ json::object unit_description(SessionRecord const& session,
     tools.push_back(json::string{tool});
   json::array servers;
   for (contract::McpGrant const& grant : agent.mcp)
-    servers.push_back(json::string{grant.server});
+    if (grant.server != gateway::kOwnMcpServer) servers.push_back(json::string{grant.server});
+  if (has_own_tools(agent)) servers.push_back(json::string{gateway::kOwnMcpServer});
   return {{"unit", json::string{unit}},
           {"session", json::string{session.id.str()}},
           {"runner", "native"},

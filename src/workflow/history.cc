@@ -46,6 +46,12 @@ std::string_view to_string(EffectStatus status) {
 
 Result<History> History::of(std::vector<Event> const& events) {
   History history;
+  // An effect has two entries at least.
+  auto const most = events.size() / 2;
+  history.effects_.reserve(most);
+  history.by_id_.reserve(most);
+  history.by_key_.reserve(most);
+  history.by_step_.reserve(most);
   for (auto const& event : events)
     DROVER_TRY(history.apply(event));
   return history;
@@ -95,8 +101,7 @@ Status History::apply(Event const& event) {
 }
 
 Status History::request(Event const& event) {
-  json::value const whole = event.data;
-  auto const data = JsonObject::of(whole, "/data").value();
+  auto const data = JsonObject::of(event.data, "/data");
   Effect effect;
   for (auto const& [key, into] :
        {std::pair{"effectId", &effect.id}, std::pair{"invocationKey", &effect.key},
@@ -149,8 +154,7 @@ Result<Effect*> History::open_effect(Event const& event, JsonObject const& data)
 }
 
 Status History::resolve(Event const& event) {
-  json::value const whole = event.data;
-  auto const data = JsonObject::of(whole, "/data").value();
+  auto const data = JsonObject::of(event.data, "/data");
   auto const effect = open_effect(event, data);
   if (!effect) return std::unexpected(effect.error());
   Effect& it = **effect;
@@ -169,8 +173,7 @@ Status History::resolve(Event const& event) {
 }
 
 Status History::cancel(Event const& event) {
-  json::value const whole = event.data;
-  auto const data = JsonObject::of(whole, "/data").value();
+  auto const data = JsonObject::of(event.data, "/data");
   auto const effect = open_effect(event, data);
   if (!effect) return std::unexpected(effect.error());
   Effect& it = **effect;

@@ -49,16 +49,20 @@ Replay::Step Replay::step_of(Call const& call) const {
 }
 
 Answer Replay::peek(History const& history, Call const& call) const {
+  return find(history, call, step_of(call).id);
+}
+
+Answer Replay::find(History const& history, Call const& call, std::string step_id) const {
   Answer answer;
-  answer.step_id = step_of(call).id;
+  answer.step_id = std::move(step_id);
   answer.key = invocation_key(process_id_, answer.step_id, call.task_id);
   answer.effect = history.by_key(answer.key);
   return answer;
 }
 
 Result<Answer> Replay::call(History const& history, Call const& call) {
-  auto const step = step_of(call);
-  Answer answer = peek(history, call);
+  auto step = step_of(call);
+  Answer answer = find(history, call, std::move(step.id));
   ++counted_;
   if (!step.base.empty()) ++repeats_[step.base];
   if (answer.effect == nullptr) return answer;

@@ -70,6 +70,7 @@ class Replay {
     std::string base;
   };
   [[nodiscard]] Step step_of(Call const& call) const;
+  [[nodiscard]] Answer find(History const& history, Call const& call, std::string step_id) const;
 
   std::string process_id_;
   Generation generation_;
