@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include <boost/json.hpp>
 
 #include "api/replies.h"
+#include "base/digest.h"
 #include "base/text.h"
 #include "workflow/views.h"
 
@@ -87,6 +89,12 @@ Result<driver::NewWorkflow> wanted_of(json::object const& said) {
   return wanted;
 }
 
+// The same key is the same workflow.
+std::string id_of_key(std::string_view key) {
+  constexpr std::size_t kDigits = 24;
+  return "key-" + sha256_hex(key).substr(0, kDigits);
+}
+
 Result<workflow::TaskResult> result_of(std::string const& body) {
   auto const said = members_of(body, {"value", "error"});
   if (!said) return std::unexpected(said.error());
@@ -150,6 +158,10 @@ Task<Status> WorkflowRoutes::create_workflow(Call call, net::HttpReply& reply) {
   if (!said) co_return std::unexpected(said.error());
   auto wanted = wanted_of(*said);
   if (!wanted) co_return std::unexpected(wanted.error());
+  std::optional<std::string> key;
+  auto const taken = take_key(call.request, key);
+  if (!taken) co_return taken;
+  if (key && wanted->id.empty()) wanted->id = id_of_key(*key);
   auto const folder = text_of(*said, "folder");
   if (!folder) co_return std::unexpected(folder.error());
   if (folder->empty() == wanted->entry.empty())

@@ -266,5 +266,23 @@ TEST_F(Driven, AServerThatIsKilledLosesNothing) {
     EXPECT_EQ(steps[i], true) << i;
 }
 
+TEST_F(Driven, TheSameKeyIsTheSameWorkflow) {
+  process("export async function process(inputs, ctx) { return ctx.signal('go'); }");
+  flow_.world().serve();
+  auto const post_with = [&](std::string const& key, int n) {
+    json::object const body{{"entry", flow_.entry()}, {"inputs", json::object{{"n", n}}}};
+    return flow_.world().api().post("/api/v1/workflows", body, {{"idempotency-key", key}});
+  };
+  auto const first = post_with("schedule:nightly:1", 1);
+  EXPECT_EQ(first.status, 201) << first.text;
+  auto const again = post_with("schedule:nightly:1", 1);
+  EXPECT_EQ(again.status, 200) << again.text;
+  EXPECT_EQ(again.body.at("id"), first.body.at("id"));
+  EXPECT_EQ(post_with("schedule:nightly:1", 2).status, 409);
+  auto const next = post_with("schedule:nightly:2", 1);
+  EXPECT_EQ(next.status, 201);
+  EXPECT_NE(next.body.at("id"), first.body.at("id"));
+}
+
 }  // namespace
 }  // namespace drover::harness
