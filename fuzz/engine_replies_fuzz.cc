@@ -57,6 +57,8 @@ void parse(int which, std::string_view text) {
       return;
     case 7:
       (void)runtime::engine_refusal("try", 500, text);
+      (void)runtime::parse_volume(text);
+      (void)runtime::parse_usage(text);
       return;
     default:
       if (runtime::is_image_name(text)) (void)runtime::split_image_name(text);

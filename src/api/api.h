@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/approval_routes.h"
+#include "api/audit_routes.h"
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
@@ -65,10 +66,10 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains =
-      std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                 ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkflowRoutes,
-                 WorkerRoutes, UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
+  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                             AuditRoutes, ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes,
+                             WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
+                             GatewayRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -9,7 +9,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "os/files.h"
@@ -18,6 +17,7 @@
 #include "runtime/container_maker.h"
 #include "runtime/container_reconcile.h"
 #include "runtime/docker_engine.h"
+#include "runtime/engine_identity.h"
 #include "runtime/engine_watch.h"
 #include "runtime/record.h"
 #include "runtime/session_uids.h"
@@ -37,7 +37,6 @@ constexpr Millis kStartWait{15 * 60'000};  // with the pull of an image
 // A SIGKILL that the engine does not carry out within this time is an error of the caller's.
 constexpr Millis kKilledWait{30'000};
 constexpr Millis kThawAnyway{1'000};
-constexpr std::size_t kIdentityBytes = 16;
 
 struct ContainerWorkload : Workload {
   using Workload::Workload;
@@ -149,24 +148,12 @@ class DockerBackend::Core : public std::enable_shared_from_this<DockerBackend::C
 
 // ---- identity, recovery -------------------------------------------------------------------------
 
-// The folder's own and its place's: a copy of the state folder elsewhere is another server, and so
-// is another machine's at the same place. Blocks.
+// Blocks.
 Result<std::string> DockerBackend::Core::read_identity() const {
-  std::string const path = settings_.folder + "/identity";
-  if (!os::exists(path)) {
-    DROVER_TRY(os::make_folders(settings_.folder, 0700));
-    std::string bytes(kIdentityBytes, '\0');
-    random_.fill(std::as_writable_bytes(std::span{bytes}));
-    DROVER_TRY(os::write_file_atomic(path, to_hex(bytes) + "\n", 0600));
-  }
+  DROVER_TRY(os::make_folders(settings_.folder, 0700));
   DROVER_TRY(os::write_file_atomic(settings_.folder + "/seccomp.json",
                                    sandbox::oci_seccomp_profile(), 0600));
-  auto const text = os::read_file(path, 256);
-  if (!text) return std::unexpected(text.error());
-  auto const place = os::real_path(settings_.folder);
-  if (!place) return std::unexpected(place.error());
-  constexpr std::size_t kShown = 16;
-  return sha256_hex(fmt::format("{} {}", trim(*text), *place)).substr(0, kShown);
+  return engine_identity(settings_.folder, random_);
 }
 
 Status DockerBackend::Core::recover() {
@@ -239,7 +226,9 @@ bool DockerBackend::Core::anything_lives() const {
 }
 
 void DockerBackend::Core::hear(EngineEvent const& event) {
-  if (event.action == EngineAction::other || event.container.empty()) return;
+  bool const over = event.action == EngineAction::ended || event.action == EngineAction::removed ||
+                    event.action == EngineAction::out_of_memory;
+  if (!over || event.container.empty()) return;
   if (event.action != EngineAction::out_of_memory) warm_.lost(event.container);
   for (auto const& workload : book_.all()) {
     if (workload->container != event.container || !workload->live()) continue;

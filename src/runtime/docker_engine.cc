@@ -20,17 +20,12 @@ using Call = EngineClient::Call;
 
 constexpr Millis kAskLimit{10'000};
 constexpr Millis kPullSilence{300'000};
-constexpr int kOutputLines = 200;
 
 std::string filters(std::initializer_list<std::pair<std::string_view, std::string>> wanted) {
   json::object object;
   for (auto const& [key, value] : wanted)
     object[key] = json::array{value};
   return net::percent_encode(json::serialize(object));
-}
-
-std::string label_of(std::string const& server) {
-  return fmt::format("{}={}", kServerLabel, server);
 }
 
 // The first characters, as people know containers by.
@@ -48,6 +43,10 @@ std::string machine_name() {
 }
 
 }  // namespace
+
+std::string DockerEngine::label_of(std::string const& server) const {
+  return fmt::format("{}={}", label_, server);
+}
 
 Task<Result<EngineFacts>> DockerEngine::facts(std::string oci_runtime) {
   if (facts_) co_return *facts_;
@@ -206,6 +205,18 @@ Task<Status> DockerEngine::unpause(std::string container) {
   co_return std::unexpected(answer.error());
 }
 
+Task<Status> DockerEngine::stop(std::string container, Millis grace) {
+  auto const seconds = std::chrono::ceil<std::chrono::seconds>(grace).count();
+  Call ask{.what = fmt::format("stop the container {}", short_id(container)),
+           .method = "POST",
+           .path = fmt::format("/containers/{}/stop?t={}", container, seconds),
+           .body = {},
+           .limit = grace + EngineClient::kUsualLimit};
+  auto const answer = co_await client_.send(std::move(ask));
+  if (answer || is(answer.error(), ErrorCode::not_found)) co_return Status{};
+  co_return std::unexpected(answer.error());
+}
+
 Task<Status> DockerEngine::remove(std::string container) {
   Call ask{.what = fmt::format("remove the container {}", short_id(container)),
            .method = "DELETE",
@@ -229,15 +240,58 @@ Task<Result<ContainerEnd>> DockerEngine::inspect(std::string container) {
   co_return parse_inspection(*answer);
 }
 
-Task<Result<std::string>> DockerEngine::output(std::string container) {
-  Call ask{.what = fmt::format("show the output of the container {}", short_id(container)),
-           .method = "GET",
-           .path = fmt::format("/containers/{}/logs?stdout=true&stderr=true&tail={}", container,
-                               kOutputLines),
-           .body = {}};
+Task<Result<std::string>> DockerEngine::output(std::string container, int lines) {
+  Call ask{
+      .what = fmt::format("show the output of the container {}", short_id(container)),
+      .method = "GET",
+      .path = fmt::format("/containers/{}/logs?stdout=true&stderr=true&tail={}", container, lines),
+      .body = {}};
   auto const answer = co_await client_.send(std::move(ask));
   if (!answer) co_return std::unexpected(answer.error());
   co_return parse_output(*answer);
+}
+
+Task<Result<ContainerUsage>> DockerEngine::usage(std::string container) {
+  Call ask{.what = fmt::format("say what the container {} uses", short_id(container)),
+           .method = "GET",
+           .path = fmt::format("/containers/{}/stats?stream=false&one-shot=true", container),
+           .body = {},
+           .limit = kAskLimit};
+  auto const answer = co_await client_.send(std::move(ask));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return parse_usage(*answer);
+}
+
+Task<Result<Volume>> DockerEngine::volume(std::string name) {
+  Call ask{.what = fmt::format("describe the volume {}", name),
+           .method = "GET",
+           .path = fmt::format("/volumes/{}", name),
+           .body = {}};
+  auto const answer = co_await client_.send(std::move(ask));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return parse_volume(*answer);
+}
+
+Task<Status> DockerEngine::create_volume(std::string name, json::object labels) {
+  json::object const body{
+      {"Name", json::string{name}}, {"Driver", "local"}, {"Labels", std::move(labels)}};
+  Call ask{.what = fmt::format("create the volume {}", name),
+           .method = "POST",
+           .path = "/volumes/create",
+           .body = json::serialize(body)};
+  auto const answer = co_await client_.send(std::move(ask));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Status{};
+}
+
+Task<Status> DockerEngine::remove_volume(std::string name) {
+  Call ask{.what = fmt::format("remove the volume {}", name),
+           .method = "DELETE",
+           .path = fmt::format("/volumes/{}", name),
+           .body = {}};
+  auto const answer = co_await client_.send(std::move(ask));
+  if (answer || is(answer.error(), ErrorCode::not_found)) co_return Status{};
+  co_return std::unexpected(answer.error());
 }
 
 Task<Result<std::vector<Container>>> DockerEngine::list(std::string server) {

@@ -16,8 +16,10 @@ namespace drover::runtime {
 
 class DockerEngine {
  public:
-  DockerEngine(boost::asio::io_context& io, EngineAddress address)
-      : client_(io, std::move(address)) {}
+  // `label` is what this server's containers are known by, with its identity as the value.
+  DockerEngine(boost::asio::io_context& io, EngineAddress address,
+               std::string_view label = kServerLabel)
+      : client_(io, std::move(address)), label_(label) {}
 
   // Refused where it cannot hold a sandbox of drover's.
   Task<Result<EngineFacts>> facts(std::string oci_runtime);
@@ -38,11 +40,23 @@ class DockerEngine {
   // Done already is no error, and neither is one that is gone.
   Task<Status> pause(std::string container);
   Task<Status> unpause(std::string container);
-  // With its volumes, whether it runs or not. One that is gone is no error.
+  // SIGTERM, the grace, then SIGKILL. One that has ended or is gone is no error.
+  Task<Status> stop(std::string container, Millis grace);
+  // With its volumes that have no name, whether it runs or not. One that is gone is no error.
   Task<Status> remove(std::string container);
   Task<Result<ContainerEnd>> inspect(std::string container);
   // The last lines of both streams: untrusted text.
-  Task<Result<std::string>> output(std::string container);
+  static constexpr int kOutputLines = 200;
+  Task<Result<std::string>> output(std::string container, int lines = kOutputLines);
+  Task<Result<ContainerUsage>> usage(std::string container);
+
+  // not_found where there is none of that name.
+  Task<Result<Volume>> volume(std::string name);
+  // One that is there already is left as it is.
+  Task<Status> create_volume(std::string name, json::object labels);
+  // One that is gone is no error; conflict: a container has it.
+  Task<Status> remove_volume(std::string name);
+
   // Those that have the label of this server.
   Task<Result<std::vector<Container>>> list(std::string server);
   // The stream of their events.
@@ -55,7 +69,10 @@ class DockerEngine {
  private:
   Task<Status> pull(std::string name, std::function<void(std::string)> told);
 
+  [[nodiscard]] std::string label_of(std::string const& server) const;
+
   EngineClient client_;
+  std::string label_;
   std::optional<EngineFacts> facts_;
   std::map<std::string, ImageFacts> images_;
 };

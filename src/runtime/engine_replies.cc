@@ -88,6 +88,24 @@ Result<ContainerState> state_of(std::string_view name) {
               printable(name, 40));
 }
 
+// A list says the id of the image in the place of its name once the name means another.
+bool moved(json::object const& container, std::string_view asked) {
+  auto const shown = string_or(container, "Image", "");
+  return !asked.empty() && shown != asked && shown.starts_with("sha256:") &&
+         shown == string_or(container, "ImageID", "");
+}
+
+// "/name"; of several the first, for the others are links.
+std::string name_of(json::object const& container) {
+  auto const* const names = container.if_contains("Names");
+  if (names == nullptr || !names->is_array() || names->get_array().empty()) return {};
+  auto const& first = names->get_array().front();
+  if (!first.is_string()) return {};
+  std::string_view name = first.get_string();
+  if (name.starts_with('/')) name.remove_prefix(1);
+  return std::string{name};
+}
+
 }  // namespace
 
 Result<std::string> choose_api_version(std::string_view version_reply) {
@@ -178,7 +196,15 @@ Result<std::vector<Container>> parse_containers(std::string_view reply) {
       container.workload = text_or(*labels, kWorkloadLabel);
       container.spec = text_or(*labels, kSpecLabel);
       container.user = number_in<std::uint32_t>(string_or(*labels, kUserLabel, ""));
+      container.fleet = text_or(*labels, kFleetLabel);
+      container.agent = text_or(*labels, kAgentLabel);
+      container.instance = text_or(*labels, kInstanceLabel);
+      container.image_moved = moved(object, string_or(*labels, kImageLabel, ""));
     }
+    container.name = name_of(object);
+    auto const said = string_or(object, "State", "");
+    container.restarting = said == "restarting";
+    container.removing = said == "removing" || said == "dead";
     containers.push_back(std::move(container));
   }
   return containers;
@@ -199,7 +225,42 @@ Result<ContainerEnd> parse_inspection(std::string_view reply) {
   end.pid = static_cast<int>(integer_or(*state, "Pid", 0));
   if (*known == ContainerState::ended)
     end.exit_code = static_cast<int>(integer_or(*state, "ExitCode", -1));
+  end.restarting = flag(*state, "Restarting");
+  end.restarts = integer_or(*object, "RestartCount", 0);
+  end.image = text_or(*object, "Image");
+  // "0001-01-01T00:00:00Z" of one that never was.
+  if (auto const started = parse_rfc3339(string_or(*state, "StartedAt", ""));
+      started && *started > WallTime{})
+    end.started = *started;
   return end;
+}
+
+Result<Volume> parse_volume(std::string_view reply) {
+  auto const object = parse_object("description of a volume", reply);
+  if (!object) return std::unexpected(object.error());
+  Volume volume;
+  volume.place = text_or(*object, "Mountpoint");
+  if (auto const* const labels = object_at(*object, "Labels")) {
+    volume.fleet = text_or(*labels, kFleetLabel);
+    volume.instance = text_or(*labels, kInstanceLabel);
+  }
+  return volume;
+}
+
+Result<ContainerUsage> parse_usage(std::string_view reply) {
+  auto const object = parse_object("usage of a container", reply);
+  if (!object) return std::unexpected(object.error());
+  ContainerUsage usage;
+  constexpr std::int64_t kNanosOfMicro = 1000;
+  auto const count = [](std::int64_t number) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0));
+  };
+  if (auto const* const memory = object_at(*object, "memory_stats"))
+    usage.memory_bytes = count(integer_or(*memory, "usage", 0));
+  auto const* const cpu = object_at(*object, "cpu_stats");
+  if (auto const* const used = cpu == nullptr ? nullptr : object_at(*cpu, "cpu_usage"))
+    usage.cpu_us = count(integer_or(*used, "total_usage", 0) / kNanosOfMicro);
+  return usage;
 }
 
 Result<std::string> parse_created(std::string_view reply) {
@@ -217,6 +278,9 @@ Result<EngineEvent> parse_engine_event(std::string_view line) {
   EngineEvent event;
   // Podman's names differ.
   auto const action = string_or(*object, "Action", string_or(*object, "status", ""));
+  if (action == "start") event.action = EngineAction::started;
+  if (action == "pause" || action == "unpause" || action == "rename")
+    event.action = EngineAction::altered;
   if (action == "die" || action == "died") event.action = EngineAction::ended;
   if (action == "oom") event.action = EngineAction::out_of_memory;
   if (action == "destroy" || action == "remove") event.action = EngineAction::removed;

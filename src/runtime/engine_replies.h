@@ -19,6 +19,11 @@ inline constexpr std::string_view kServerLabel = "dev.drover.server";
 inline constexpr std::string_view kWorkloadLabel = "dev.drover.workload";
 inline constexpr std::string_view kSpecLabel = "dev.drover.spec";
 inline constexpr std::string_view kUserLabel = "dev.drover.uid";
+// Those of the fleet have this in the place of kServerLabel: to the backend they are nobody's.
+inline constexpr std::string_view kFleetLabel = "dev.drover.fleet";
+inline constexpr std::string_view kAgentLabel = "dev.drover.agent";
+inline constexpr std::string_view kInstanceLabel = "dev.drover.instance";
+inline constexpr std::string_view kImageLabel = "dev.drover.image";  // its name, as asked for
 
 inline constexpr std::size_t kEngineReplyBytesMax = std::size_t{8} << 20U;
 inline constexpr std::size_t kEngineLineBytesMax = std::size_t{1} << 20U;
@@ -60,6 +65,13 @@ struct Container {
   std::string workload{};
   std::string spec{};
   std::optional<std::uint32_t> user{};
+  std::string fleet{};  // of the labels of the fleet, as are the next two
+  std::string agent{};
+  std::string instance{};
+  std::string name{};        // as people see it
+  bool restarting = false;   // it has ended, and the engine starts it again by itself
+  bool removing = false;     // the engine takes it away
+  bool image_moved = false;  // the name of its image means another image by now, or none
 };
 // Of the list of containers.
 [[nodiscard]] Result<std::vector<Container>> parse_containers(std::string_view reply);
@@ -68,8 +80,12 @@ struct ContainerEnd {
   ContainerState state = ContainerState::ended;
   std::optional<int> exit_code{};
   bool out_of_memory = false;
-  std::string error{};  // why the engine could not start it
-  int pid = 0;          // of its program on the engine's machine, while it runs
+  std::string error{};                // why the engine could not start it
+  int pid = 0;                        // of its program on the engine's machine, while it runs
+  std::int64_t restarts = 0;          // by the engine itself
+  std::optional<WallTime> started{};  // the last time
+  std::string image{};                // its id
+  bool restarting = false;
 };
 // Of the inspection of one.
 [[nodiscard]] Result<ContainerEnd> parse_inspection(std::string_view reply);
@@ -77,11 +93,32 @@ struct ContainerEnd {
 // The id of a container that was made.
 [[nodiscard]] Result<std::string> parse_created(std::string_view reply);
 
-enum class EngineAction : std::uint8_t { ended, out_of_memory, removed, other };
+enum class EngineAction : std::uint8_t {
+  started,
+  altered,  // paused, thawed or renamed
+  ended,
+  out_of_memory,
+  removed,
+  other,
+};
 struct EngineEvent {
   EngineAction action = EngineAction::other;
   std::string container{};
 };
+struct Volume {
+  std::string place{};  // its folder on the engine's machine
+  std::string fleet{};  // of the labels; empty where there is none
+  std::string instance{};
+};
+// Of the inspection of one.
+[[nodiscard]] Result<Volume> parse_volume(std::string_view reply);
+
+struct ContainerUsage {
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t cpu_us = 0;
+};
+[[nodiscard]] Result<ContainerUsage> parse_usage(std::string_view reply);
+
 // One line of the stream of events.
 [[nodiscard]] Result<EngineEvent> parse_engine_event(std::string_view line);
 

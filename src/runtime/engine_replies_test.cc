@@ -65,6 +65,54 @@ TEST(EngineReplies, ContainersWithTheirLabels) {
     EXPECT_FALSE(parse_containers(reply)) << reply;
 }
 
+TEST(EngineReplies, ContainersOfTheFleet) {
+  auto const all = parse_containers(R"([
+    {"Id": "aa", "State": "running", "Names": ["/drover-dev", "/other/link"], "Image": "i:1",
+     "ImageID": "sha256:1", "Labels": {"dev.drover.fleet": "s", "dev.drover.agent": "dev",
+     "dev.drover.instance": "dev-2", "dev.drover.spec": "h", "dev.drover.image": "i:1"}},
+    {"Id": "bb", "State": "restarting", "Image": "sha256:1", "ImageID": "sha256:1",
+     "Labels": {"dev.drover.image": "i:1"}},
+    {"Id": "cc", "State": "removing", "Image": "sha256:1", "ImageID": "sha256:1",
+     "Labels": {"dev.drover.image": "sha256:1"}}])")
+                       .value();
+  ASSERT_EQ(3U, all.size());
+  EXPECT_EQ("drover-dev", all[0].name);
+  EXPECT_EQ("s", all[0].fleet);
+  EXPECT_EQ("", all[0].server) << "nobody of the backend's";
+  EXPECT_EQ("dev", all[0].agent);
+  EXPECT_EQ("dev-2", all[0].instance);
+  EXPECT_FALSE(all[0].image_moved || all[0].restarting || all[0].removing);
+  EXPECT_TRUE(all[1].restarting);
+  EXPECT_TRUE(all[1].image_moved) << "its name means another image by now";
+  EXPECT_FALSE(all[2].image_moved) << "asked for by its id";
+  EXPECT_TRUE(all[2].removing);
+}
+
+TEST(EngineReplies, HowOneIs) {
+  auto const said = parse_inspection(R"({"RestartCount": 4, "Image": "sha256:1",
+      "State": {"Status": "running", "Pid": 7, "StartedAt": "2026-01-02T03:04:05.123456789Z"}})")
+                        .value();
+  EXPECT_EQ(4, said.restarts);
+  EXPECT_EQ("sha256:1", said.image);
+  EXPECT_EQ(parse_rfc3339("2026-01-02T03:04:05.123456Z").value(), said.started);
+  auto const never =
+      parse_inspection(R"({"State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}})");
+  EXPECT_EQ(std::nullopt, never->started);
+  auto const usage = parse_usage(R"({"memory_stats": {"usage": 4096},
+      "cpu_stats": {"cpu_usage": {"total_usage": 5000000}}})")
+                         .value();
+  EXPECT_EQ(4096U, usage.memory_bytes);
+  EXPECT_EQ(5000U, usage.cpu_us);
+  EXPECT_EQ(0U, parse_usage("{}")->cpu_us);
+  EXPECT_FALSE(parse_usage("[]"));
+  auto const volume = parse_volume(R"({"Name": "v", "Mountpoint": "/v/_data",
+      "Labels": {"dev.drover.fleet": "s", "dev.drover.instance": "dev"}})")
+                          .value();
+  EXPECT_EQ("/v/_data", volume.place);
+  EXPECT_EQ("dev", volume.instance);
+  EXPECT_EQ("", parse_volume(R"({"Labels": null})")->fleet);
+}
+
 TEST(EngineReplies, HowOneEnded) {
   auto const end =
       parse_inspection(

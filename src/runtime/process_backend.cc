@@ -400,6 +400,14 @@ Task<Status> ProcessBackend::check() {
   co_return Status{};
 }
 
+Result<ProcessBackend::Program> ProcessBackend::program(WorkloadId const& id) const {
+  auto const found = core_->book().get_running(id, "looked at");
+  if (!found) return std::unexpected(found.error());
+  auto sandbox = (*found)->sandbox.lock();
+  if (!*sandbox) return fail(ErrorCode::not_found, "workload {} has ended", id);
+  return Program{(*sandbox)->pid(), (*found)->spec.sandbox.session_uid};
+}
+
 Task<Result<WorkloadStatus>> ProcessBackend::start(WorkloadSpec spec) {
   return core_->start(std::move(spec));
 }

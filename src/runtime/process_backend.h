@@ -30,6 +30,13 @@ class ProcessBackend final : public Runtime {
   // the loop runs. Returns the ids. What cannot be reaped keeps its record and is the error.
   [[nodiscard]] Result<std::vector<WorkloadId>> reap_orphans();
 
+  struct Program {
+    int pid = 0;  // of its init, on this machine
+    uid_t uid = 0;
+  };
+  // not_found for one that does not run.
+  [[nodiscard]] Result<Program> program(WorkloadId const& id) const;
+
   [[nodiscard]] std::string_view backend() const override { return "process"; }
   Task<Status> check() override;
   // A sandbox ends with its server (docs/decisions/0002).

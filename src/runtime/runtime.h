@@ -33,7 +33,7 @@ struct WorkloadSpec {
   std::string profile{};
   std::string backend{};  // "process", "docker"; empty: the server's default
   std::string image{};    // of a container; empty: the server's default
-  std::string warm{};     // whose containers ahead of need it may take; empty: none
+  std::string agent{};    // whose resident or waiting container may be its; empty: none
   // `id`, `session_uid`, and the streams that are -1 are the backend's to set.
   sandbox::SandboxSpec sandbox{};
   // Folders of the host that go with the workload (its socket's), removed when it has ended.
@@ -90,6 +90,9 @@ struct Ending {
 // `asked`: why it was told to stop, if it was. Memory that ran out is the reason whoever asked, but
 // not of a program that went on to succeed.
 [[nodiscard]] StopReason stop_reason_of(Ending const& ending, std::optional<StopReason> asked);
+
+// Of what runs in the container of a resident agent.
+inline constexpr std::string_view kResidentBackend = "resident";
 
 inline constexpr Millis kStopGrace{30'000};
 inline constexpr std::size_t kLiveWorkloadsMax = 256;

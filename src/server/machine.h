@@ -11,14 +11,14 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "os/blocking_pool.h"
-#include "runtime/runtime.h"
+#include "runtime/backend_chooser.h"
 #include "sandbox/launcher.h"
 #include "server/settings.h"
 
 namespace drover::server {
 
 struct Machine {
-  std::unique_ptr<runtime::Runtime> runtime;
+  std::unique_ptr<runtime::BackendChooser> runtime;
   std::string unit_program;           // absolute path
   std::vector<std::string> warnings;  // limits that are not enforced here, a sentence each
 };

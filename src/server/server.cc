@@ -109,11 +109,11 @@ Status write_place(std::string const& path, std::string const& text) {
 
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
-  for (auto const& part :
-       {workspace::Registry::migrations(), worker::run_migrations(),
-        worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
-        worker::approval_migrations(), worker::LimitBook::migrations(),
-        runtime::workload_migrations(), worker::spend_migrations(), driver::workflow_migrations()})
+  for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
+                           worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
+                           worker::definition_migrations(), worker::approval_migrations(),
+                           worker::LimitBook::migrations(), runtime::workload_migrations(),
+                           worker::spend_migrations(), driver::workflow_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -276,8 +276,8 @@ Status Server::open_store() {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
-  task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
-  agents_ = std::make_unique<worker::AgentRegistry>(*writer_);
+  task_types_ = std::make_unique<worker::TaskRegistry>(*writer_, clock_);
+  agents_ = std::make_unique<worker::AgentRegistry>(*writer_, clock_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   spend_ = std::make_unique<worker::SpendBook>(*writer_, clock_);
   DROVER_TRY(pools_.load(options_.state_folder));
@@ -437,7 +437,8 @@ Status Server::make_worker() {
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   warm_units_ = std::make_unique<worker::WarmUnits>(*services_);
-  agents_->on_change([this] { warm_units_->look_again(); });
+  agents_->on_change(
+      [this](std::string const&, worker::DefinitionAct) { warm_units_->look_again(); });
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
   proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {

@@ -48,17 +48,6 @@ void mount_checkout(workspace::CheckedOut const& checkout, std::string const& pl
   spec.files.push_back({place + "/.git", fmt::format("gitdir: {}/worktrees/{}\n", inside, name)});
 }
 
-sandbox::Limits limits_of(contract::Limits const& asked) {
-  sandbox::Limits limits;
-  if (asked.memory_mb)
-    limits.memory_mb = Limit{static_cast<std::uint64_t>(*asked.memory_mb), LimitOrigin::asked};
-  if (asked.pids) limits.pids = Limit{static_cast<std::uint64_t>(*asked.pids), LimitOrigin::asked};
-  if (asked.disk_mb) limits.disk_mb = static_cast<std::uint64_t>(*asked.disk_mb);
-  if (asked.cpu)
-    limits.cpu_milli = Limit{static_cast<std::uint64_t>(*asked.cpu * 1000), LimitOrigin::asked};
-  return limits;
-}
-
 bool writable(std::vector<workspace::CheckedOut> const& checkouts) {
   return contract::writes(checkouts.front().mode);
 }
@@ -124,11 +113,12 @@ runtime::WorkloadSpec bare_spec(contract::AgentSpec const& agent, contract::Limi
   workload.profile = "unit";
   workload.backend = agent.backend;
   workload.image = agent.image;
-  if (agent.warm > 0) workload.warm = agent.name;
+  if (agent.resident) workload.backend = runtime::kResidentBackend;
+  if (agent.warm > 0 || agent.resident) workload.agent = agent.name;
   sandbox::SandboxSpec& spec = workload.sandbox;
   spec.argv = {std::string{kProgram}};
   spec.cwd = "/workspace";
-  spec.limits = limits_of(limits);
+  spec.limits = sandbox_limits(limits);
   spec.rootfs = agent.rootfs;
   spec.extra_ro_paths = agent.read_only_paths;
   return workload;
@@ -139,6 +129,17 @@ sandbox::Mount program_mount(std::string const& unit_program) {
 }
 
 }  // namespace
+
+sandbox::Limits sandbox_limits(contract::Limits const& asked) {
+  sandbox::Limits limits;
+  if (asked.memory_mb)
+    limits.memory_mb = Limit{static_cast<std::uint64_t>(*asked.memory_mb), LimitOrigin::asked};
+  if (asked.pids) limits.pids = Limit{static_cast<std::uint64_t>(*asked.pids), LimitOrigin::asked};
+  if (asked.disk_mb) limits.disk_mb = static_cast<std::uint64_t>(*asked.disk_mb);
+  if (asked.cpu)
+    limits.cpu_milli = Limit{static_cast<std::uint64_t>(*asked.cpu * 1000), LimitOrigin::asked};
+  return limits;
+}
 
 runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                 std::vector<workspace::CheckedOut> const& checkouts,

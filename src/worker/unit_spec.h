@@ -27,6 +27,8 @@ struct UnitIdentity {
   Millis idle{0};
 };
 
+[[nodiscard]] sandbox::Limits sandbox_limits(contract::Limits const& asked);
+
 // The primary workspace is /workspace, the others /workspaces/<id>; `.git` is never writable.
 [[nodiscard]] runtime::WorkloadSpec unit_spec(SessionRecord const& session,
                                               std::vector<workspace::CheckedOut> const& checkouts,
