@@ -120,7 +120,7 @@ Result<workflow::TaskResult> result_of(std::string const& body) {
 
 RouteTable<WorkflowRoutes> WorkflowRoutes::table() {
   using Self = WorkflowRoutes;
-  static constexpr std::array<RouteEntry<Self>, 11> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 12> kTable = {{
       {{"POST", "/api/v1/workflows", "createWorkflow"}, Access::token, &Self::create_workflow},
       {{"GET", "/api/v1/workflows", "listWorkflows"}, Access::token, &Self::list_workflows},
       {{"GET", "/api/v1/workflows/{workflow}", "getWorkflow"}, Access::token, &Self::get_workflow},
@@ -139,6 +139,9 @@ RouteTable<WorkflowRoutes> WorkflowRoutes::table() {
       {{"POST", "/api/v1/workflows/{workflow}/tasks/{effect}/cancel", "cancelWorkflowTask"},
        Access::token,
        &Self::cancel_task},
+      {{"POST", "/api/v1/workflows/{workflow}/tasks/{effect}/heartbeat", "heartbeatWorkflowTask"},
+       Access::token,
+       &Self::beat},
       {{"POST", "/api/v1/workflows/{workflow}/signals", "signalWorkflow"},
        Access::token,
        &Self::send_signal},
@@ -333,6 +336,24 @@ Task<Status> WorkflowRoutes::cancel_task(Call call, net::HttpReply& reply) {
   auto const cancelled =
       co_await driver_.cancel_effect(*std::move(id), *std::move(effect_id), *std::move(reason));
   if (!cancelled) co_return cancelled;
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> WorkflowRoutes::beat(Call call, net::HttpReply& reply) {
+  auto id = name_of(call, "workflow");
+  if (!id) co_return std::unexpected(id.error());
+  auto effect_id = name_of(call, "effect");
+  if (!effect_id) co_return std::unexpected(effect_id.error());
+  json::value details;
+  if (!call.request.body.empty()) {
+    auto const said = members_of(call.request.body, {"details"});
+    if (!said) co_return std::unexpected(said.error());
+    if (auto const* const given = said->if_contains("details")) details = *given;
+  }
+  json::object body{{"effectId", json::string{*effect_id}}};
+  auto const noted =
+      co_await driver_.heartbeat(*std::move(id), *std::move(effect_id), std::move(details));
+  if (!noted) co_return noted;
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 

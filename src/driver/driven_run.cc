@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/command_results.h"
 #include "workflow/state_cache.h"
 
 namespace drover::driver {
@@ -60,9 +61,8 @@ Result<workflow::Iterated> DrivenRun::step_locked() {
     if (!started) return std::unexpected(started.error());
     execution_.emplace(*std::move(started));
   }
-  auto pass = execution_->pass(*run_);
-  if (!pass) return std::unexpected(pass.error());
-  auto iterated = conclude(*run_, *std::move(pass));
+  auto iterated = workflow::step(*run_, *execution_);
+  if (!iterated) return iterated;
   seen_ = run_->history().head().seq;
   return iterated;
 }
@@ -90,7 +90,8 @@ Result<DrivenRun::Begun> DrivenRun::begin_locked(std::vector<workflow::NextActio
     auto step = decide_command(now);
     if (step.act == CommandStep::Act::leave) continue;
     if (step.act == CommandStep::Act::settle) {
-      auto const posted = run_->post(effect->id, std::move(step.result));
+      auto result = with_heartbeat(std::move(step.result), said_last(folder_, effect->id));
+      auto const posted = run_->post(effect->id, std::move(result));
       if (!posted) return std::unexpected(posted.error());
       ++begun.settled;
       continue;
@@ -176,6 +177,7 @@ Status DrivenRun::save_state() {
 std::optional<WallTime> next_timer(workflow::Iterated const& iterated) {
   std::optional<WallTime> next;
   for (auto const& action : iterated.actions) {
+    if (action.silent_at) next = next ? std::min(*next, *action.silent_at) : *action.silent_at;
     auto const* const definition = action.definition.if_object();
     auto const* const sleep = definition == nullptr ? nullptr : definition->if_contains("sleep");
     if (sleep == nullptr || !sleep->is_object()) continue;

@@ -92,6 +92,8 @@ class Driver {
   Task<Status> post(std::string id, std::string effect_id, workflow::TaskResult result);
   Task<Status> cancel_effect(std::string id, std::string effect_id, std::string reason);
   Task<Status> signal(std::string id, std::string name, json::value payload);
+  // Of whoever works on an effect outside; does not wake the run.
+  Task<Status> heartbeat(std::string id, std::string effect_id, json::value details);
   Task<Result<json::value>> query(std::string id, std::string name, json::value arguments);
   // Ends the workflow and all that it has under way.
   Task<Result<WorkflowRecord>> cancel(std::string id, std::string reason);

@@ -14,6 +14,7 @@
 #include "driver/drive.h"
 #include "workflow/create_run.h"
 #include "workflow/document.h"
+#include "workflow/heartbeat.h"
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
 #include "workflow/open_run.h"
@@ -62,6 +63,7 @@ class Workflow {
   Result<int> show();
   Result<int> post();
   Result<int> cancel();
+  Result<int> heartbeat();
   Result<int> signal();
   Result<int> query();
   Result<int> rebuild_state();
@@ -135,6 +137,8 @@ Result<int> Workflow::run() {
       return show();
     case WorkflowAct::post:
       return post();
+    case WorkflowAct::heartbeat:
+      return heartbeat();
     case WorkflowAct::cancel:
       return cancel();
     case WorkflowAct::signal:
@@ -414,6 +418,19 @@ Result<int> Workflow::post() {
   DROVER_TRY(run->save_state("post_effect_resolution"));
   if (json())
     print(json::object{{"effectId", command_.effect}, {"resultRef", posted->refs.result}});
+  return kExitOk;
+}
+
+Result<int> Workflow::heartbeat() {
+  auto const folder = found();
+  if (!folder) return std::unexpected(folder.error());
+  auto details = value();
+  if (!details) return std::unexpected(details.error());
+  workflow::Heartbeat heartbeat;
+  heartbeat.at = context_.clock.now();
+  heartbeat.details = *std::move(details);
+  DROVER_TRY(write_heartbeat(*folder, command_.effect, heartbeat));
+  if (json()) print(json::object{{"effectId", command_.effect}});
   return kExitOk;
 }
 
