@@ -1,5 +1,7 @@
 #include "driver/driven_run.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "driver/command_results.h"
@@ -10,6 +12,13 @@ namespace drover::driver {
 namespace {
 
 constexpr std::string_view kOwner = "runtime:orchestrateIteration";
+
+// One that is not there is that of nobody.
+JournalIdentity identity_of(std::string const& journal) {
+  struct stat info{};
+  if (::stat(journal.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino};
+}
 
 }  // namespace
 
@@ -28,10 +37,18 @@ Status DrivenRun::take() {
 }
 
 Status DrivenRun::take_up() {
-  if (run_) return run_->take_up(kOwner);
+  if (run_) {
+    auto const taken = run_->take_up(kOwner);
+    // Looked at with the lock held, which whoever replaces a journal holds too. One that was
+    // replaced contradicts what was read, or seems to have nothing new.
+    if (journal_ == identity_of(folder_.journal())) return taken;
+    rest();
+    rewound_ = true;
+  }
   auto run = workflow::OpenRun::open(folder_, kOwner, clock_, random_);
   if (!run) return std::unexpected(run.error());
   run_.emplace(*std::move(run));
+  journal_ = identity_of(folder_.journal());
   return {};
 }
 

@@ -74,15 +74,8 @@ class Workflow {
   [[nodiscard]] bool json() const { return command_.format == Format::json; }
   void print(json::value const& value) { context_.screen.print(workflow::file_text(value)); }
   void say(std::string const& line) { context_.screen.print(terminal_safe(line) + "\n"); }
-  // One of the server's too, whose directory is used as any other: its driver sees what is written.
   [[nodiscard]] Result<workflow::RunFolder> found() const {
-    auto run = find_run(command_.run, places_);
-    if (run) return std::move(run->folder);
-    if (run.error().code != ErrorCode::not_found) return std::unexpected(run.error());
-    auto driven = driven_folder(context_, command_.run);
-    if (!driven) return std::unexpected(driven.error());
-    if (driven->empty()) return std::unexpected(run.error());
-    return workflow::RunFolder{*std::move(driven)};
+    return find_run_folder(context_, command_.run, places_);
   }
   [[nodiscard]] Result<workflow::HostSpec> host() const {
     return host_spec(context_,
