@@ -51,6 +51,8 @@ export interface BuildContext {
   readonly taskDir: string;
   readonly label?: string;
   readonly labels: string[];
+  /** What whoever worked on the try before this one said last. */
+  readonly lastHeartbeat?: any;
   /** Writes a file beside the task and returns its path in the run directory. */
   createBlobRef(name: string, value: string | Uint8Array | Json): Promise<string>;
   toTaskRelativePath(file: string): string;
@@ -88,6 +90,8 @@ export interface TaskOptions extends StepOptions {
   retry?: Retry;
   /** Of one try; the effect is cancelled then and EffectTimeoutError thrown. */
   timeoutMs?: number;
+  /** Whoever works on it says something so often, or the try fails with an EffectHeartbeatError. */
+  heartbeatTimeoutMs?: number;
 }
 export interface BreakpointOptions extends StepOptions {
   breakpointId?: string;

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include <boost/json.hpp>
 
 #include "api/replies.h"
+#include "base/digest.h"
 #include "base/text.h"
 #include "workflow/views.h"
 
@@ -87,6 +89,12 @@ Result<driver::NewWorkflow> wanted_of(json::object const& said) {
   return wanted;
 }
 
+// The same key is the same workflow.
+std::string id_of_key(std::string_view key) {
+  constexpr std::size_t kDigits = 24;
+  return "key-" + sha256_hex(key).substr(0, kDigits);
+}
+
 Result<workflow::TaskResult> result_of(std::string const& body) {
   auto const said = members_of(body, {"value", "error"});
   if (!said) return std::unexpected(said.error());
@@ -112,7 +120,7 @@ Result<workflow::TaskResult> result_of(std::string const& body) {
 
 RouteTable<WorkflowRoutes> WorkflowRoutes::table() {
   using Self = WorkflowRoutes;
-  static constexpr std::array<RouteEntry<Self>, 11> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 12> kTable = {{
       {{"POST", "/api/v1/workflows", "createWorkflow"}, Access::token, &Self::create_workflow},
       {{"GET", "/api/v1/workflows", "listWorkflows"}, Access::token, &Self::list_workflows},
       {{"GET", "/api/v1/workflows/{workflow}", "getWorkflow"}, Access::token, &Self::get_workflow},
@@ -131,6 +139,9 @@ RouteTable<WorkflowRoutes> WorkflowRoutes::table() {
       {{"POST", "/api/v1/workflows/{workflow}/tasks/{effect}/cancel", "cancelWorkflowTask"},
        Access::token,
        &Self::cancel_task},
+      {{"POST", "/api/v1/workflows/{workflow}/tasks/{effect}/heartbeat", "heartbeatWorkflowTask"},
+       Access::token,
+       &Self::beat},
       {{"POST", "/api/v1/workflows/{workflow}/signals", "signalWorkflow"},
        Access::token,
        &Self::send_signal},
@@ -150,6 +161,10 @@ Task<Status> WorkflowRoutes::create_workflow(Call call, net::HttpReply& reply) {
   if (!said) co_return std::unexpected(said.error());
   auto wanted = wanted_of(*said);
   if (!wanted) co_return std::unexpected(wanted.error());
+  std::optional<std::string> key;
+  auto const taken = take_key(call.request, key);
+  if (!taken) co_return taken;
+  if (key && wanted->id.empty()) wanted->id = id_of_key(*key);
   auto const folder = text_of(*said, "folder");
   if (!folder) co_return std::unexpected(folder.error());
   if (folder->empty() == wanted->entry.empty())
@@ -321,6 +336,24 @@ Task<Status> WorkflowRoutes::cancel_task(Call call, net::HttpReply& reply) {
   auto const cancelled =
       co_await driver_.cancel_effect(*std::move(id), *std::move(effect_id), *std::move(reason));
   if (!cancelled) co_return cancelled;
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> WorkflowRoutes::beat(Call call, net::HttpReply& reply) {
+  auto id = name_of(call, "workflow");
+  if (!id) co_return std::unexpected(id.error());
+  auto effect_id = name_of(call, "effect");
+  if (!effect_id) co_return std::unexpected(effect_id.error());
+  json::value details;
+  if (!call.request.body.empty()) {
+    auto const said = members_of(call.request.body, {"details"});
+    if (!said) co_return std::unexpected(said.error());
+    if (auto const* const given = said->if_contains("details")) details = *given;
+  }
+  json::object body{{"effectId", json::string{*effect_id}}};
+  auto const noted =
+      co_await driver_.heartbeat(*std::move(id), *std::move(effect_id), std::move(details));
+  if (!noted) co_return noted;
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 

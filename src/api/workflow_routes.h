@@ -22,6 +22,7 @@ class WorkflowRoutes {
   Task<Status> get_task(Call call, net::HttpReply& reply);
   Task<Status> post_result(Call call, net::HttpReply& reply);
   Task<Status> cancel_task(Call call, net::HttpReply& reply);
+  Task<Status> beat(Call call, net::HttpReply& reply);
   Task<Status> send_signal(Call call, net::HttpReply& reply);
   Task<Status> query_workflow(Call call, net::HttpReply& reply);
   Task<Status> cancel_workflow(Call call, net::HttpReply& reply);

@@ -373,6 +373,7 @@ enum class WorkflowAct : std::uint8_t {
   show,
   post,
   cancel,
+  heartbeat,
   signal,
   query,
   rebuild_state,

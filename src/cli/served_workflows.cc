@@ -63,6 +63,17 @@ bool is_absent(Error const& error) {
   return error.code == ErrorCode::unavailable || error.code == ErrorCode::not_found;
 }
 
+// The run directory of one that the server drives; empty: there is none, or no server.
+Result<std::string> driven_folder(Context const& context, std::string const& id) {
+  if (!workflow::is_plain_name(id)) return std::string{};
+  auto client = connect(context);
+  auto const found = client ? client->get(fmt::format("/workflows/{}", id))
+                            : Result<json::object>{std::unexpected(client.error())};
+  if (!found && is_absent(found.error())) return std::string{};
+  if (!found) return std::unexpected(found.error());
+  return std::string{string_or(*found, "folder", "")};
+}
+
 }  // namespace
 
 Result<json::object> start_workflow(Context const& context, WorkflowCommand const& command) {
@@ -101,14 +112,15 @@ Result<json::array> driven_workflows(Context const& context) {
   }
 }
 
-Result<std::string> driven_folder(Context const& context, std::string const& id) {
-  if (!workflow::is_plain_name(id)) return std::string{};
-  auto client = connect(context);
-  auto const found = client ? client->get(fmt::format("/workflows/{}", id))
-                            : Result<json::object>{std::unexpected(client.error())};
-  if (!found && is_absent(found.error())) return std::string{};
-  if (!found) return std::unexpected(found.error());
-  return std::string{string_or(*found, "folder", "")};
+Result<workflow::RunFolder> find_run_folder(Context const& context, std::string const& run,
+                                            workflow::RunsPlaces const& places) {
+  auto found = find_run(run, places);
+  if (found) return std::move(found->folder);
+  if (found.error().code != ErrorCode::not_found) return std::unexpected(found.error());
+  auto driven = driven_folder(context, run);
+  if (!driven) return std::unexpected(driven.error());
+  if (driven->empty()) return std::unexpected(found.error());
+  return workflow::RunFolder{*std::move(driven)};
 }
 
 }  // namespace drover::cli

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "cli/command_line.h"
 #include "cli/context.h"
+#include "workflow/run_folder.h"
+#include "workflow/runs_root.h"
 
 namespace drover::cli {
 
@@ -18,7 +20,10 @@ namespace drover::cli {
 
 // Those that the server drives; none where no server runs.
 [[nodiscard]] Result<json::array> driven_workflows(Context const& context);
-// The run directory of one of them; empty: there is none, or no server.
-[[nodiscard]] Result<std::string> driven_folder(Context const& context, std::string const& id);
+// A run directory, by its name or id. One of the server's too, which is used as any other: its
+// driver sees what is written.
+[[nodiscard]] Result<workflow::RunFolder> find_run_folder(Context const& context,
+                                                          std::string const& run,
+                                                          workflow::RunsPlaces const& places);
 
 }  // namespace drover::cli

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "driver/command_results.h"
 #include "worker/run_store.h"
+#include "workflow/heartbeat.h"
 
 namespace drover::driver {
 
@@ -39,9 +40,15 @@ json::object about(worker::RunRecord const& run) {
 }
 
 workflow::TaskResult failed_run(worker::RunRecord const& run, std::string const& detail) {
-  auto result = thrown_result(kRunFailedName, fmt::format("the run {} {}: {}", run.id,
-                                                          contract::to_string(run.state), detail));
-  result.error.as_object()["data"] = about(run);
+  bool const silent = run.reason == contract::RunReason::no_progress;
+  auto result = thrown_result(
+      silent ? workflow::kHeartbeatErrorName : kRunFailedName,
+      fmt::format("the run {} {}: {}", run.id, contract::to_string(run.state), detail));
+  json::object data = about(run);
+  if (silent)
+    data["heartbeat"] =
+        json::object{{"runId", data.at("runId")}, {"sessionId", data.at("sessionId")}};
+  result.error.as_object()["data"] = std::move(data);
   result.metadata = about(run);
   return result;
 }

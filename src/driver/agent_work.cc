@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "workflow/heartbeat.h"
 #include "workflow/js_text.h"
 
 namespace drover::driver {
@@ -127,6 +128,10 @@ Result<AgentWork> parse_agent_work(EffectJob const& job, KnowsAgent const& knows
                      fmt::format("the run of the effect: {}", invocation.error().message),
                      "the effect's definition or the workflow's agent says it");
   work.invocation = *std::move(invocation);
+  // The run's own limit of silence, which tries again by itself before it ends the run.
+  auto const silence = workflow::heartbeat_timeout(job.definition);
+  if (silence && !work.invocation.limits.step_s)
+    work.invocation.limits.step_s = (silence->count() + 999) / 1000;
   return work;
 }
 

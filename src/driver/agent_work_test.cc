@@ -44,6 +44,17 @@ TEST(AgentWork, AnEffectIsOneInvocationWithAKeyOfItsOwn) {
   EXPECT_NE(dispatch_key("flow-1", "01ABC", 0), dispatch_key("flow-2", "01ABC", 0));
 }
 
+TEST(AgentWork, AHeartbeatIsTheRunsOwnLimitOfSilenceUnlessItHasOne) {
+  auto const knows = [](std::string_view) { return true; };
+  auto made = job(R"({"name":"fixer","prompt":"x"})", R"({"workspaces":[{"id":"w"}]})");
+  made.definition.as_object()["heartbeatTimeoutMs"] = 1500;
+  auto const work = parse_agent_work(made, knows);
+  ASSERT_TRUE(work) << work.error().text();
+  EXPECT_EQ(work->invocation.limits.step_s, 2);
+  made.definition.at("agent").as_object()["limits"] = json::object{{"step_s", 60}};
+  EXPECT_EQ(parse_agent_work(made, knows)->invocation.limits.step_s, 60);
+}
+
 TEST(AgentWork, WhatItDoesNotSayTheWorkflowSays) {
   auto const work = parsed(
       R"({"prompt":"x"})",

@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+#include <boost/json.hpp>
+
 #include "base/digest.h"
 #include "base/text.h"
 #include "driver/command_results.h"
@@ -13,6 +15,7 @@
 #include "driver/program_path.h"
 #include "os/files.h"
 #include "runtime/record.h"
+#include "workflow/heartbeat.h"
 #include "workflow/js_text.h"
 
 namespace drover::driver {
@@ -34,8 +37,12 @@ runtime::RecordFolder records_of(workflow::RunFolder const& run) {
   return runtime::RecordFolder{run.at("state/sandboxes")};
 }
 
+std::string exchange_of(workflow::RunFolder const& run, std::string const& effect_id) {
+  return run.task(effect_id) + "/exchange";
+}
+
 std::string exchange_of(CommandJob const& job) {
-  return job.run.task(job.effect.id) + "/exchange";
+  return exchange_of(job.run, job.effect.id);
 }
 
 Status make_exchange(CommandJob const& job) {
@@ -74,23 +81,28 @@ Result<CommandPlace> place_of(CommandTools const& tools, CommandJob const& job) 
 }
 
 // The program may have put anything there, also a link to a file of the host's.
-Result<std::optional<std::string>> read_output(CommandJob const& job) {
-  auto const folder = os::open_folder(exchange_of(job));
+Result<std::optional<std::string>> read_left(std::string const& exchange, std::string const& name,
+                                             std::size_t bytes_max) {
+  auto const folder = os::open_folder(exchange);
   if (!folder) return std::unexpected(folder.error());
-  auto const file = os::open_regular_beneath(folder->get(), "output.json");
+  auto const file = os::open_regular_beneath(folder->get(), name);
   if (!file && file.error().code == ErrorCode::not_found) return std::nullopt;
   if (!file) return std::unexpected(file.error());
-  auto text = os::read_all(file->get(), "output.json", kOutputFileMax);
+  auto text = os::read_all(file->get(), name, bytes_max);
   if (!text) return std::unexpected(text.error());
   return *std::move(text);
 }
 
 Result<std::optional<workflow::TaskResult>> try_to_carry_out(CommandTools const& tools,
                                                              CommandJob const& job, int stop_fd) {
+  CommandWork work = job.work;
+  // Of a try that was lost with its driver.
+  if (auto const last = said_last(job.run, job.effect.id); !last.is_null())
+    work.last_heartbeat = json::serialize(last);
   DROVER_TRY(make_exchange(job));
   auto const place = place_of(tools, job);
   if (!place) return std::unexpected(place.error());
-  auto spec = command_spec(job.work, *place);
+  auto spec = command_spec(work, *place);
   if (!spec) return std::unexpected(spec.error());
   spec->session_uid =
       kUidFirst + static_cast<uid_t>(std::hash<std::string>{}(spec->id) % kUidCount);
@@ -106,12 +118,17 @@ Result<std::optional<workflow::TaskResult>> try_to_carry_out(CommandTools const&
     record.trace = trace;
     return records.save(record);
   };
-  auto const end =
-      run_command(tools.launcher, *std::move(spec), job.work.timeout, stop_fd, created);
+  CommandTime time;
+  time.most = job.work.timeout;
+  time.silence = job.work.heartbeat;
+  time.heartbeat_file = fmt::format("{}/{}", exchange_of(job), kHeartbeatFile);
+  auto const end = run_command(tools.launcher, *std::move(spec), time, stop_fd, created);
   DROVER_TRY(records.remove(id));
   if (!end) return std::unexpected(end.error());
   if (end->how == CommandHow::stopped) return std::nullopt;
-  auto const output = read_output(job);
+  if (end->how == CommandHow::silent)
+    return silent_command(job.work, *end, said_last(job.run, job.effect.id));
+  auto const output = read_left(exchange_of(job), "output.json", kOutputFileMax);
   if (!output) return std::unexpected(output.error());
   return command_result(job.work, *end, *output);
 }
@@ -137,6 +154,20 @@ CommandStep decide_command(workflow::NextAction const& action) {
   }
   step.act = CommandStep::Act::begin;
   return step;
+}
+
+json::value said_last(workflow::RunFolder const& run, std::string const& effect_id) {
+  // One that is too large, or no file, is no reason to call the effect anything else than silent.
+  auto const left = read_left(exchange_of(run, effect_id), std::string{kHeartbeatFile},
+                              workflow::kHeartbeatBytesMax);
+  if (!left || !*left) return nullptr;
+  std::string_view text = trim(**left);
+  if (auto const line = text.rfind('\n'); line != std::string_view::npos)
+    text = trim(text.substr(line + 1));
+  if (text.empty()) return nullptr;
+  auto value = parse_json(text);
+  if (value) return *std::move(value);
+  return json::string{to_utf8(text)};
 }
 
 std::optional<workflow::TaskResult> carry_out(CommandTools const& tools, CommandJob const& job,

@@ -45,6 +45,10 @@ struct CommandTools {
                                                             CommandJob const& job, int stop_fd,
                                                             Clock const& clock);
 
+// What the command of an effect said last in its heartbeat file, as far as that is there; null:
+// nothing. JSON where it is some, else a text.
+[[nodiscard]] json::value said_last(workflow::RunFolder const& run, std::string const& effect_id);
+
 // Ends what a driver of this run that died has left. Only for whoever drives the run.
 [[nodiscard]] Status reap_commands(workflow::RunFolder const& run);
 

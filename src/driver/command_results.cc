@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "workflow/heartbeat.h"
 
 namespace drover::driver {
 
@@ -81,6 +82,17 @@ workflow::TaskResult command_result(CommandWork const& work, CommandEnd const& e
   return result;
 }
 
+workflow::TaskResult silent_command(CommandWork const& work, CommandEnd const& end,
+                                    json::value heartbeat) {
+  auto result = workflow::silent_result(work.heartbeat.value_or(Millis{}), json::value{});
+  result.out = end.out.text();
+  result.err = end.err.text();
+  json::object data = streams(end, *result.out, *result.err);
+  data["heartbeat"] = std::move(heartbeat);
+  result.error.as_object()["data"] = std::move(data);
+  return result;
+}
+
 workflow::TaskResult thrown_result(std::string_view name, std::string_view message) {
   workflow::TaskResult result;
   result.outcome = workflow::Outcome::error;
@@ -94,6 +106,12 @@ workflow::TaskResult lost_result() {
                        "it had begun when whoever carried it out died, and nobody knows how it "
                        "ended; it was not begun again, for its definition does not say that it is "
                        "idempotent");
+}
+
+workflow::TaskResult with_heartbeat(workflow::TaskResult result, json::value heartbeat) {
+  if (heartbeat.is_null() || !result.error.is_object()) return result;
+  result.error.as_object()["data"] = json::object{{"heartbeat", std::move(heartbeat)}};
+  return result;
 }
 
 }  // namespace drover::driver

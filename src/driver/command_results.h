@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/json.h"
 #include "driver/command_run.h"
 #include "driver/effect_work.h"
 #include "workflow/task_files.h"
@@ -17,6 +18,10 @@ namespace drover::driver {
 [[nodiscard]] workflow::TaskResult command_result(CommandWork const& work, CommandEnd const& end,
                                                   std::optional<std::string> const& output);
 
+// One that fell silent: thrown, with what it said last.
+[[nodiscard]] workflow::TaskResult silent_command(CommandWork const& work, CommandEnd const& end,
+                                                  json::value heartbeat);
+
 // An effect that ended without being carried out: thrown, also for a shell.
 [[nodiscard]] workflow::TaskResult thrown_result(std::string_view name, std::string_view message);
 inline constexpr std::string_view kLostName = "EffectLostError";
@@ -25,5 +30,8 @@ inline constexpr std::string_view kStartName = "EffectStartError";
 inline constexpr std::string_view kTimeoutName = "EffectTimeoutError";
 // It had begun, and nobody knows how it ended.
 [[nodiscard]] workflow::TaskResult lost_result();
+// The same result, with what a command said last; null: nothing.
+[[nodiscard]] workflow::TaskResult with_heartbeat(workflow::TaskResult result,
+                                                  json::value heartbeat);
 
 }  // namespace drover::driver

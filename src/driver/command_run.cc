@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,26 +35,72 @@ Result<Pipe> make_pipe() {
 
 // Reads what there is; closes at the end. So much at a time, lest one that writes without end keeps
 // its deadline from being looked at; a pipe holds less.
-Status drain(os::Fd& from, CapturedOutput& into) {
+Result<bool> drain(os::Fd& from, CapturedOutput& into) {
   constexpr int kReadsMax = 64;
   std::array<char, 65536> chunk{};
+  bool any = false;
   for (int i = 0; i < kReadsMax && from.valid(); ++i) {
     ssize_t const got = ::read(from.get(), chunk.data(), chunk.size());
     if (got > 0) {
       into.add({chunk.data(), static_cast<std::size_t>(got)});
+      any = true;
       continue;
     }
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return {};
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return any;
     if (got < 0) return fail_errno("read the output of", "a command");
     from.reset();
   }
-  return {};
+  return any;
 }
 
+// Whether a command has given a sign of life lately. What it does to its heartbeat file is looked
+// at so often that one in time is not missed.
+class Silence {
+ public:
+  explicit Silence(CommandTime const& time) : time_(time), heard_(SteadyClock::now()) {
+    seen_ = look();
+  }
+  void heard() { heard_ = SteadyClock::now(); }
+  [[nodiscard]] bool is_over() {
+    if (!time_.silence) return false;
+    if (auto const now = look(); now != seen_) {
+      seen_ = now;
+      heard();
+    }
+    return SteadyClock::now() - heard_ >= *time_.silence;
+  }
+  // Until it has to be looked at again.
+  [[nodiscard]] Millis next_look(Millis most) const {
+    constexpr Millis kLeast{10};
+    constexpr int kLooks = 4;
+    return time_.silence ? std::min(most, std::max(kLeast, *time_.silence / kLooks)) : most;
+  }
+
+ private:
+  struct Seen {
+    bool there = false;
+    off_t size = 0;
+    std::int64_t seconds = 0;
+    std::int64_t nanoseconds = 0;
+    bool operator==(Seen const&) const = default;
+  };
+  [[nodiscard]] Seen look() const {
+    struct stat info{};
+    if (!time_.silence || ::lstat(time_.heartbeat_file.c_str(), &info) != 0) return {};
+    return {true, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  }
+
+  CommandTime const& time_;
+  SteadyClock::time_point heard_;
+  Seen seen_{};
+};
+
 // Until the sandbox's last process has ended, whatever it leaves open.
-Result<CommandHow> follow(sandbox::Sandbox& sandbox, SteadyClock::time_point deadline, int stop_fd,
-                          os::Fd& out, os::Fd& err, CommandEnd& end) {
+Result<CommandHow> follow(sandbox::Sandbox& sandbox, CommandTime const& time,
+                          SteadyClock::time_point deadline, int stop_fd, os::Fd& out, os::Fd& err,
+                          CommandEnd& end) {
+  Silence silence{time};
   for (;;) {
     auto const left = std::chrono::duration_cast<Millis>(deadline - SteadyClock::now());
     if (left <= Millis{0}) return CommandHow::timed_out;
@@ -62,13 +109,18 @@ Result<CommandHow> follow(sandbox::Sandbox& sandbox, SteadyClock::time_point dea
                                {out.get(), POLLIN, 0},
                                {err.get(), POLLIN, 0}}};
     constexpr Millis::rep kMillisMax = 1'000'000'000;
-    auto const wait = static_cast<int>(std::min(left.count() + 1, kMillisMax));
+    auto const most = silence.next_look(Millis{std::min(left.count() + 1, kMillisMax)});
+    auto const wait = static_cast<int>(most.count());
     if (::poll(fds.data(), fds.size(), wait) < 0 && errno != EINTR)
       return fail_errno("wait for", "a command");
-    DROVER_TRY(drain(out, end.out));
-    DROVER_TRY(drain(err, end.err));
+    auto const printed = drain(out, end.out);
+    if (!printed) return std::unexpected(printed.error());
+    auto const complained = drain(err, end.err);
+    if (!complained) return std::unexpected(complained.error());
+    if (*printed || *complained) silence.heard();
     if (fds[0].revents != 0) return CommandHow::exited;
     if (fds[1].revents != 0) return CommandHow::stopped;
+    if (silence.is_over()) return CommandHow::silent;
   }
 }
 
@@ -97,7 +149,7 @@ std::string CapturedOutput::text() const {
 }
 
 Result<CommandEnd> run_command(sandbox::Launcher& launcher, sandbox::SandboxSpec spec,
-                               Millis timeout, int stop_fd,
+                               CommandTime const& time, int stop_fd,
                                sandbox::Launcher::Created const& created) {
   auto out = make_pipe();
   if (!out) return std::unexpected(out.error());
@@ -105,19 +157,21 @@ Result<CommandEnd> run_command(sandbox::Launcher& launcher, sandbox::SandboxSpec
   if (!err) return std::unexpected(err.error());
   spec.out = out->write.get();
   spec.err = err->write.get();
-  auto const deadline = SteadyClock::now() + timeout;
+  auto const deadline = SteadyClock::now() + time.most;
   auto sandbox = launcher.launch(spec, created);
   if (!sandbox) return std::unexpected(sandbox.error());
   out->write.reset();
   err->write.reset();
   CommandEnd end;
-  auto const how = follow(*sandbox, deadline, stop_fd, out->read, err->read, end);
+  auto const how = follow(*sandbox, time, deadline, stop_fd, out->read, err->read, end);
   // Also after an error: nothing of it stays behind.
   auto const killed = sandbox->kill();
   if (!how) return std::unexpected(how.error());
   if (!killed) return std::unexpected(killed.error());
-  DROVER_TRY(drain(out->read, end.out));
-  DROVER_TRY(drain(err->read, end.err));
+  auto const last = drain(out->read, end.out);
+  if (!last) return std::unexpected(last.error());
+  auto const last_complaint = drain(err->read, end.err);
+  if (!last_complaint) return std::unexpected(last_complaint.error());
   auto const exit = sandbox->wait(sandbox::Sandbox::kKillWait);
   if (!exit) return std::unexpected(exit.error());
   if (!*exit) return fail(ErrorCode::timeout, "a command was killed and has not ended");

@@ -2,6 +2,7 @@
 // One program in a sandbox, from its start to its end, with what it printed. Blocking; whoever runs
 // several has a thread for each.
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -27,7 +28,7 @@ class CapturedOutput {
   std::uint64_t left_out_ = 0;
 };
 
-enum class CommandHow : std::uint8_t { exited, timed_out, stopped };
+enum class CommandHow : std::uint8_t { exited, timed_out, silent, stopped };
 struct CommandEnd {
   CommandHow how = CommandHow::exited;
   std::int64_t exit_code = 0;  // 128 + signal where a signal ended it
@@ -36,9 +37,16 @@ struct CommandEnd {
   CapturedOutput err{};
 };
 
+struct CommandTime {
+  Millis most{};
+  // Of silence: nothing printed, and `heartbeat_file` of this machine as it was. nullopt: any.
+  std::optional<Millis> silence{};
+  std::string heartbeat_file{};
+};
+
 // `stop_fd` readable: it is killed. `created` as Launcher's. The streams of `spec` are set here.
 [[nodiscard]] Result<CommandEnd> run_command(sandbox::Launcher& launcher, sandbox::SandboxSpec spec,
-                                             Millis timeout, int stop_fd,
+                                             CommandTime const& time, int stop_fd,
                                              sandbox::Launcher::Created const& created);
 
 }  // namespace drover::driver

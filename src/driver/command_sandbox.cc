@@ -87,7 +87,10 @@ Result<sandbox::SandboxSpec> command_spec(CommandWork const& work, CommandPlace 
   spec.env = {fmt::format("BABYSITTER_INPUT_JSON={}/inputs.json", kExchangeInside),
               fmt::format("BABYSITTER_OUTPUT_JSON={}/output.json", kExchangeInside),
               fmt::format("DROVER_WORKFLOW_RUN={}", place.run_id),
-              fmt::format("DROVER_EFFECT={}", place.effect_id)};
+              fmt::format("DROVER_EFFECT={}", place.effect_id),
+              fmt::format("DROVER_HEARTBEAT={}/{}", kExchangeInside, kHeartbeatFile)};
+  if (!work.last_heartbeat.empty())
+    spec.env.push_back(fmt::format("DROVER_LAST_HEARTBEAT={}", work.last_heartbeat));
   std::vector<std::string> const usual = {
       "HOME=/home/agent", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       "LANG=C.UTF-8", "TMPDIR=/tmp"};

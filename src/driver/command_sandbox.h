@@ -15,6 +15,7 @@
 namespace drover::driver {
 
 inline constexpr std::string_view kExchangeInside = "/run/drover/effect";
+inline constexpr std::string_view kHeartbeatFile = "heartbeat";  // in there
 
 struct CommandPlace {
   std::string id;          // of the sandbox: a slug

@@ -1,7 +1,10 @@
 #include "driver/driven_run.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
+#include "driver/command_results.h"
 #include "workflow/state_cache.h"
 
 namespace drover::driver {
@@ -9,6 +12,13 @@ namespace drover::driver {
 namespace {
 
 constexpr std::string_view kOwner = "runtime:orchestrateIteration";
+
+// One that is not there is that of nobody.
+JournalIdentity identity_of(std::string const& journal) {
+  struct stat info{};
+  if (::stat(journal.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino};
+}
 
 }  // namespace
 
@@ -27,10 +37,18 @@ Status DrivenRun::take() {
 }
 
 Status DrivenRun::take_up() {
-  if (run_) return run_->take_up(kOwner);
+  if (run_) {
+    auto const taken = run_->take_up(kOwner);
+    // Looked at with the lock held, which whoever replaces a journal holds too. One that was
+    // replaced contradicts what was read, or seems to have nothing new.
+    if (journal_ == identity_of(folder_.journal())) return taken;
+    rest();
+    rewound_ = true;
+  }
   auto run = workflow::OpenRun::open(folder_, kOwner, clock_, random_);
   if (!run) return std::unexpected(run.error());
   run_.emplace(*std::move(run));
+  journal_ = identity_of(folder_.journal());
   return {};
 }
 
@@ -60,9 +78,8 @@ Result<workflow::Iterated> DrivenRun::step_locked() {
     if (!started) return std::unexpected(started.error());
     execution_.emplace(*std::move(started));
   }
-  auto pass = execution_->pass(*run_);
-  if (!pass) return std::unexpected(pass.error());
-  auto iterated = conclude(*run_, *std::move(pass));
+  auto iterated = workflow::step(*run_, *execution_);
+  if (!iterated) return iterated;
   seen_ = run_->history().head().seq;
   return iterated;
 }
@@ -90,7 +107,8 @@ Result<DrivenRun::Begun> DrivenRun::begin_locked(std::vector<workflow::NextActio
     auto step = decide_command(now);
     if (step.act == CommandStep::Act::leave) continue;
     if (step.act == CommandStep::Act::settle) {
-      auto const posted = run_->post(effect->id, std::move(step.result));
+      auto result = with_heartbeat(std::move(step.result), said_last(folder_, effect->id));
+      auto const posted = run_->post(effect->id, std::move(result));
       if (!posted) return std::unexpected(posted.error());
       ++begun.settled;
       continue;
@@ -176,6 +194,7 @@ Status DrivenRun::save_state() {
 std::optional<WallTime> next_timer(workflow::Iterated const& iterated) {
   std::optional<WallTime> next;
   for (auto const& action : iterated.actions) {
+    if (action.silent_at) next = next ? std::min(*next, *action.silent_at) : *action.silent_at;
     auto const* const definition = action.definition.if_object();
     auto const* const sleep = definition == nullptr ? nullptr : definition->if_contains("sleep");
     if (sleep == nullptr || !sleep->is_object()) continue;

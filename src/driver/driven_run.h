@@ -5,8 +5,10 @@
 //
 // Blocking; one owner, one thread at a time. One driver of a run at a time, which `take` makes sure
 // of across processes.
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -17,6 +19,13 @@
 #include "workflow/iterate.h"
 
 namespace drover::driver {
+
+// The folder that a journal is; a rewind or a repair puts another in its place.
+struct JournalIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool operator==(JournalIdentity const&) const = default;
+};
 
 class DrivenRun {
  public:
@@ -52,6 +61,8 @@ class DrivenRun {
   void rest();
   // state.json is only for readers, so that it is made when nothing else is to be done.
   [[nodiscard]] Status save_state();
+  // Since the last question: another journal has taken the place of the one that was read.
+  [[nodiscard]] bool was_rewound() { return std::exchange(rewound_, false); }
   // When the run last came to rest: its last entry.
   [[nodiscard]] std::uint64_t rested_at() const { return seen_; }
   [[nodiscard]] workflow::RunFolder const& folder() const { return folder_; }
@@ -70,6 +81,8 @@ class DrivenRun {
   Random& random_;
   std::optional<os::FileLock> taken_;
   std::optional<workflow::OpenRun> run_;
+  JournalIdentity journal_{};  // of run_
+  bool rewound_ = false;
   std::optional<workflow::Execution> execution_;
   std::uint64_t seen_ = 0;   // the last entry, when the run last came to rest
   std::uint64_t saved_ = 0;  // and when state.json was last made

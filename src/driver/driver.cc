@@ -8,8 +8,10 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "driver/driver_run.h"
+#include "os/files.h"
 #include "workflow/collation.h"
 
 namespace drover::driver {
@@ -17,6 +19,9 @@ namespace drover::driver {
 namespace {
 
 using SteadyPoint = os::AsyncEvent::TimePoint;
+
+// For a process that is computing when the server stops.
+constexpr Millis kStepGrace{2'000};
 
 // A process that never stops asking for what cannot be read is looked at again, after the others.
 constexpr int kRoundsMax = 100;
@@ -26,6 +31,7 @@ struct Advanced {
   std::vector<CommandJob> commands{};
   std::vector<workflow::Effect> cancelled{};  // all that were, of a first look
   bool again = false;                         // an effect was ended by the look itself
+  bool rewound = false;                       // its journal is another than before
   std::uint64_t rested_at = 0;
 };
 
@@ -58,6 +64,7 @@ Advanced advance_blocking(DrivenRun& run, CommandPool& commands,
   auto looked = look(run, commands, under_way);
   Advanced advanced = looked ? *std::move(looked) : Advanced{std::unexpected(looked.error())};
   if (first == First::yes) advanced.cancelled = run.cancelled();
+  advanced.rewound = run.was_rewound();
   advanced.rested_at = run.rested_at();
   return advanced;
 }
@@ -84,7 +91,10 @@ Driver::Driver(DriverParts parts, DriverOptions options)
       pool_(options_.threads),
       commands_(std::make_unique<CommandPool>(options_.commands, parts.clock)),
       ended_(parts.io.get_executor()),
-      tasks_(parts.io.get_executor(), "workflows") {}
+      tasks_(parts.io.get_executor(), "workflows") {
+  DROVER_CHECK(stop_hosts_.valid());
+  options_.host.stop_fd = stop_hosts_.get();
+}
 
 Driver::~Driver() = default;
 
@@ -115,6 +125,14 @@ Task<void> Driver::stop() {
   for (auto const& [carrier, who] : carriers_)
     who->close();
   ended_.notify();
+  // A process that computes is cut off: it is replayed by the next server.
+  auto const end = SteadyPoint::clock::now() + kStepGrace;
+  auto const is_busy = [](auto const& entry) { return entry.second->busy; };
+  while (std::ranges::any_of(runs_, is_busy) && SteadyPoint::clock::now() < end)
+    co_await ended_.wait(ended_.version(), end);
+  std::uint64_t const one = 1;
+  static_cast<void>(!os::write_all(stop_hosts_.get(),
+                                   {reinterpret_cast<char const*>(&one), sizeof one}, "a stop"));
   // What runs is killed, and lost; the journal says that it had begun.
   auto kill = [pool = std::exchange(commands_, nullptr)]() mutable {
     pool.reset();
@@ -150,6 +168,12 @@ void Driver::on_journal(std::string const& id, std::uint64_t seq) {
   auto const found = runs_.find(id);
   if (found == runs_.end()) return;
   RunPtr const run = found->second;
+  if (seq == JournalWatch::kAnything) {
+    // Also where it is being looked at, for the look may be at what was there before.
+    run->step = true;
+    wake(run);
+    return;
+  }
   run->heard_of = std::max(run->heard_of, seq);
   if (run->busy || seq <= run->rested_at) return;
   run->step = true;
@@ -183,8 +207,8 @@ Task<void> Driver::advance(RunPtr run) {
     run->rested_at = advanced.rested_at;
     run->step = run->step || advanced.again;
     co_await settle(run, std::move(advanced.iterated), std::move(advanced.commands));
-    if (run->heard_of != UINT64_MAX && run->heard_of > run->rested_at) run->step = true;
-    if (run->heard_of == UINT64_MAX) run->heard_of = run->rested_at;
+    if (advanced.rewound) run->heard_of = run->rested_at;
+    if (run->heard_of > run->rested_at) run->step = true;
   }
   // Of nobody's look any more.
   for (auto const& request : run->requests)

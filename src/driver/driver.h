@@ -5,6 +5,8 @@
 // under way when a server died is taken up by the next one.
 //
 // On the event loop; what blocks is done on a pool of the driver's own. Life: start, stop.
+#include <sys/eventfd.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -23,6 +25,7 @@
 #include "driver/journal_watch.h"
 #include "driver/workflow_store.h"
 #include "os/async_event.h"
+#include "os/fd.h"
 #include "os/task_group.h"
 #include "os/wall_alarm.h"
 #include "store/reader.h"
@@ -92,6 +95,8 @@ class Driver {
   Task<Status> post(std::string id, std::string effect_id, workflow::TaskResult result);
   Task<Status> cancel_effect(std::string id, std::string effect_id, std::string reason);
   Task<Status> signal(std::string id, std::string name, json::value payload);
+  // Of whoever works on an effect outside; does not wake the run.
+  Task<Status> heartbeat(std::string id, std::string effect_id, json::value details);
   Task<Result<json::value>> query(std::string id, std::string name, json::value arguments);
   // Ends the workflow and all that it has under way.
   Task<Result<WorkflowRecord>> cancel(std::string id, std::string reason);
@@ -129,6 +134,8 @@ class Driver {
 
   DriverParts parts_;
   DriverOptions options_;
+  // Readable once nobody waits for processes any more.
+  os::Fd stop_hosts_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   os::BlockingPool pool_;
   std::shared_ptr<CommandPool> commands_;  // shared with the looks that are under way
   std::map<Carrier, EffectCarrier*> carriers_;

@@ -8,6 +8,7 @@
 #include "driver/driver.h"
 #include "driver/driver_run.h"
 #include "workflow/create_run.h"
+#include "workflow/heartbeat.h"
 #include "workflow/iterate.h"
 
 namespace drover::driver {
@@ -180,6 +181,18 @@ Task<Status> Driver::signal(std::string id, std::string name, json::value payloa
   auto const done = co_await act_on(std::move(id), std::move(act));
   if (!done) co_return std::unexpected(done.error());
   co_return Status{};
+}
+
+Task<Status> Driver::heartbeat(std::string id, std::string effect_id, json::value details) {
+  auto const record = co_await find(std::move(id));
+  if (!record) co_return std::unexpected(record.error());
+  workflow::Heartbeat heartbeat;
+  heartbeat.at = parts_.clock.now();
+  heartbeat.details = std::move(details);
+  auto write = [folder = workflow::RunFolder{record->folder}, effect_id, heartbeat] {
+    return write_heartbeat(folder, effect_id, heartbeat);
+  };
+  co_return co_await pool_.run(std::move(write));
 }
 
 Task<Result<json::value>> Driver::query(std::string id, std::string name, json::value arguments) {

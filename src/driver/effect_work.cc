@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include <boost/json.hpp>
+
 #include "base/text.h"
+#include "workflow/heartbeat.h"
 
 namespace drover::driver {
 
@@ -153,6 +156,14 @@ Result<CommandWork> parse_command_work(std::string_view kind, json::value const&
     if (!timeout) return std::unexpected(timeout.error());
     if (*timeout) work.timeout = Millis{**timeout};
   }
+  auto const heartbeat = count_of(*whole, "heartbeatTimeoutMs", kCommandTimeoutMax.count());
+  if (!heartbeat) return std::unexpected(heartbeat.error());
+  if (*heartbeat) work.heartbeat = Millis{**heartbeat};
+  if (auto const* const last = whole->find("lastHeartbeat"); last != nullptr && !last->is_null())
+    work.last_heartbeat = json::serialize(*last);
+  if (work.last_heartbeat.size() > workflow::kHeartbeatBytesMax)
+    return fail(ErrorCode::invalid_argument, "/lastHeartbeat: it is over {} bytes",
+                workflow::kHeartbeatBytesMax);
   auto const idempotent = whole->optional_boolean("idempotent");
   if (!idempotent) return std::unexpected(idempotent.error());
   if (idempotent->value_or(false)) work.lost = CommandWork::Lost::repeat;

@@ -47,6 +47,9 @@ struct CommandWork {
   std::optional<std::int64_t> pids{};
   std::optional<double> cpu{};
   Lost lost = Lost::fails;
+  // It prints something, or writes to its heartbeat file, so often, or is killed.
+  std::optional<Millis> heartbeat{};
+  std::string last_heartbeat{};  // JSON: what an earlier try said last; empty: nothing
 };
 
 inline constexpr Millis kCommandTimeoutMax{24 * 3'600'000};

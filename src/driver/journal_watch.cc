@@ -13,6 +13,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/log.h"
 #include "os/blocking_pool.h"
 #include "workflow/event.h"
 
@@ -29,13 +30,21 @@ struct JournalWatch::State {
 
   asio::posix::stream_descriptor stream;
   OnEntry on_entry;
+  struct Watched {
+    int watch = -1;
+    std::string journal;
+  };
+  [[nodiscard]] Status watch(std::string const& run, std::string const& journal);
+  void forget(std::string const& run);
+
   std::map<int, std::string> runs{};  // by watch
-  std::map<std::string, int> watches{};
+  std::map<std::string, Watched> watches{};
 };
 
 namespace {
 
-constexpr std::uint32_t kNewNames = IN_MOVED_TO | IN_CREATE | IN_ONLYDIR;
+// A journal that another takes the place of, as a rewind or a repair does, has moved.
+constexpr std::uint32_t kNewNames = IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR;
 
 // The entries of one read, which the kernel never cuts.
 template <class Told>
@@ -55,11 +64,20 @@ void JournalWatch::State::heard(inotify_event const& event, std::string_view nam
   // The kernel has dropped some: all are looked at.
   if ((event.mask & IN_Q_OVERFLOW) != 0) {
     auto const all = watches;
-    for (auto const& [run, watch] : all)
-      on_entry(run, UINT64_MAX);
+    for (auto const& [run, watched] : all)
+      on_entry(run, JournalWatch::kAnything);
     return;
   }
   auto const run = runs.find(event.wd);
+  if (run != runs.end() && (event.mask & IN_MOVE_SELF) != 0) {
+    std::string const moved = run->second;
+    std::string const journal = watches.at(moved).journal;
+    forget(moved);
+    if (auto const again = watch(moved, journal); !again)
+      log::warn("workflow-not-watched", {{"workflow", moved}, {"reason", again.error().text()}});
+    on_entry(moved, JournalWatch::kAnything);
+    return;
+  }
   auto const entry = workflow::parse_file_name(name);
   if (run == runs.end() || !entry) return;
   std::string const id = run->second;  // the listener may take the run off
@@ -96,22 +114,29 @@ JournalWatch::~JournalWatch() {
   state_->stream.close(ignored);
 }
 
-Status JournalWatch::add(std::string const& run, workflow::RunFolder const& folder) {
-  if (state_->watches.contains(run)) return {};
-  int const watch =
-      ::inotify_add_watch(state_->stream.native_handle(), folder.journal().c_str(), kNewNames);
-  if (watch < 0) return fail_errno("watch", folder.journal());
-  state_->runs[watch] = run;
-  state_->watches[run] = watch;
+Status JournalWatch::State::watch(std::string const& run, std::string const& journal) {
+  int const added = ::inotify_add_watch(stream.native_handle(), journal.c_str(), kNewNames);
+  if (added < 0) return fail_errno("watch", journal);
+  runs[added] = run;
+  watches[run] = {added, journal};
   return {};
 }
 
+void JournalWatch::State::forget(std::string const& run) {
+  auto const found = watches.find(run);
+  if (found == watches.end()) return;
+  ::inotify_rm_watch(stream.native_handle(), found->second.watch);
+  runs.erase(found->second.watch);
+  watches.erase(found);
+}
+
+Status JournalWatch::add(std::string const& run, workflow::RunFolder const& folder) {
+  if (state_->watches.contains(run)) return {};
+  return state_->watch(run, folder.journal());
+}
+
 void JournalWatch::remove(std::string const& run) {
-  auto const found = state_->watches.find(run);
-  if (found == state_->watches.end()) return;
-  ::inotify_rm_watch(state_->stream.native_handle(), found->second);
-  state_->runs.erase(found->second);
-  state_->watches.erase(found);
+  state_->forget(run);
 }
 
 }  // namespace drover::driver

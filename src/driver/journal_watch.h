@@ -16,7 +16,10 @@ namespace drover::driver {
 
 class JournalWatch {
  public:
-  // `on_entry`: the run with this name has an entry of this number; drover's own are told of too.
+  // Of a journal that was replaced, or where what was told is lost.
+  static constexpr std::uint64_t kAnything = UINT64_MAX;
+  // `on_entry`: the run with this name has an entry of this number, or may have become anything;
+  // drover's own are told of too.
   using OnEntry = std::function<void(std::string const& run, std::uint64_t seq)>;
   [[nodiscard]] static Result<std::unique_ptr<JournalWatch>> create(
       boost::asio::any_io_executor const& executor, OnEntry on_entry);

@@ -10,6 +10,7 @@
 #include "os/files.h"
 #include "workflow/create_run.h"
 #include "workflow/document.h"
+#include "workflow/heartbeat.h"
 #include "workflow/state_cache.h"
 
 namespace drover::workflow {
@@ -219,6 +220,24 @@ Status recover(OpenRun& run) {
   return run.save_state("process_error_recovery");
 }
 
+Result<bool> end_silent(OpenRun& run, std::vector<NextAction>& actions) {
+  bool any = false;
+  auto const now = run.now();
+  for (auto& action : actions) {
+    auto const timeout = heartbeat_timeout(action.definition);
+    if (!timeout) continue;
+    auto last = read_heartbeat(run.folder(), action.effect.id);
+    if (!last) return std::unexpected(last.error());
+    action.silent_at = silent_at(action.effect, action.definition, *last);
+    if (!action.silent_at || *action.silent_at > now) continue;
+    json::value details = *last ? std::move((*last)->details) : json::value{};
+    auto const posted = run.post(action.effect.id, silent_result(*timeout, std::move(details)));
+    if (!posted) return std::unexpected(posted.error());
+    any = true;
+  }
+  return any;
+}
+
 Result<Iterated> conclude(OpenRun& run, Pass pass) {
   switch (pass.rest) {
     case Rest::waiting:
@@ -233,6 +252,18 @@ Result<Iterated> conclude(OpenRun& run, Pass pass) {
       return continue_run(run, pass);
   }
   return fail(ErrorCode::internal, "a pass came to nothing");
+}
+
+Result<Iterated> step(OpenRun& run, Execution& execution) {
+  for (;;) {
+    auto pass = execution.pass(run);
+    if (!pass) return std::unexpected(pass.error());
+    auto iterated = conclude(run, *std::move(pass));
+    if (!iterated || iterated->state != IterateState::waiting) return iterated;
+    auto const silent = end_silent(run, iterated->actions);
+    if (!silent) return std::unexpected(silent.error());
+    if (!*silent) return iterated;
+  }
 }
 
 Result<Iterated> iterate(RunFolder const& folder, HostSpec const& host, Clock const& clock,
@@ -257,9 +288,7 @@ Result<Iterated> iterate(RunFolder const& folder, HostSpec const& host, Clock co
     }
     auto execution = Execution::start(*run, host);
     if (!execution) return std::unexpected(execution.error());
-    auto pass = execution->pass(*run);
-    if (!pass) return std::unexpected(pass.error());
-    auto concluded = conclude(*run, *std::move(pass));
+    auto concluded = step(*run, *execution);
     if (!concluded) return std::unexpected(concluded.error());
     concluded->warnings.insert(concluded->warnings.begin(), warnings->begin(), warnings->end());
     iterated = *std::move(concluded);

@@ -19,6 +19,7 @@ enum class IterateState : std::uint8_t { waiting, completed, failed, halted };
 struct NextAction {
   Effect effect;
   json::value definition;
+  std::optional<WallTime> silent_at{};  // when it ends unless it is heard of, see heartbeat.h
 };
 
 struct Iterated {
@@ -39,8 +40,15 @@ struct Iterated {
 // What a run that has ended says, without running anything; nullopt: it has not.
 [[nodiscard]] std::optional<Iterated> ended_before(RunRecord const& record, History const& history);
 
+// Ends those of the effects that nothing was heard of for too long, and notes of the others until
+// when they are to be. Whether there were any, for which the run is to be stepped again.
+[[nodiscard]] Result<bool> end_silent(OpenRun& run, std::vector<NextAction>& actions);
+
 // Writes down what a pass came to.
 [[nodiscard]] Result<Iterated> conclude(OpenRun& run, Pass pass);
+
+// Brings a process that runs to where it waits, and writes that down.
+[[nodiscard]] Result<Iterated> step(OpenRun& run, Execution& execution);
 
 // Makes a run ready for its process: bare runs are refused, a changed process is noted.
 [[nodiscard]] Result<std::vector<std::string>> prepare(OpenRun& run);

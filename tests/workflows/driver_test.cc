@@ -266,5 +266,62 @@ TEST_F(Driven, AServerThatIsKilledLosesNothing) {
     EXPECT_EQ(steps[i], true) << i;
 }
 
+TEST_F(Driven, TheSameKeyIsTheSameWorkflow) {
+  process("export async function process(inputs, ctx) { return ctx.signal('go'); }");
+  flow_.world().serve();
+  auto const post_with = [&](std::string const& key, int n) {
+    json::object const body{{"entry", flow_.entry()}, {"inputs", json::object{{"n", n}}}};
+    return flow_.world().api().post("/api/v1/workflows", body, {{"idempotency-key", key}});
+  };
+  auto const first = post_with("schedule:nightly:1", 1);
+  EXPECT_EQ(first.status, 201) << first.text;
+  auto const again = post_with("schedule:nightly:1", 1);
+  EXPECT_EQ(again.status, 200) << again.text;
+  EXPECT_EQ(again.body.at("id"), first.body.at("id"));
+  EXPECT_EQ(post_with("schedule:nightly:1", 2).status, 409);
+  auto const next = post_with("schedule:nightly:2", 1);
+  EXPECT_EQ(next.status, 201);
+  EXPECT_NE(next.body.at("id"), first.body.at("id"));
+}
+
+TEST_F(Driven, ARunThatIsRewoundByHandGoesOnFromThere) {
+  process(R"js(export async function process(inputs, ctx) {
+    await ctx.task(sh('echo once >> ran'), {}, { label: 'work' });
+    return ctx.signal('go');
+  })js");
+  flow_.world().serve();
+  start("w");
+  auto const ran = [&] { return os::read_file(flow_.root() + "/ran").value_or(""); };
+  auto const waits_for_the_signal = [&] {
+    auto const tasks = get("w/tasks?pending=true&kind=signal").at("tasks").as_array();
+    return tasks.size() == 1;
+  };
+  for (std::string expected = "once\n"; expected.size() < 20; expected += "once\n") {
+    ASSERT_TRUE(eventually([&] { return ran() == expected && waits_for_the_signal(); }, kPatience))
+        << ran() << flow_.world().server_log();
+    if (expected.size() > 14) break;
+    auto const rewound = flow_.drover({"workflow", "rewind", "w", "--to", "work"});
+    ASSERT_EQ(rewound.exit_code, 0) << rewound.text();
+  }
+  EXPECT_EQ(post("w/signals", {{"name", "go"}, {"payload", 7}}), 200);
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  EXPECT_EQ(output("w"), 7);
+}
+
+TEST_F(Driven, AProcessThatComputesDoesNotKeepTheServerFromItsEnd) {
+  process("export async function process() { for (;;); }");
+  flow_.world().serve();
+  start("w");
+  ASSERT_TRUE(eventually([&] {
+    auto const all = processes_below(flow_.world().server_pid());
+    return std::ranges::any_of(
+        all, [](ProcessLine const& line) { return line.command.contains("--eval"); });
+  }));
+  auto const begin = uptime();
+  flow_.world().stop_server();
+  // A step has 60 s.
+  EXPECT_LT(uptime() - begin, Millis{20'000});
+}
+
 }  // namespace
 }  // namespace drover::harness

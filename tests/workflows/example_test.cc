@@ -2,11 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
 #include <boost/json.hpp>
 
+#include "os/files.h"
 #include "workflows/driven.h"
 
 namespace drover::harness {
@@ -103,6 +105,79 @@ TEST_F(Example, SurvivesAServerThatIsKilledAgainAndAgain) {
   for (auto const& [effect, times] : ends)
     EXPECT_EQ(times, 1) << effect;
   EXPECT_EQ(flow_.world().api().get("/api/v1/runs").body.at("runs").as_array().size(), 2U);
+}
+
+// As its README says to run it, in a folder of its own and from no state at all.
+Outcome run_script(World const& world, std::string const& example) {
+  ProgramOptions options;
+  options.arguments = {std::string{HARNESS_EXAMPLES} + "/workflows/" + example + "/run.sh",
+                       world.root() + "/" + example};
+  options.environment = world.environment();
+  options.environment.push_back("DROVER=" + World::drover_program());
+  options.folder = world.root();
+  return run_program(options, Millis{90'000});
+}
+
+TEST(ExampleScripts, ADriftIsJudgedAndMendedInTheWindowThatASignalOpens) {
+  World world;
+  auto const ran = run_script(world, "drift");
+  ASSERT_EQ(ran.exit_code, 0) << ran.text();
+  auto const begin = ran.out.find('{');
+  auto const output = parse_json(ran.out.substr(begin, ran.out.find("\n}") + 2 - begin));
+  ASSERT_TRUE(output) << ran.text();
+  EXPECT_EQ(output->at("drifts"), 2);
+  EXPECT_EQ(json::serialize(output->at("mended")), R"(["image"])");
+  EXPECT_EQ(output->at("by"), "who is on call");
+  EXPECT_EQ(output->at("commits"), 1);
+  auto const report = os::read_file(world.root() + "/drift/project/REPORT.md");
+  EXPECT_THAT(report.value_or(""), ::testing::HasSubstr("image: shop:1.4"));
+}
+
+TEST(ExampleScripts, ASurveyTriesAgainWhatFailedAndNamesWhatIsNone) {
+  World const world;
+  auto const ran = run_script(world, "survey");
+  ASSERT_EQ(ran.exit_code, 0) << ran.text();
+  auto const output =
+      parse_json(os::read_file(world.root() + "/survey/runs/survey-1/state/output.json").value());
+  ASSERT_TRUE(output);
+  EXPECT_EQ(output->at("repositories"), 10);
+  EXPECT_EQ(json::serialize(output->at("failed")), R"(["hen"])");
+  EXPECT_EQ(output->at("todos"), 47);
+  auto const summary = os::read_file(world.root() + "/survey/project/SUMMARY.md").value_or("");
+  EXPECT_EQ(std::ranges::count(summary, '\n'), 12) << summary;
+  EXPECT_THAT(summary, ::testing::HasSubstr("| fox | 1 | 6 |"));
+}
+
+class Drift : public DrivenTest {};
+
+// Nobody opens the window, so nothing is mended, and that is reported.
+TEST_F(Drift, IsLeftAsItIsWhenTheWindowStaysShut) {
+  auto const examples = std::string{HARNESS_EXAMPLES} + "/workflows/drift";
+  auto const project = flow_.world().repository("drift");
+  std::filesystem::copy(examples + "/project", project.path(),
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::copy(examples + "/actual.json", project.path());
+  project.commit_all("begin");
+  flow_.world().serve();
+  auto const workspace = flow_.world().api().add_workspace(project.path());
+  auto const agent = [&](std::string const& name, std::string_view mode) {
+    return json::object{
+        {"model", "scripted:" + examples + "/" + name + ".json"},
+        {"workspaces", json::array{json::object{{"id", workspace}, {"mode", mode}}}}};
+  };
+  json::object const inputs{
+      {"agents", json::object{{"judge", agent("judge", "ro")}, {"report", agent("report", "rw")}}},
+      {"windowMs", 1}};
+  json::object const body{{"id", "drift-1"},
+                          {"entry", examples + "/flow.mjs"},
+                          {"cwd", project.path()},
+                          {"inputs", inputs}};
+  ASSERT_EQ(flow_.world().api().post("/api/v1/workflows", body).status, 201);
+  ASSERT_TRUE(comes_to("drift-1", "completed")) << json::serialize(get("drift-1"));
+  EXPECT_EQ(json::serialize(output("drift-1").at("due")), R"(["image"])");
+  EXPECT_EQ(json::serialize(output("drift-1").at("mended")), "[]");
+  EXPECT_THAT(os::read_file(project.path() + "/actual.json").value_or(""),
+              ::testing::HasSubstr("shop:1.3"));
 }
 
 TEST_F(Example, TheCommandLineStartsListsShowsAndStopsWhatTheServerDrives) {

@@ -56,6 +56,11 @@ function sleepTarget(target) {
   return epoch;
 }
 
+function checkHeartbeat(timeoutMs) {
+  if (timeoutMs === undefined || (Number.isSafeInteger(timeoutMs) && timeoutMs >= 1)) return;
+  throw new RangeError(`heartbeatTimeoutMs is a whole number of milliseconds, and ${String(timeoutMs)} is none`);
+}
+
 // How long the `attempt`th try (1, 2, ...) waits before the next one.
 function backoff(retry, attempt) {
   const first = retry.backoffMs ?? 1000;
@@ -110,17 +115,21 @@ function makeContext(machine) {
   const task = async (definition, args, options = {}) => {
     checkTask(definition);
     const { retry, timeoutMs, ...rest } = options;
+    checkHeartbeat(rest.heartbeatTimeoutMs);
     const attempts = retry?.attempts ?? 1;
+    let lastHeartbeat;
     for (let attempt = 1; ; ++attempt) {
       // Further tries of a step that has a name of its own need names too.
       const key = rest.key ?? rest.stableKey;
-      const named = key && attempt > 1 ? { ...rest, key: `${key}.try${attempt}` } : rest;
+      const named = { ...rest, lastHeartbeat, ...(key && attempt > 1 ? { key: `${key}.try${attempt}` } : {}) };
       try {
         return await within(timeoutMs, definition.id, () => effect('task', definition, args, named));
       } catch (error) {
         const again = attempt < attempts && error?.name !== 'EffectCancelledError' &&
           (retry.when?.(error) ?? true);
         if (!again) throw error;
+        // Where the next try may go on.
+        lastHeartbeat = error?.data?.heartbeat ?? lastHeartbeat;
         await ctx.sleep(backoff(retry, attempt));
       }
     }

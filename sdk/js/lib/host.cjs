@@ -147,6 +147,8 @@ class Host {
       const definition = await task.build(args, context);
       if (typeof definition?.kind !== 'string')
         throw new TypeError(`task ${task.id} gave no kind`);
+      if (options.heartbeatTimeoutMs !== undefined) definition.heartbeatTimeoutMs ??= options.heartbeatTimeoutMs;
+      if (options.lastHeartbeat !== undefined) definition.lastHeartbeat ??= plain(options.lastHeartbeat);
       if (entry.ask.stamped && this.start.generation === 'shaped')
         definition.autoApproval = { consecutiveApprovals: 0, reason: 'No matching auto-approval rule', recommended: false };
       this.turn.defs.push({ n: fresh.n, definition: plain(definition), inputs: plain(args), label: options.label });
@@ -172,6 +174,7 @@ function buildContext(host, fresh, options) {
     tasksDir: path.join(start.runDir, 'tasks'),
     label: options.label,
     labels: options.label ? [options.label] : [],
+    lastHeartbeat: options.lastHeartbeat,
     toTaskRelativePath,
     createBlobRef: async (name, value) => {
       const text = typeof value === 'string' || Buffer.isBuffer(value) ? value : JSON.stringify(value, null, 2) + '\n';

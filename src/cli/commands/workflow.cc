@@ -14,6 +14,7 @@
 #include "driver/drive.h"
 #include "workflow/create_run.h"
 #include "workflow/document.h"
+#include "workflow/heartbeat.h"
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
 #include "workflow/open_run.h"
@@ -62,6 +63,7 @@ class Workflow {
   Result<int> show();
   Result<int> post();
   Result<int> cancel();
+  Result<int> heartbeat();
   Result<int> signal();
   Result<int> query();
   Result<int> rebuild_state();
@@ -72,15 +74,8 @@ class Workflow {
   [[nodiscard]] bool json() const { return command_.format == Format::json; }
   void print(json::value const& value) { context_.screen.print(workflow::file_text(value)); }
   void say(std::string const& line) { context_.screen.print(terminal_safe(line) + "\n"); }
-  // One of the server's too, whose directory is used as any other: its driver sees what is written.
   [[nodiscard]] Result<workflow::RunFolder> found() const {
-    auto run = find_run(command_.run, places_);
-    if (run) return std::move(run->folder);
-    if (run.error().code != ErrorCode::not_found) return std::unexpected(run.error());
-    auto driven = driven_folder(context_, command_.run);
-    if (!driven) return std::unexpected(driven.error());
-    if (driven->empty()) return std::unexpected(run.error());
-    return workflow::RunFolder{*std::move(driven)};
+    return find_run_folder(context_, command_.run, places_);
   }
   [[nodiscard]] Result<workflow::HostSpec> host() const {
     return host_spec(context_,
@@ -135,6 +130,8 @@ Result<int> Workflow::run() {
       return show();
     case WorkflowAct::post:
       return post();
+    case WorkflowAct::heartbeat:
+      return heartbeat();
     case WorkflowAct::cancel:
       return cancel();
     case WorkflowAct::signal:
@@ -414,6 +411,19 @@ Result<int> Workflow::post() {
   DROVER_TRY(run->save_state("post_effect_resolution"));
   if (json())
     print(json::object{{"effectId", command_.effect}, {"resultRef", posted->refs.result}});
+  return kExitOk;
+}
+
+Result<int> Workflow::heartbeat() {
+  auto const folder = found();
+  if (!folder) return std::unexpected(folder.error());
+  auto details = value();
+  if (!details) return std::unexpected(details.error());
+  workflow::Heartbeat heartbeat;
+  heartbeat.at = context_.clock.now();
+  heartbeat.details = *std::move(details);
+  DROVER_TRY(write_heartbeat(*folder, command_.effect, heartbeat));
+  if (json()) print(json::object{{"effectId", command_.effect}});
   return kExitOk;
 }
 

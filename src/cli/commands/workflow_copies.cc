@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/exit_codes.h"
+#include "cli/served_workflows.h"
 #include "cli/workflow_places.h"
 #include "os/files.h"
 #include "workflow/js_text.h"
@@ -30,9 +31,7 @@ class Copies {
   void print(json::value const& value) { context_.screen.print(workflow::file_text(value)); }
   void say(std::string const& line) { context_.screen.print(terminal_safe(line) + "\n"); }
   [[nodiscard]] Result<workflow::RunFolder> found() const {
-    auto run = find_run(command_.run, places_);
-    if (!run) return std::unexpected(run.error());
-    return std::move(run->folder);
+    return find_run_folder(context_, command_.run, places_);
   }
   [[nodiscard]] Result<json::value> exported(workflow::RunFolder const& folder) const;
 

@@ -83,6 +83,12 @@ void add_changes(Adder const& adder) {
   auto* const cancel = adder.of_run("cancel", "Cancels an effect.", WorkflowAct::cancel);
   cancel->add_option("effect", into.effect, "its id")->type_name("")->required();
   cancel->add_option("--reason", into.reason, "why")->type_name("TEXT");
+  auto* const heartbeat =
+      adder.of_run("heartbeat", "Says that an effect is still worked on.", WorkflowAct::heartbeat);
+  heartbeat->add_option("effect", into.effect, "its id")->type_name("")->required();
+  heartbeat
+      ->add_option("--details", into.value, "how far it has come, for its next try: JSON, or @FILE")
+      ->type_name("JSON");
   auto* const signal = adder.of_run("signal", "Sends a signal that the process waits for by name.",
                                     WorkflowAct::signal);
   signal->add_option("name", into.id, "the signal's")->type_name("")->required();
