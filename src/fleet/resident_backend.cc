@@ -108,6 +108,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   [[nodiscard]] Status recover() { return binds_.clear(); }
   [[nodiscard]] std::optional<ResidentHealth> health(std::string_view instance) const;
   void on_heard(Heard listener) { heard_ = std::move(listener); }
+  [[nodiscard]] std::vector<std::string> connected(std::string_view agent) const;
   Task<Result<int>> run_command(std::string instance, Command command);
   Task<Result<WorkloadStatus>> start(WorkloadSpec spec);
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace);
@@ -267,6 +268,13 @@ std::optional<ResidentHealth> ResidentBackend::Core::health(std::string_view ins
   health.frozen = place.turn != nullptr && place.turn->frozen;
   if (place.turn != nullptr) health.workload = place.turn->spec.id.str();
   return health;
+}
+
+std::vector<std::string> ResidentBackend::Core::connected(std::string_view agent) const {
+  std::vector<std::string> names;
+  for (auto const& [name, place] : places_)
+    if (place->instance.agent == agent && place->line->connected()) names.push_back(name);
+  return names;
 }
 
 void ResidentBackend::Core::close() {
@@ -536,20 +544,28 @@ Task<Result<int>> ResidentBackend::Core::run_command(std::string instance, Comma
   order.walls_required = place->instance.walls_required;
   auto const sent = place->line->send(command_order(order));
   if (!sent) co_return std::unexpected(sent.error());
+  // Whoever asked may be cut off at any wait; then the command ends too.
+  struct Running {
+    PlacePtr place;
+    std::string id;
+    ~Running() {
+      place->commands.erase(id);
+      bool const over = place->ended_commands.erase(id) > 0;
+      if (!over) (void)place->line->send(signal_order(id, SIGKILL));
+    }
+  };
   place->commands.emplace(order.id, &command);
+  Running const running{place, order.id};
   while (!place->ended_commands.contains(order.id) && !place->gone && place->line->connected() &&
          !closed_) {
     auto const seen = changed_.version();
     co_await changed_.wait(seen);
   }
-  place->commands.erase(order.id);
   auto const ended = place->ended_commands.find(order.id);
   if (ended == place->ended_commands.end())
     co_return fail(ErrorCode::unavailable, "the instance {} ended before the command did",
                    printable(instance));
-  int const status = ended->second;
-  place->ended_commands.erase(ended);
-  co_return status;
+  co_return ended->second;
 }
 
 // ---- the backend --------------------------------------------------------------------------------
@@ -568,6 +584,9 @@ std::optional<ResidentHealth> ResidentBackend::health(std::string_view instance)
 }
 void ResidentBackend::on_heard(Heard listener) {
   core_->on_heard(std::move(listener));
+}
+std::vector<std::string> ResidentBackend::connected(std::string_view agent) const {
+  return core_->connected(agent);
 }
 Task<Result<int>> ResidentBackend::run_command(std::string instance, Command command) {
   return core_->run_command(std::move(instance), std::move(command));

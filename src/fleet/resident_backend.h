@@ -53,6 +53,9 @@ class ResidentBackend final : public runtime::Runtime {
   using Heard = std::function<void(std::string const& instance, bool busy)>;
   void on_heard(Heard listener);
 
+  // Instances of the agent whose program speaks to this server.
+  [[nodiscard]] std::vector<std::string> connected(std::string_view agent) const;
+
   struct Command {
     std::vector<std::string> argv{};
     std::function<void(bool error_stream, std::string const& text)> output{};
