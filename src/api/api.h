@@ -38,8 +38,8 @@ struct ApiParts {
   worker::ToolApprovals& tool_approvals;
   gateway::McpBroker& mcp;
   schedule::Schedules& schedules;
-  workflow::Driver& workflows;
-  workflow::BreakpointCarrier& breakpoints;
+  driver::Driver& workflows;
+  driver::BreakpointCarrier& breakpoints;
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;

@@ -112,7 +112,7 @@ Task<Result<worker::Approval>> ApprovalRoutes::decide(worker::Approval approval,
   using worker::ApprovalKind;
   if (approval.kind != ApprovalKind::breakpoint && !answer.response.empty())
     co_return fail(ErrorCode::invalid_argument, "/response: only a breakpoint is answered");
-  workflow::Verdict verdict;
+  driver::Verdict verdict;
   switch (approval.kind) {
     case ApprovalKind::change:
       co_return co_await proposals_.decide(std::move(approval.id), answer.decision,

@@ -3,10 +3,10 @@
 //
 // On the event loop.
 #include "api/route_table.h"
+#include "driver/breakpoint_carrier.h"
 #include "worker/proposals.h"
 #include "worker/services.h"
 #include "worker/tool_approvals.h"
-#include "workflow/breakpoint_carrier.h"
 
 namespace drover::api {
 
@@ -21,7 +21,7 @@ struct ApprovalAnswer {
 class ApprovalRoutes {
  public:
   ApprovalRoutes(worker::Services const& services, worker::Proposals& proposals,
-                 worker::ToolApprovals& calls, workflow::BreakpointCarrier& breakpoints)
+                 worker::ToolApprovals& calls, driver::BreakpointCarrier& breakpoints)
       : services_(services), proposals_(proposals), calls_(calls), breakpoints_(breakpoints) {}
   [[nodiscard]] static RouteTable<ApprovalRoutes> table();
 
@@ -36,7 +36,7 @@ class ApprovalRoutes {
   worker::Services const& services_;
   worker::Proposals& proposals_;
   worker::ToolApprovals& calls_;
-  workflow::BreakpointCarrier& breakpoints_;
+  driver::BreakpointCarrier& breakpoints_;
 };
 
 }  // namespace drover::api

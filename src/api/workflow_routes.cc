@@ -63,8 +63,8 @@ json::value value_of(json::object const& from, std::string_view key) {
   return value == nullptr ? json::value{} : *value;
 }
 
-Result<workflow::NewWorkflow> wanted_of(json::object const& said) {
-  workflow::NewWorkflow wanted;
+Result<driver::NewWorkflow> wanted_of(json::object const& said) {
+  driver::NewWorkflow wanted;
   for (auto const& [key, into] :
        {std::pair{"id", &wanted.id}, std::pair{"entry", &wanted.entry},
         std::pair{"process", &wanted.process_id}, std::pair{"cwd", &wanted.cwd}}) {
@@ -157,7 +157,7 @@ Task<Status> WorkflowRoutes::create_workflow(Call call, net::HttpReply& reply) {
                    "the body has either entry, for a new run, or folder, of one that there is");
   if (!folder->empty() && !folder->starts_with('/'))
     co_return fail(ErrorCode::invalid_argument, "/folder: expected an absolute path");
-  Result<workflow::Driver::Created> created = fail(ErrorCode::internal, "nothing was made");
+  Result<driver::Driver::Created> created = fail(ErrorCode::internal, "nothing was made");
   if (folder->empty())
     created = co_await driver_.create(*std::move(wanted));
   else
@@ -173,17 +173,17 @@ Task<Status> WorkflowRoutes::list_workflows(Call call, net::HttpReply& reply) {
   if (!known) co_return known;
   auto const limit = limit_of(call.request);
   if (!limit) co_return std::unexpected(limit.error());
-  workflow::WorkflowFilter filter;
+  driver::WorkflowFilter filter;
   filter.most = static_cast<std::size_t>(*limit);
   filter.before = query_text(call.request, "before");
   auto const state = query_text(call.request, "state");
   if (!state.empty()) {
-    auto const wanted = workflow::parse_workflow_state(state);
+    auto const wanted = driver::parse_workflow_state(state);
     if (!wanted) co_return std::unexpected(wanted.error());
     filter.state = *wanted;
   }
   auto const listed = co_await readers_.run(
-      [filter](store::Database& database) { return workflow::list_workflows(database, filter); });
+      [filter](store::Database& database) { return driver::list_workflows(database, filter); });
   if (!listed) co_return std::unexpected(listed.error());
   json::array items;
   for (auto const& record : *listed)
@@ -193,7 +193,7 @@ Task<Status> WorkflowRoutes::list_workflows(Call call, net::HttpReply& reply) {
   co_return co_await reply_json(reply, 200, std::move(body));
 }
 
-Task<Status> WorkflowRoutes::read(Call call, workflow::Driver::Reading reading,
+Task<Status> WorkflowRoutes::read(Call call, driver::Driver::Reading reading,
                                   net::HttpReply& reply) {
   auto id = name_of(call, "workflow");
   if (!id) co_return std::unexpected(id.error());
@@ -207,7 +207,7 @@ Task<Status> WorkflowRoutes::get_workflow(Call call, net::HttpReply& reply) {
   if (!id) co_return std::unexpected(id.error());
   auto const record = co_await driver_.find(*id);
   if (!record) co_return std::unexpected(record.error());
-  workflow::Driver::Reading status = [](workflow::RunFolder const& folder) -> Result<json::object> {
+  driver::Driver::Reading status = [](workflow::RunFolder const& folder) -> Result<json::object> {
     auto const run = workflow::read_run(folder);
     if (!run) return std::unexpected(run.error());
     json::object view{{"entries", run->history.head().seq}, {"output", nullptr}};
@@ -240,9 +240,8 @@ Task<Status> WorkflowRoutes::list_events(Call call, net::HttpReply& reply) {
     co_return fail(ErrorCode::invalid_argument, "after is the number of an entry, not '{}'",
                    printable(from, 40));
   std::uint64_t const seq = from.empty() ? 0 : std::stoull(from);
-  workflow::Driver::Reading events =
-      [type, seq, most = static_cast<std::size_t>(*limit)](
-          workflow::RunFolder const& folder) -> Result<json::object> {
+  driver::Driver::Reading events = [type, seq, most = static_cast<std::size_t>(*limit)](
+                                       workflow::RunFolder const& folder) -> Result<json::object> {
     auto const run = workflow::read_run(folder);
     if (!run) return std::unexpected(run.error());
     json::array chosen;
@@ -267,7 +266,7 @@ Task<Status> WorkflowRoutes::list_tasks(Call call, net::HttpReply& reply) {
   workflow::TasksQuery query;
   query.kind = query_text(call.request, "kind");
   query.pending = query_text(call.request, "pending") == "true";
-  workflow::Driver::Reading tasks =
+  driver::Driver::Reading tasks =
       [query](workflow::RunFolder const& folder) -> Result<json::object> {
     auto const run = workflow::read_run(folder);
     if (!run) return std::unexpected(run.error());
@@ -279,7 +278,7 @@ Task<Status> WorkflowRoutes::list_tasks(Call call, net::HttpReply& reply) {
 Task<Status> WorkflowRoutes::get_task(Call call, net::HttpReply& reply) {
   auto const effect_id = name_of(call, "effect");
   if (!effect_id) co_return std::unexpected(effect_id.error());
-  workflow::Driver::Reading task =
+  driver::Driver::Reading task =
       [wanted = *effect_id](workflow::RunFolder const& folder) -> Result<json::object> {
     auto const run = workflow::read_run(folder);
     if (!run) return std::unexpected(run.error());

@@ -3,13 +3,13 @@
 //
 // On the event loop.
 #include "api/route_table.h"
-#include "workflow/driver.h"
+#include "driver/driver.h"
 
 namespace drover::api {
 
 class WorkflowRoutes {
  public:
-  WorkflowRoutes(store::Readers& readers, workflow::Driver& driver)
+  WorkflowRoutes(store::Readers& readers, driver::Driver& driver)
       : readers_(readers), driver_(driver) {}
   [[nodiscard]] static RouteTable<WorkflowRoutes> table();
 
@@ -25,10 +25,10 @@ class WorkflowRoutes {
   Task<Status> send_signal(Call call, net::HttpReply& reply);
   Task<Status> query_workflow(Call call, net::HttpReply& reply);
   Task<Status> cancel_workflow(Call call, net::HttpReply& reply);
-  Task<Status> read(Call call, workflow::Driver::Reading reading, net::HttpReply& reply);
+  Task<Status> read(Call call, driver::Driver::Reading reading, net::HttpReply& reply);
 
   store::Readers& readers_;
-  workflow::Driver& driver_;
+  driver::Driver& driver_;
 };
 
 }  // namespace drover::api

@@ -37,8 +37,8 @@ workflow::HostSpec host_spec(Context const& context) {
   return spec;
 }
 
-workflow::CommandPoolOptions command_pool_options(Context const& context) {
-  workflow::CommandPoolOptions options;
+driver::CommandPoolOptions command_pool_options(Context const& context) {
+  driver::CommandPoolOptions options;
   options.node = host_spec(context).node;
   auto const setting = variable(context, "DROVER_SANDBOX");
   options.launcher = [setting]() -> Result<std::shared_ptr<sandbox::Launcher>> {

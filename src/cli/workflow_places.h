@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/context.h"
-#include "workflow/command_pool.h"
+#include "driver/command_pool.h"
 #include "workflow/host_process.h"
 #include "workflow/runs_root.h"
 
@@ -16,7 +16,7 @@ namespace drover::cli {
 [[nodiscard]] workflow::RunsPlaces runs_places(Context const& context, std::string const& runs_dir);
 [[nodiscard]] workflow::HostSpec host_spec(Context const& context);
 // The sandboxes of this machine, made as those of the server are.
-[[nodiscard]] workflow::CommandPoolOptions command_pool_options(Context const& context);
+[[nodiscard]] driver::CommandPoolOptions command_pool_options(Context const& context);
 
 // Of a file, or of stdin for "-"; `folder` is what a relative name is relative to. nullopt: only
 // white space.

@@ -119,7 +119,7 @@ Task<Result<std::string>> DockerFleetEngine::create(Instance instance, std::stri
   if (!binds) co_return std::unexpected(binds.error());
   terms->container.binds = *std::move(binds);
   // Workspaces are mounted into it while it runs.
-  terms->container.places = {"/workspace", "/workspaces", "/run/drover"};
+  terms->container.places = instance.workload.sandbox.places;
   auto request = maker_.request(instance.workload, *terms);
   if (!request) co_return std::unexpected(request.error());
   if (!request->unenforced.empty())
@@ -136,6 +136,10 @@ Task<Result<std::string>> DockerFleetEngine::create(Instance instance, std::stri
 
 Task<Status> DockerFleetEngine::start(std::string container) {
   co_return co_await engine_.start(std::move(container));
+}
+
+Task<Status> DockerFleetEngine::pause(std::string container) {
+  co_return co_await engine_.pause(std::move(container));
 }
 
 Task<Status> DockerFleetEngine::unpause(std::string container) {

@@ -274,7 +274,27 @@ std::vector<InstancePlan> Reconciler::plans_for(FleetEngine const& engine, Scope
   // Of another agent, which is not in the scope.
   for (auto const& [name, instance] : wanted.instances)
     if (!in_scope(scope, instance.of.agent)) kept.insert(name);
-  return plan(here, kept, actual, options_.places.prefix);
+  return plan(here, kept, as_thawed(actual, here), options_.places.prefix);
+}
+
+// Whoever froze one thaws it; until then nothing of it is changed.
+std::vector<Actual> Reconciler::as_thawed(std::vector<Actual> actual,
+                                          WantedInstances const& wanted) const {
+  auto const is_held = [this](Actual const& one) {
+    auto const found = records_.find(one.instance);
+    return found != records_.end() && found->second.frozen && one.phase == Phase::paused &&
+           found->second.instance.container == one.id;
+  };
+  for (Actual& one : actual) {
+    auto const found = wanted.find(one.instance);
+    if (found == wanted.end() || !is_held(one)) continue;
+    one.phase = Phase::running;
+    one.hash = found->second.hash;
+    one.agent = found->second.of.agent;
+    one.image_moved = false;
+  }
+  std::erase_if(actual, is_held);
+  return actual;
 }
 
 Task<void> Reconciler::pass_engine(FleetEngine& engine, Scope scope, Wanted const& wanted,
@@ -520,21 +540,37 @@ void Reconciler::take_in(std::vector<Actual> const& actual, FleetEngine const& e
     }
     record.instance.container = best->id;
     record.instance.hash = best->hash;
-    record.seen.phase = best->phase;
-    if (best->phase == Phase::running && !record.seen.came) record.seen.came = now;
-    set_live(record, best->phase == Phase::running);
+    bool const held = record.frozen && best->phase == Phase::paused;
+    if (best->phase != Phase::running && !held) record.frozen = false;
+    record.seen.phase = held ? Phase::running : best->phase;
+    if (record.seen.phase != Phase::running) {
+      set_live(record, false);
+      continue;
+    }
+    if (!record.seen.came) record.seen.came = now;
+    if (record.vitals.pid == 0) look_after(name);
   }
 }
 
 void Reconciler::set_live(Record& record, bool live) {
+  if (!live) {
+    record.vitals.pid = 0;
+    record.frozen = false;
+  }
   if (record.live == live) return;
   record.live = live;
-  if (!live) {
-    record.busy.reset();
-    record.seen.heartbeat.reset();
-  }
-  for (auto const& listener : live_listeners_)
-    listener(record.instance, live ? LiveChange::came : LiveChange::gone);
+  live_changed_();
+}
+
+// What was heard of its program goes in last: it comes from somebody else.
+Seen Reconciler::seen_now(Record const& record) const {
+  Seen seen = record.seen;
+  auto const health = health_(record.instance.name);
+  if (!record.live || !health || !health->connected) return seen;
+  auto const silent = steady_clock::now() - health->heard;
+  seen.heartbeat = health->frozen ? parts_.clock.boot_now()
+                                  : BootTime{parts_.clock.boot_now().since_boot - silent};
+  return seen;
 }
 
 // One line a class; of those where nothing happened only when somebody asked.
@@ -559,6 +595,7 @@ void Reconciler::report(Summary const& summary, Scope const& scope) const {
 void Reconciler::tell_states() {
   auto const now = parts_.clock.boot_now();
   for (auto& [name, record] : records_) {
+    if (auto seen = seen_now(record); seen.heartbeat) record.seen.heartbeat = seen.heartbeat;
     auto const health = judge(record.seen, now);
     if (health.state == record.state) continue;
     log::info("fleet-instance", {{"instance", name},
@@ -587,9 +624,9 @@ void Reconciler::hear(FleetEngine&, EngineNews const& news) {
   }
   auto const now = parts_.clock.boot_now();
   if (news.kind == EngineNews::Kind::came) {
+    // It may be known already, from a look that was faster; else it is live once it is.
     record->seen.phase = Phase::running;
-    record->seen.came = now;
-    set_live(*record, true);
+    if (!record->live) record->seen.came = now;
   } else if (news.kind != EngineNews::Kind::look) {
     bool const was_up = record->seen.phase == Phase::running;
     record->seen.phase =
@@ -600,12 +637,29 @@ void Reconciler::hear(FleetEngine&, EngineNews const& news) {
     if (was_up && !record->seen.ends.empty())
       record->retry_at = steady_clock::now() + record->backoff.next(parts_.random);
   }
-  tasks_.spawn(look_after(record->instance.name), "look");
+  look_after(record->instance.name);
   trigger(record->instance.of.agent);
 }
 
-// How often it was started again, and what it runs, is the engine's to say.
-Task<void> Reconciler::look_after(std::string instance) {
+// Its program, how often it was started again, and what it runs, is the engine's to say. One at a
+// time, for after a start there may be many.
+void Reconciler::look_after(std::string const& instance) {
+  to_describe_.insert(instance);
+  if (describing_ || stopping_) return;
+  describing_ = true;
+  tasks_.spawn(look_after_all(), "look");
+}
+
+Task<void> Reconciler::look_after_all() {
+  while (!to_describe_.empty() && !stopping_) {
+    std::string instance = *to_describe_.begin();
+    to_describe_.erase(to_describe_.begin());
+    co_await describe(std::move(instance));
+  }
+  describing_ = false;
+}
+
+Task<void> Reconciler::describe(std::string instance) {
   auto const found = records_.find(instance);
   if (found == records_.end() || found->second.instance.container.empty()) co_return;
   auto* const engine = engine_of(found->second.instance.backend);
@@ -615,7 +669,17 @@ Task<void> Reconciler::look_after(std::string instance) {
   auto const again = records_.find(instance);
   if (!vitals || again == records_.end() || again->second.instance.container != container)
     co_return;
-  again->second.vitals = *std::move(vitals);
+  Record& record = again->second;
+  bool const other = record.vitals.pid != vitals->pid;
+  record.vitals = *std::move(vitals);
+  if (record.vitals.pid == 0) co_return;
+  // Its end may have been told already.
+  if (record.seen.phase != Phase::running) {
+    record.vitals.pid = 0;
+    co_return;
+  }
+  if (other && record.live) set_live(record, false);
+  set_live(record, true);
 }
 
 FleetEngine* Reconciler::engine_of(std::string_view backend) const {
@@ -629,13 +693,18 @@ FleetEngine* Reconciler::engine_of(std::string_view backend) const {
 InstanceStatus Reconciler::status_of(Record const& record) const {
   InstanceStatus status;
   status.instance = record.instance;
-  status.health = judge(record.seen, parts_.clock.boot_now());
+  auto const now = parts_.clock.boot_now();
+  auto const seen = seen_now(record);
+  status.health = judge(seen, now);
   status.since = status.health.state == record.state ? record.since : parts_.clock.now();
   status.wanted = record.seen.wanted;
   status.restarts = record.vitals.restarts;
   status.image = record.vitals.image.empty() ? record.image : record.vitals.image;
-  status.heartbeat = record.heartbeat;
-  status.busy = record.busy;
+  if (seen.heartbeat)
+    status.heartbeat =
+        parts_.clock.now() - std::chrono::duration_cast<Micros>(now - *seen.heartbeat);
+  if (auto const health = health_(record.instance.name)) status.workload = health->workload;
+  status.frozen = record.frozen;
   auto const left = record.retry_at - steady_clock::now();
   if (left > Millis{0}) status.retry_in = std::chrono::duration_cast<Millis>(left);
   return status;
@@ -654,7 +723,7 @@ Task<std::vector<InstanceStatus>> Reconciler::status_of(std::string agent) {
     if (record.instance.of.agent == agent) names.push_back(name);
   std::vector<InstanceStatus> all;
   for (auto const& name : names) {
-    co_await look_after(name);
+    co_await describe(name);
     if (auto const found = records_.find(name); found != records_.end())
       all.push_back(status_of(found->second));
   }
@@ -663,17 +732,55 @@ Task<std::vector<InstanceStatus>> Reconciler::status_of(std::string agent) {
 
 std::vector<LiveInstance> Reconciler::live() const {
   std::vector<LiveInstance> all;
-  for (auto const& [name, record] : records_)
-    if (record.live) all.push_back(record.instance);
+  for (auto const& [name, record] : records_) {
+    if (!record.live) continue;
+    all.push_back({.name = name,
+                   .agent = record.instance.of.agent,
+                   .program = record.vitals.pid,
+                   .uid = record.instance.uid,
+                   .line_folder = line_folder(options_.places, name),
+                   .walls_required = record.instance.backend == "process"});
+  }
   return all;
 }
 
-void Reconciler::beat(std::string const& instance, Busy busy) {
+std::string Reconciler::why_none(std::string_view agent) const {
+  std::vector<std::string> reasons;
+  for (auto const& [name, record] : records_) {
+    if (record.instance.of.agent != agent) continue;
+    auto const health = judge(seen_now(record), parts_.clock.boot_now());
+    reasons.push_back(fmt::format("{} is {}{}{}", name, to_string(health.state),
+                                  health.reason.empty() ? "" : ": ", health.reason));
+  }
+  if (reasons.empty()) return fmt::format("the agent {} has no instance", agent);
+  return fmt::format("{}", fmt::join(reasons, "; "));
+}
+
+Task<Status> Reconciler::freeze(std::string instance) {
+  auto const record = running(instance);
+  if (!record) co_return std::unexpected(record.error());
+  std::string container = (*record)->instance.container;
+  // Before the engine tells of it, or it would be undone.
+  records_.at(instance).frozen = true;
+  auto* const engine = engine_of((*record)->instance.backend);
+  auto const frozen = co_await engine->pause(std::move(container));
+  if (auto const found = records_.find(instance); !frozen && found != records_.end())
+    found->second.frozen = false;
+  co_return frozen;
+}
+
+Task<Status> Reconciler::thaw(std::string instance) {
+  auto const record = running(instance);
+  if (!record) co_return std::unexpected(record.error());
+  std::string container = (*record)->instance.container;
+  auto* const engine = engine_of((*record)->instance.backend);
+  auto const thawed = co_await engine->unpause(std::move(container));
   auto const found = records_.find(instance);
-  if (found == records_.end() || !found->second.live) return;
-  found->second.seen.heartbeat = parts_.clock.boot_now();
-  found->second.heartbeat = parts_.clock.now();
-  found->second.busy = busy;
+  if (!thawed || found == records_.end()) co_return thawed;
+  found->second.frozen = false;
+  // What had to wait for it.
+  trigger(found->second.instance.of.agent);
+  co_return thawed;
 }
 
 Result<Reconciler::Record const*> Reconciler::running(std::string const& instance) const {
@@ -683,17 +790,6 @@ Result<Reconciler::Record const*> Reconciler::running(std::string const& instanc
   if (found->second.instance.container.empty())
     return fail(ErrorCode::not_found, "the instance {} has no container", instance);
   return &found->second;
-}
-
-Task<Result<int>> Reconciler::program(std::string instance) {
-  auto const record = running(instance);
-  if (!record) co_return std::unexpected(record.error());
-  auto* const engine = engine_of((*record)->instance.backend);
-  std::string container = (*record)->instance.container;
-  auto const vitals = co_await engine->describe(std::move(container));
-  if (!vitals) co_return std::unexpected(vitals.error());
-  if (vitals->phase == Phase::running && vitals->pid > 0) co_return vitals->pid;
-  co_return fail(ErrorCode::not_found, "the program of {} does not run", instance);
 }
 
 Task<Result<Usage>> Reconciler::usage(std::string instance) {

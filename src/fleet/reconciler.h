@@ -20,8 +20,9 @@
 #include "base/time.h"
 #include "fleet/engine.h"
 #include "fleet/health.h"
-#include "fleet/live.h"
+#include "fleet/live_instances.h"
 #include "fleet/plan.h"
+#include "fleet/resident_backend.h"
 #include "fleet/rows.h"
 #include "fleet/wanted.h"
 #include "os/async_event.h"
@@ -66,19 +67,29 @@ struct Summary {
   std::vector<Failure> failed{};
 };
 
+struct Placed {
+  std::string name{};
+  Replica of{};
+  std::string backend{};
+  std::string container{};  // its id with the engine; empty where there is none
+  std::string hash{};
+  uid_t uid = 0;  // of its program on the host; 0 where drover is not root
+};
+
 struct InstanceStatus {
-  LiveInstance instance{};  // its container is empty where there is none
+  Placed instance{};
   Health health{};
   WallTime since{};  // in this state
   bool wanted = false;
   std::int64_t restarts = 0;
   std::string image{};
   std::optional<WallTime> heartbeat{};
-  std::optional<Busy> busy{};
+  std::string workload{};  // what it works on; empty: nothing
+  bool frozen = false;
   Millis retry_in{0};  // 0: nothing is waited for
 };
 
-class Reconciler {
+class Reconciler final : public LiveInstances {
  public:
   Reconciler(ReconcilerParts parts, ReconcilerOptions options);
   Reconciler(Reconciler const&) = delete;
@@ -107,30 +118,34 @@ class Reconciler {
   // wanted.
   Task<Status> wipe(std::string agent, std::optional<std::string> instance);
 
-  // For whoever gives them turns. Listeners are told after the list has changed.
-  [[nodiscard]] std::vector<LiveInstance> live() const;
-  void on_live(LiveListener listener) { live_listeners_.push_back(std::move(listener)); }
-  // The pid of its program on this machine.
-  Task<Result<int>> program(std::string instance);
-  // Its program says that it is there.
-  void beat(std::string const& instance, Busy busy);
+  [[nodiscard]] std::vector<LiveInstance> live() const override;
+  [[nodiscard]] std::string why_none(std::string_view agent) const override;
+  void on_live_changed(std::function<void()> listener) override {
+    live_changed_ = std::move(listener);
+  }
+  Task<Status> freeze(std::string instance) override;
+  Task<Status> thaw(std::string instance) override;
+  // What is heard of the programs. nullopt: nothing is known.
+  using HealthOf = std::function<std::optional<ResidentHealth>(std::string_view)>;
+  void set_health(HealthOf health) { health_ = std::move(health); }
+  // It has changed.
+  void look_at_health() { changed_.notify(); }
 
   [[nodiscard]] FleetPlaces const& places() const { return options_.places; }
 
  private:
   // All that is known of one name.
   struct Record {
-    LiveInstance instance;
+    Placed instance;
     Seen seen;
     State state = State::stopped;  // as last told
     WallTime since{};
     Vitals vitals;
     std::string image;
-    std::optional<Busy> busy;
-    std::optional<WallTime> heartbeat;
     redis::Backoff backoff;
     std::chrono::steady_clock::time_point retry_at{};
-    bool live = false;  // listeners were told
+    bool live = false;    // its program runs, and is known
+    bool frozen = false;  // by whoever gives it turns
   };
   enum class Waits : std::uint8_t { respected, ignored };
   struct Scope {
@@ -155,6 +170,8 @@ class Reconciler {
   [[nodiscard]] bool in_scope(Scope const& scope, std::string const& agent) const;
   [[nodiscard]] bool concerns(FleetEngine const& engine, Scope const& scope,
                               Wanted const& wanted) const;
+  [[nodiscard]] std::vector<Actual> as_thawed(std::vector<Actual> actual,
+                                              WantedInstances const& wanted) const;
   void take_in(std::vector<Actual> const& actual, FleetEngine const& engine, Scope const& scope);
   void note_wanted(Wanted const& wanted);
   [[nodiscard]] Record& record_of(std::string const& name);
@@ -166,7 +183,10 @@ class Reconciler {
   void hear(FleetEngine& engine, EngineNews const& news);
   void set_live(Record& record, bool live);
   void tell_states();
-  Task<void> look_after(std::string instance);
+  [[nodiscard]] Seen seen_now(Record const& record) const;
+  void look_after(std::string const& instance);
+  Task<void> look_after_all();
+  Task<void> describe(std::string instance);
   [[nodiscard]] Record* find_by_container(std::string const& container);
   [[nodiscard]] FleetEngine* engine_of(std::string_view backend) const;
   [[nodiscard]] Result<Record const*> running(std::string const& instance) const;
@@ -179,7 +199,10 @@ class Reconciler {
   ReconcilerOptions options_;
   KnownInstances known_;
   std::map<std::string, Record, std::less<>> records_;
-  std::vector<LiveListener> live_listeners_;
+  std::function<void()> live_changed_ = [] {};
+  HealthOf health_ = [](std::string_view) { return std::nullopt; };
+  std::set<std::string> to_describe_;
+  bool describing_ = false;
   bool all_dirty_ = false;
   std::set<std::string> dirty_;  // agents
   bool busy_ = false;            // a pass is under way

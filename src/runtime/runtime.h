@@ -33,7 +33,7 @@ struct WorkloadSpec {
   std::string profile{};
   std::string backend{};  // "process", "docker"; empty: the server's default
   std::string image{};    // of a container; empty: the server's default
-  std::string warm{};     // whose containers ahead of need it may take; empty: none
+  std::string agent{};    // whose resident or waiting container may be its; empty: none
   // `id`, `session_uid`, and the streams that are -1 are the backend's to set.
   sandbox::SandboxSpec sandbox{};
   // Folders of the host that go with the workload (its socket's), removed when it has ended.

@@ -35,7 +35,7 @@ std::string warm_kind(WorkloadSpec const& spec) {
   json::array paths;
   for (auto const& path : sandbox.extra_ro_paths)
     paths.emplace_back(path);
-  json::array const all{spec.warm,
+  json::array const all{spec.agent,
                         spec.image,
                         std::move(argv),
                         sandbox.cwd,
@@ -61,7 +61,7 @@ bool fits(WarmWish const& wish, WorkloadSpec const& spec) {
     return std::ranges::any_of(wish.places,
                                [&](std::string const& place) { return is_in(target, place); });
   };
-  return !spec.warm.empty() && has_own && warm_kind(wish.spec) == warm_kind(spec) &&
+  return !spec.agent.empty() && has_own && warm_kind(wish.spec) == warm_kind(spec) &&
          std::ranges::all_of(spec.sandbox.mounts, has_place, &sandbox::Mount::target) &&
          std::ranges::all_of(spec.sandbox.files, has_place, &sandbox::FileMount::target);
 }

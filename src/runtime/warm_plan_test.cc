@@ -15,7 +15,7 @@ using testing::IsEmpty;
 
 WorkloadSpec unit() {
   WorkloadSpec spec;
-  spec.warm = "reviewer";
+  spec.agent = "reviewer";
   spec.image = "box";
   spec.sandbox.argv = {"/run/drover/unit"};
   spec.sandbox.cwd = "/workspace";
@@ -50,8 +50,8 @@ TEST(WarmFit, WhatIsFixedAtItsMakingHasToBeTheSame) {
   };
   EXPECT_TRUE(change([](WorkloadSpec&) {}));
   EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.image = "other"; }));
-  EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.warm = "somebody else"; }));
-  EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.warm.clear(); }));
+  EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.agent = "somebody else"; }));
+  EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.agent.clear(); }));
   EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.sandbox.argv.emplace_back("-v"); }));
   EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.sandbox.limits.memory_mb.value = 64; }));
   EXPECT_FALSE(change([](WorkloadSpec& spec) { spec.sandbox.limits.pids.value = 7; }));

@@ -97,6 +97,9 @@ Status fits_bubblewrap(SandboxSpec const& spec, uid_t user) {
   if (user == 0)
     return cannot(
         "give each session a uid of its own, and drover runs as root, which never needs it");
+  if (!spec.places.empty()) return cannot("make mounts in a sandbox that runs");
+  if (spec.landlock == SecondWall::by_program)
+    return cannot("let a program put its children behind Landlock");
   if (!spec.rootfs.empty())
     return cannot("show a root file system beside the sandbox's own places");
   for (auto const& mount : spec.mounts) {

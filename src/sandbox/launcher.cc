@@ -318,10 +318,13 @@ Error clone_error(int error) {
 Result<Sandbox> Launcher::launch(SandboxSpec const& spec, Created const& created) {
   DROVER_TRY(validate(spec));
   if (state_->maker == Maker::bubblewrap) return launch_with_bubblewrap(spec, created);
-  if (state_->landlock_abi == 0 && spec.landlock == SecondWall::required)
+  if (state_->landlock_abi == 0 && spec.landlock != SecondWall::if_available)
     return fail_next(ErrorCode::unsupported,
                      "cannot start the sandbox: this kernel has no Landlock",
                      "boot a kernel from 5.13 on with landlock in its lsm= list");
+  if (!spec.places.empty() && state_->privilege != Privilege::root)
+    return fail_next(ErrorCode::unsupported,
+                     "a sandbox gets mounts while it runs from root alone", "run drover as root");
   auto group = plan_group(spec.limits, state_->cgroups, state_->privilege);
   if (!group) return std::unexpected(group.error());
   auto plan = PreparedPlan::make(spec, {.privilege = state_->privilege,

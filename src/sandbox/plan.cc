@@ -202,6 +202,8 @@ Status PreparedPlan::add_rootfs(SandboxSpec const& spec) {
   };
   for (auto const& one : spec.tmpfs)
     add(one.target);
+  for (auto const& place : spec.places)
+    add(place);
   for (auto const& one : spec.mounts)
     add(one.target);
   for (auto const& one : spec.files)
@@ -243,6 +245,11 @@ void PreparedPlan::add_tmpfs(SandboxSpec const& spec) {
   }
   for (auto const& one : spec.tmpfs)
     tmpfs_targets_.push_back(one.target);
+  for (auto const& place : spec.places) {
+    add_entry(EntryKind::folder, place);
+    tmpfs_.push_back({keep(relative(place)), "size=1m,nr_inodes=1024,mode=0755,uid=0,gid=0"});
+    tmpfs_targets_.push_back(place);
+  }
   if (covered_by_tmpfs("/tmp") && !covered_by_tmpfs("/var/tmp"))
     add_entry(EntryKind::link, "/var/tmp", "/tmp");
 }
@@ -288,8 +295,8 @@ void PreparedPlan::add_rlimits(SandboxSpec const& spec) {
     rlimits_.push_back({RLIMIT_NPROC, spec.limits.pids.value});
 }
 
-void PreparedPlan::add_rules() {
-  if (context_.landlock_abi == 0) return;
+void PreparedPlan::add_rules(SecondWall wall) {
+  if (context_.landlock_abi == 0 || wall == SecondWall::by_program) return;
   std::uint64_t const all = landlock::all_rights(context_.landlock_abi);
   std::uint64_t const read = landlock::kExecute | landlock::kReadFile | landlock::kReadDir;
   std::uint64_t const file = (landlock::kExecute | landlock::kReadFile | landlock::kWriteFile |
@@ -339,7 +346,7 @@ Result<PreparedPlan> PreparedPlan::make(SandboxSpec const& spec, PlanContext con
   DROVER_TRY(plan.add_files(spec));
   plan.add_covers();
   plan.add_rlimits(spec);
-  plan.add_rules();
+  plan.add_rules(spec.landlock);
   DROVER_TRY(plan.add_streams(spec));
 
   ChildPlan& child = plan.plan_;

@@ -52,7 +52,7 @@ class PreparedPlan {
   [[nodiscard]] Status add_streams(SandboxSpec const& spec);
   void add_covers();
   void add_rlimits(SandboxSpec const& spec);
-  void add_rules();
+  void add_rules(SecondWall wall);
   void add_entry(EntryKind kind, std::string const& path, std::string content = "");
   [[nodiscard]] Status add_mount_point(std::string const& target, bool folder);
   [[nodiscard]] bool covered_by_mount(std::string const& target) const;

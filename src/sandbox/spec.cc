@@ -65,6 +65,8 @@ Status validate_mounts(SandboxSpec const& spec) {
     if (tmpfs.size_mb == 0)
       return fail(ErrorCode::invalid_argument, "the tmpfs {} needs a size", tmpfs.target);
   }
+  for (auto const& place : spec.places)
+    DROVER_TRY(require_path("place", place));
   for (auto const& file : spec.files) {
     DROVER_TRY(require_path("file", file.target));
     if (file.content.size() > kFileContentBytesMax)

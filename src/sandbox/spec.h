@@ -81,7 +81,9 @@ struct InheritedFd {
 
 // Landlock is the second wall behind the mounts. Without it the first still stands; a host that
 // lacks it is refused unless this says otherwise.
-enum class SecondWall : std::uint8_t { required, if_available };
+// `by_program`: a program of drover's own, which puts each of its children behind it once that one's
+// mounts are there.
+enum class SecondWall : std::uint8_t { required, if_available, by_program };
 
 struct SandboxSpec {
   std::string id{};                 // a slug; its control groups are named drover-<id>
@@ -91,6 +93,8 @@ struct SandboxSpec {
   std::vector<Mount> mounts{};
   std::vector<FileMount> files{};  // after the mounts
   std::vector<Tmpfs> tmpfs{{"/tmp", 512}, {"/home/agent", 256}, {"/dev/shm", 64}};
+  // Folders of root's, in which mounts can be made while the sandbox runs. Needs root.
+  std::vector<std::string> places{};
   // An unpacked root file system of the host (canonical), read-only, whose programs are there in
   // the place of the host's; empty: the host's /usr.
   std::string rootfs{};

@@ -30,6 +30,10 @@
 #include "broker/schema.h"
 #include "contract/invocation.h"
 #include "contract/task_type.h"
+#include "driver/agent_carrier.h"
+#include "driver/breakpoint_carrier.h"
+#include "driver/child_carrier.h"
+#include "driver/driver.h"
 #include "gateway/mcp_broker.h"
 #include "gateway/upstream_book.h"
 #include "git/repository.h"
@@ -57,10 +61,6 @@
 #include "worker/watchdog.h"
 #include "worker/worker.h"
 #include "worker/workforce.h"
-#include "workflow/agent_carrier.h"
-#include "workflow/breakpoint_carrier.h"
-#include "workflow/child_carrier.h"
-#include "workflow/driver.h"
 
 namespace drover::server {
 
@@ -109,11 +109,11 @@ Status write_place(std::string const& path, std::string const& text) {
 
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
-  for (auto const& part : {workspace::Registry::migrations(), worker::run_migrations(),
-                           worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
-                           worker::approval_migrations(), worker::LimitBook::migrations(),
-                           runtime::workload_migrations(), worker::spend_migrations(),
-                           workflow::workflow_migrations()})
+  for (auto const& part :
+       {workspace::Registry::migrations(), worker::run_migrations(),
+        worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
+        worker::approval_migrations(), worker::LimitBook::migrations(),
+        runtime::workload_migrations(), worker::spend_migrations(), driver::workflow_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
@@ -202,10 +202,10 @@ class Server {
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<schedule::Schedules> schedules_;
   std::unique_ptr<schedule::WorkerRuns> workflow_runs_;
-  std::unique_ptr<workflow::AgentCarrier> workflow_agents_;
-  std::unique_ptr<workflow::BreakpointCarrier> breakpoints_;
-  std::unique_ptr<workflow::Driver> driver_;
-  std::unique_ptr<workflow::ChildCarrier> children_;
+  std::unique_ptr<driver::AgentCarrier> workflow_agents_;
+  std::unique_ptr<driver::BreakpointCarrier> breakpoints_;
+  std::unique_ptr<driver::Driver> driver_;
+  std::unique_ptr<driver::ChildCarrier> children_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -462,24 +462,23 @@ void Server::make_scheduler() {
 }
 
 void Server::make_driver() {
-  workflow::DriverOptions options;
+  driver::DriverOptions options;
   options.runs_root = options_.state_folder + "/workflows";
   if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
     options.host.node = node;
   options.host.environment = workflow::HostEnvironment::plain;
   options.commands.node = options.host.node;
   options.commands.launcher = make_launcher;
-  driver_ = std::make_unique<workflow::Driver>(
-      workflow::DriverParts{io_, clock_, random_, *writer_, *readers_}, std::move(options));
+  driver_ = std::make_unique<driver::Driver>(
+      driver::DriverParts{io_, clock_, random_, *writer_, *readers_}, std::move(options));
   workflow_runs_ = std::make_unique<schedule::WorkerRuns>(*services_, *dispatcher_, *workforce_);
   workflow_agents_ =
-      std::make_unique<workflow::AgentCarrier>(*services_, *dispatcher_, *workflow_runs_);
-  driver_->add(workflow::Carrier::agent, *workflow_agents_);
-  breakpoints_ =
-      std::make_unique<workflow::BreakpointCarrier>(io_.get_executor(), *writer_, clock_);
-  driver_->add(workflow::Carrier::person, *breakpoints_);
-  children_ = std::make_unique<workflow::ChildCarrier>(io_.get_executor(), *driver_);
-  driver_->add(workflow::Carrier::child, *children_);
+      std::make_unique<driver::AgentCarrier>(*services_, *dispatcher_, *workflow_runs_);
+  driver_->add(driver::Carrier::agent, *workflow_agents_);
+  breakpoints_ = std::make_unique<driver::BreakpointCarrier>(io_.get_executor(), *writer_, clock_);
+  driver_->add(driver::Carrier::person, *breakpoints_);
+  children_ = std::make_unique<driver::ChildCarrier>(io_.get_executor(), *driver_);
+  driver_->add(driver::Carrier::child, *children_);
 }
 
 void Server::make_api() {

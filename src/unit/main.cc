@@ -7,10 +7,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "base/log.h"
 #include "unit/egress_relay.h"
+#include "unit/resident.h"
 #include "unit/unit.h"
 #include "unit/wait_for_start.h"
 
@@ -23,8 +25,9 @@ int usage(int status) {
   std::fputs(
       "drover-unit serves one agent session inside a sandbox; drover starts it.\n"
       "It reads DROVER_UNIT_SOCKET and DROVER_AGENT_IDENTITY_TOKEN.\n"
-      "  --wait FIFO  read the environment from there first, once somebody writes it\n"
-      "  --version    print the version\n",
+      "  --wait FIFO        read the environment from there first, once somebody writes it\n"
+      "  --resident FOLDER  serve no session, and start units as resident.sock there says\n"
+      "  --version          print the version\n",
       status == 0 ? stdout : stderr);
   return status;
 }
@@ -48,6 +51,17 @@ int signal_descriptor() {
   return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+int run_resident_program(std::string const& folder, std::string const& program) {
+  int const signals = signal_descriptor();
+  if (signals < 0) {
+    drover::log::error("resident-without-signals");
+    return 1;
+  }
+  drover::SystemClock const clock;
+  drover::unit::ResidentPlace const place{folder + "/resident.sock", program};
+  return drover::unit::run_resident(place, DROVER_VERSION, clock, signals);
+}
+
 drover::Secret take_token() {
   char const* const value = ::getenv(kTokenVariable);
   drover::Secret token{value == nullptr ? "" : value};
@@ -64,9 +78,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc == 2 && std::string_view{argv[1]} == "--help") return usage(0);
+  bool const resident = argc == 3 && std::string_view{argv[1]} == "--resident";
   bool const ahead_of_need = argc == 3 && std::string_view{argv[1]} == "--wait";
-  if (argc != 1 && !ahead_of_need) return usage(2);
+  if (argc != 1 && !ahead_of_need && !resident) return usage(2);
   hide();
+  if (resident) return run_resident_program(argv[2], argv[0]);
   if (ahead_of_need) {
     if (auto const began = drover::unit::wait_for_start(argv[2]); !began) {
       drover::log::error("unit-not-started", {{"reason", began.error().text()}});

@@ -6,8 +6,8 @@
 #include <stdexcept>
 
 #include "workflow/create_run.h"
-#include "workflow/drive.h"
 #include "workflow/iterate.h"
+#include "workflow/query.h"
 #include "workflow/testing.h"
 
 namespace drover::workflow {

@@ -24,7 +24,7 @@ class WarmContainersTest : public DockerBackendTest {
   WarmWish wish(std::int64_t count = 1) {
     WarmWish wish;
     wish.spec = script("echo this was not ahead of need");
-    wish.spec.warm = "test";
+    wish.spec.agent = "test";
     wish.waiting = {"/bin/sh", "-c", std::string{kWaits}, "/run/drover/start"};
     wish.places = {"/workspace", "/run/drover"};
     wish.count = count;

@@ -10,13 +10,14 @@
 #include "cli/served_workflows.h"
 #include "cli/stop_signals.h"
 #include "cli/workflow_places.h"
-#include "workflow/command_pool.h"
+#include "driver/command_pool.h"
+#include "driver/drive.h"
 #include "workflow/create_run.h"
 #include "workflow/document.h"
-#include "workflow/drive.h"
 #include "workflow/iterate.h"
 #include "workflow/js_text.h"
 #include "workflow/open_run.h"
+#include "workflow/query.h"
 #include "workflow/repair.h"
 #include "workflow/state_cache.h"
 #include "workflow/views.h"
@@ -292,15 +293,15 @@ Result<int> Workflow::drive() {
   // Before any thread begins, for all of them are to leave these signals to the drive.
   auto const stop = StopSignals::take();
   if (!stop) return std::unexpected(stop.error());
-  workflow::CommandPool commands{command_pool_options(context_), context_.clock};
-  workflow::DriveOptions options;
+  driver::CommandPool commands{command_pool_options(context_), context_.clock};
+  driver::DriveOptions options;
   options.host = host_spec(context_);
   options.stop_fd = stop->fd();
   if (!command_.outside) options.commands = &commands;
   options.waiting = [&](Iterated const& iterated) {
     context_.screen.note(terminal_safe("drover: " + iterated.reason));
   };
-  auto const iterated = workflow::drive(*folder, options, context_.clock, context_.random);
+  auto const iterated = driver::drive(*folder, options, context_.clock, context_.random);
   if (!iterated) return std::unexpected(iterated.error());
   tell(*iterated);
   return exit_code_of(iterated->state);

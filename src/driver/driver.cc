@@ -1,0 +1,425 @@
+#include "driver/driver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "base/log.h"
+#include "driver/driver_run.h"
+#include "workflow/collation.h"
+
+namespace drover::driver {
+
+namespace {
+
+using SteadyPoint = os::AsyncEvent::TimePoint;
+
+// A process that never stops asking for what cannot be read is looked at again, after the others.
+constexpr int kRoundsMax = 100;
+
+struct Advanced {
+  Result<workflow::Iterated> iterated;
+  std::vector<CommandJob> commands{};
+  std::vector<workflow::Effect> cancelled{};  // all that were, of a first look
+  bool again = false;                         // an effect was ended by the look itself
+  std::uint64_t rested_at = 0;
+};
+
+// What one look at a run does: the process, then the commands that it asks for.
+Result<Advanced> look(DrivenRun& run, CommandPool& commands,
+                      std::vector<std::string> const& under_way) {
+  DROVER_TRY(run.take());
+  for (int round = 0;; ++round) {
+    auto iterated = run.step();
+    if (!iterated) return std::unexpected(iterated.error());
+    bool const waits = iterated->state == workflow::IterateState::waiting;
+    bool const has_command =
+        waits && std::ranges::any_of(iterated->actions, [](workflow::NextAction const& action) {
+          return names_a_command(action.effect.kind, action.definition);
+        });
+    if (!has_command) return Advanced{std::move(iterated)};
+    DROVER_TRY(commands.ready());
+    auto begun = run.begin_commands(iterated->actions, under_way);
+    if (!begun) return std::unexpected(begun.error());
+    if (begun->settled > 0 && begun->jobs.empty() && round < kRoundsMax) continue;
+    Advanced advanced{std::move(iterated), std::move(begun->jobs)};
+    advanced.again = begun->settled > 0;
+    return advanced;
+  }
+}
+
+enum class First : std::uint8_t { no, yes };
+Advanced advance_blocking(DrivenRun& run, CommandPool& commands,
+                          std::vector<std::string> const& under_way, First first) {
+  auto looked = look(run, commands, under_way);
+  Advanced advanced = looked ? *std::move(looked) : Advanced{std::unexpected(looked.error())};
+  if (first == First::yes) advanced.cancelled = run.cancelled();
+  advanced.rested_at = run.rested_at();
+  return advanced;
+}
+
+WorkflowState state_of(workflow::Iterated const& iterated) {
+  switch (iterated.state) {
+    case workflow::IterateState::waiting:
+      return WorkflowState::running;
+    case workflow::IterateState::completed:
+      return WorkflowState::completed;
+    case workflow::IterateState::failed:
+      return WorkflowState::failed;
+    case workflow::IterateState::halted:
+      return WorkflowState::halted;
+  }
+  return WorkflowState::failed;
+}
+
+}  // namespace
+
+Driver::Driver(DriverParts parts, DriverOptions options)
+    : parts_(parts),
+      options_(std::move(options)),
+      pool_(options_.threads),
+      commands_(std::make_unique<CommandPool>(options_.commands, parts.clock)),
+      ended_(parts.io.get_executor()),
+      tasks_(parts.io.get_executor(), "workflows") {}
+
+Driver::~Driver() = default;
+
+void Driver::add(Carrier carrier, EffectCarrier& who) {
+  carriers_[carrier] = &who;
+}
+
+Task<Status> Driver::start() {
+  auto alarm = os::WallAlarm::create(parts_.io.get_executor(), [this] { ring(); });
+  if (!alarm) co_return std::unexpected(alarm.error());
+  alarm_ = *std::move(alarm);
+  auto watch = JournalWatch::create(
+      parts_.io.get_executor(),
+      [this](std::string const& id, std::uint64_t seq) { on_journal(id, seq); });
+  if (!watch) co_return std::unexpected(watch.error());
+  watch_ = *std::move(watch);
+  auto open = co_await parts_.readers.run(
+      [](store::Database& database) { return unfinished_workflows(database); });
+  if (!open) co_return std::unexpected(open.error());
+  if (!open->empty()) log::info("workflows-taken-up", {{"workflows", open->size()}});
+  for (auto& record : *open)
+    drive(located(std::move(record)));
+  co_return Status{};
+}
+
+Task<void> Driver::stop() {
+  stopping_ = true;
+  for (auto const& [carrier, who] : carriers_)
+    who->close();
+  ended_.notify();
+  // What runs is killed, and lost; the journal says that it had begun.
+  auto kill = [pool = std::exchange(commands_, nullptr)]() mutable {
+    pool.reset();
+    return true;
+  };
+  co_await pool_.run(std::move(kill));
+  co_await tasks_.join();
+  for (auto const& [carrier, who] : carriers_)
+    co_await who->join();
+  watch_.reset();
+  alarm_.reset();
+  runs_.clear();
+}
+
+Driver::RunPtr Driver::drive(WorkflowRecord record) {
+  std::string const id = record.id;
+  auto run = std::make_shared<Run>(std::move(record), options_, parts_.clock, parts_.random);
+  runs_[id] = run;
+  if (auto const watched = watch_->add(id, run->driven->folder()); !watched)
+    log::warn("workflow-not-watched", {{"workflow", id}, {"reason", watched.error().text()}});
+  run->step = true;
+  wake(run);
+  return run;
+}
+
+void Driver::wake(RunPtr const& run) {
+  if (run->busy || run->over || stopping_) return;
+  run->busy = true;
+  tasks_.spawn(advance(run), "advance");
+}
+
+void Driver::on_journal(std::string const& id, std::uint64_t seq) {
+  auto const found = runs_.find(id);
+  if (found == runs_.end()) return;
+  RunPtr const run = found->second;
+  run->heard_of = std::max(run->heard_of, seq);
+  if (run->busy || seq <= run->rested_at) return;
+  run->step = true;
+  wake(run);
+}
+
+// One look after another, until there is nothing left to look for.
+Task<void> Driver::advance(RunPtr run) {
+  while (!stopping_ && !run->over && (run->step || !run->requests.empty())) {
+    run->step = false;
+    run->used = ++uses_;
+    set_timer(run, std::nullopt);
+    auto const requests = std::exchange(run->requests, {});
+    std::vector<std::string> under_way;
+    for (auto const& [effect_id, carrier] : run->under_way)
+      under_way.push_back(effect_id);
+    auto const first = run->looked_at ? First::no : First::yes;
+    auto work = [driven = run->driven, pool = commands_, requests, under_way, first] {
+      for (auto const& request : requests)
+        request->reply = request->act(*driven);
+      return advance_blocking(*driven, *pool, under_way, first);
+    };
+    Advanced advanced = co_await pool_.run(std::move(work));
+    ended_.notify();
+    run->resident = true;
+    run->looked_at = true;
+    // The server before this one may have died between the cancel and the end of what it cancelled.
+    for (auto const& effect : advanced.cancelled)
+      if (auto const who = carriers_.find(carrier_of(effect.kind)); who != carriers_.end())
+        who->second->stop(run->record.id, effect.id);
+    run->rested_at = advanced.rested_at;
+    run->step = run->step || advanced.again;
+    co_await settle(run, std::move(advanced.iterated), std::move(advanced.commands));
+    if (run->heard_of != UINT64_MAX && run->heard_of > run->rested_at) run->step = true;
+    if (run->heard_of == UINT64_MAX) run->heard_of = run->rested_at;
+  }
+  // Of nobody's look any more.
+  for (auto const& request : run->requests)
+    request->reply = fail(ErrorCode::conflict, "the workflow {} has ended", run->record.id);
+  run->requests.clear();
+  run->busy = false;
+  ended_.notify();
+  keep_few_resident();
+}
+
+Task<void> Driver::settle(RunPtr run, Result<workflow::Iterated> iterated,
+                          std::vector<CommandJob> commands) {
+  if (stopping_) co_return;
+  if (!iterated) {
+    co_await note_failure(run, iterated.error());
+    co_return;
+  }
+  run->failures = 0;
+  std::vector<Carrier> served;
+  for (auto const& [carrier, who] : carriers_)
+    served.push_back(carrier);
+  auto plan = plan_rest(*iterated, run->under_way, served);
+  for (auto const& effect_id : plan.stop)
+    stop_effect(run, effect_id);
+  if (iterated->state != workflow::IterateState::waiting) {
+    co_await end(run, *std::move(iterated));
+    co_return;
+  }
+  set_timer(run, plan.wake);
+  for (auto& command : commands)
+    begin_command(run, std::move(command));
+  for (auto& action : plan.begin) {
+    auto const carrier = carrier_of(action.effect.kind);
+    run->under_way.emplace(action.effect.id, carrier);
+    // As task.json has it: after a restart it comes from there, and the same effect has to be the
+    // same request.
+    json::value definition = workflow::sorted_members(action.definition);
+    EffectJob job{run->record, std::move(action.effect), std::move(definition)};
+    tasks_.spawn(carry(run, carriers_.at(carrier), std::move(job)), "carry");
+  }
+  if (run->record.state == WorkflowState::running) co_return;
+  run->record.state = WorkflowState::running;
+  run->record.reason.clear();
+  co_await save(run->record);
+}
+
+Task<void> Driver::note_failure(RunPtr run, Error error) {
+  auto const wait = wait_after_failure(++run->failures);
+  set_timer(run, parts_.clock.now() + wait);
+  std::string const reason = error.text();
+  if (run->record.state == WorkflowState::blocked && run->record.reason == reason) co_return;
+  log::warn("workflow-blocked", {{"workflow", run->record.id}, {"reason", reason}});
+  run->record.state = WorkflowState::blocked;
+  run->record.reason = reason;
+  co_await save(run->record);
+}
+
+Task<void> Driver::end(RunPtr run, workflow::Iterated iterated) {
+  bool const cancelled = run->record.state == WorkflowState::cancelled;
+  if (!cancelled || iterated.state != workflow::IterateState::halted) {
+    run->record.state = state_of(iterated);
+    run->record.reason = iterated.state == workflow::IterateState::completed ? "" : iterated.reason;
+  }
+  run->over = true;
+  set_timer(run, std::nullopt);
+  watch_->remove(run->record.id);
+  if (!iterated.continued_as.empty()) {
+    WorkflowRecord next = run->record;
+    next.id = iterated.continued_as;
+    next.folder = (std::filesystem::path{run->record.folder}.parent_path() / next.id).string();
+    next.state = WorkflowState::running;
+    auto const enrolled = co_await enrol(std::move(next), Again::leave);
+    if (!enrolled)
+      log::error("workflow-not-continued",
+                 {{"workflow", run->record.id}, {"reason", enrolled.error().text()}});
+  }
+  co_await save(run->record);
+  log::info("workflow-ended",
+            {{"workflow", run->record.id}, {"state", to_string(run->record.state)}});
+  runs_.erase(run->record.id);
+  auto clear = [driven = run->driven] {
+    auto const saved = driven->save_state();
+    driven->rest();
+    return saved;
+  };
+  auto const cleared = co_await pool_.run(std::move(clear));
+  if (!cleared)
+    log::warn("workflow-state-not-saved",
+              {{"workflow", run->record.id}, {"reason", cleared.error().text()}});
+  ended_.notify();
+}
+
+// Where it is not recorded now, the next server finds the run again and records it.
+Task<void> Driver::save(WorkflowRecord record) {
+  record.updated_at = parts_.clock.now();
+  auto const saved = co_await parts_.writer.run([record](store::Transaction& transaction) {
+    return update_workflow(transaction.db(), record);
+  });
+  if (!saved)
+    log::error("workflow-not-recorded",
+               {{"workflow", record.id}, {"reason", saved.error().text()}});
+}
+
+void Driver::begin_command(RunPtr const& run, CommandJob job) {
+  if (!commands_) return;
+  std::string const effect_id = job.effect.id;
+  run->under_way.emplace(effect_id, Carrier::command);
+  auto const executor = parts_.io.get_executor();
+  commands_->begin(std::move(job), [this, run, effect_id, executor](workflow::TaskResult result) {
+    boost::asio::post(executor, [this, run, effect_id, result = std::move(result)]() mutable {
+      hand_in(run, effect_id, std::move(result));
+    });
+  });
+}
+
+Task<void> Driver::carry(RunPtr run, EffectCarrier* who, EffectJob job) {
+  std::string const effect_id = job.effect.id;
+  auto result = co_await who->carry_out(std::move(job));
+  if (result) {
+    hand_in(run, effect_id, *std::move(result));
+  } else {
+    run->under_way.erase(effect_id);
+  }
+}
+
+void Driver::hand_in(RunPtr const& run, std::string const& effect_id, workflow::TaskResult result) {
+  if (stopping_ || run->over) return;
+  auto request = std::make_shared<Request>();
+  request->act = [effect_id, result = std::move(result)](DrivenRun& driven) -> Result<json::value> {
+    auto const posted = driven.post(effect_id, result);
+    // One that ended meanwhile stays as it is.
+    if (!posted && posted.error().code != ErrorCode::conflict)
+      return std::unexpected(posted.error());
+    return json::value{};
+  };
+  run->requests.push_back(request);
+  wake(run);
+  tasks_.spawn(handed_in(run, effect_id, std::move(request)), "hand-in");
+}
+
+// Until it is in the journal: what an effect came to is not lost to a disk that is full.
+Task<void> Driver::handed_in(RunPtr run, std::string effect_id, std::shared_ptr<Request> request) {
+  for (;;) {
+    auto const seen = ended_.version();
+    if (request->reply) break;
+    if (stopping_) co_return;
+    co_await ended_.wait(seen);
+  }
+  if (*request->reply) {
+    run->under_way.erase(effect_id);
+    co_return;
+  }
+  log::error("effect-not-posted", {{"workflow", run->record.id},
+                                   {"effect", effect_id},
+                                   {"reason", request->reply->error().text()}});
+  if (request->reply->error().code == ErrorCode::not_found) co_return;
+  constexpr Millis kAgain{5'000};
+  auto const end = SteadyPoint::clock::now() + kAgain;
+  while (!stopping_ && SteadyPoint::clock::now() < end)
+    co_await ended_.wait(ended_.version(), end);
+  if (stopping_ || run->over) co_return;
+  request->reply.reset();
+  run->requests.push_back(request);
+  wake(run);
+  tasks_.spawn(handed_in(run, std::move(effect_id), std::move(request)), "hand-in");
+}
+
+void Driver::stop_effect(RunPtr const& run, std::string const& effect_id) {
+  auto const found = run->under_way.find(effect_id);
+  if (found == run->under_way.end()) return;
+  auto const carrier = found->second;
+  if (carrier == Carrier::command) {
+    if (commands_) commands_->stop(run->record.folder, effect_id);
+    run->under_way.erase(found);
+  } else {
+    carriers_.at(carrier)->stop(run->record.id, effect_id);
+  }
+}
+
+void Driver::set_timer(RunPtr const& run, std::optional<WallTime> at) {
+  if (run->timer_ms) timers_.erase({*run->timer_ms, run->record.id});
+  run->timer_ms.reset();
+  if (at) {
+    run->timer_ms = to_unix_ms(*at);
+    timers_.emplace(*run->timer_ms, run->record.id);
+  }
+  std::optional<WallTime> first;
+  if (!timers_.empty()) first = from_unix_ms(timers_.begin()->first);
+  alarm_->set(first);
+}
+
+void Driver::ring() {
+  auto const now_ms = to_unix_ms(parts_.clock.now());
+  while (!timers_.empty() && timers_.begin()->first <= now_ms) {
+    auto const found = runs_.find(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    if (found == runs_.end()) continue;
+    found->second->timer_ms.reset();
+    found->second->step = true;
+    wake(found->second);
+  }
+  std::optional<WallTime> first;
+  if (!timers_.empty()) first = from_unix_ms(timers_.begin()->first);
+  alarm_->set(first);
+}
+
+// The one that was looked at longest ago gives its process up, and is replayed when it is needed.
+void Driver::keep_few_resident() {
+  if (stopping_) return;
+  auto const resident =
+      std::ranges::count_if(runs_, [](auto const& entry) { return entry.second->resident; });
+  if (static_cast<std::size_t>(resident) <= options_.resident) return;
+  RunPtr oldest;
+  for (auto const& [id, run] : runs_)
+    if (run->resident && !run->busy && (!oldest || run->used < oldest->used)) oldest = run;
+  if (!oldest) return;
+  oldest->resident = false;
+  oldest->busy = true;
+  tasks_.spawn(rest(oldest), "rest");
+}
+
+Task<void> Driver::rest(RunPtr run) {
+  auto let_go = [driven = run->driven] {
+    auto const saved = driven->save_state();
+    driven->rest();
+    return saved;
+  };
+  auto const saved = co_await pool_.run(std::move(let_go));
+  if (!saved)
+    log::warn("workflow-state-not-saved",
+              {{"workflow", run->record.id}, {"reason", saved.error().text()}});
+  run->busy = false;
+  if (run->heard_of > run->rested_at) run->step = true;
+  if (run->step || !run->requests.empty()) wake(run);
+  keep_few_resident();
+}
+
+}  // namespace drover::driver
