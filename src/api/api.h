@@ -11,6 +11,7 @@
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
+#include "api/fleet_routes.h"
 #include "api/gateway_routes.h"
 #include "api/queue_routes.h"
 #include "api/route_table.h"
@@ -44,6 +45,7 @@ struct ApiParts {
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;
+  fleet::Reconciler& fleet;
 };
 
 class Api {
@@ -69,7 +71,7 @@ class Api {
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
                              AuditRoutes, ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes,
                              WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
-                             GatewayRoutes, ServerRoutes>;
+                             GatewayRoutes, FleetRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -217,6 +217,25 @@ struct DefinitionRemoveCommand {
   Definition kind = Definition::task_type;
   std::string name;
 };
+// The containers of resident agents.
+struct FleetStatusCommand {
+  std::string agent;  // empty: all
+  Format format = Format::text;
+};
+struct FleetSyncCommand {
+  std::string agent;  // empty: all
+  Format format = Format::text;
+};
+struct FleetWipeCommand {
+  std::string agent;
+  std::string instance;  // empty: all of the agent's
+  bool yes = false;      // nobody is asked
+};
+struct FleetLogsCommand {
+  std::string agent;
+  std::string instance;  // empty: the first
+  std::int64_t lines = 200;
+};
 struct AuditCommand {
   std::string kind;  // "agent", "task_type"; empty: both
   std::string name;  // empty: of all
@@ -424,7 +443,8 @@ using Command = std::variant<
     CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
     WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
     DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand, DefinitionEditCommand,
-    AgentEnableCommand, DefinitionRemoveCommand, AuditCommand, AuditShowCommand, ApprovalsCommand,
+    AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand, FleetSyncCommand,
+    FleetWipeCommand, FleetLogsCommand, AuditCommand, AuditShowCommand, ApprovalsCommand,
     ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
     QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
     ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,

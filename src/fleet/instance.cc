@@ -13,7 +13,8 @@ namespace {
 
 // Another number makes every container anew: how they are made has changed.
 constexpr int kContainerVersion = 1;
-constexpr std::size_t kSlugBytesMax = 63;
+// Of a slug, with room for the number of an incarnation.
+constexpr std::size_t kIdBytesMax = 55;
 constexpr std::size_t kDigestShown = 32;
 
 }  // namespace
@@ -25,7 +26,7 @@ std::string instance_name(Replica const& replica) {
 
 WorkloadId workload_id(std::string_view instance) {
   std::string id = fmt::format("{}-{}", kResidentProfile, instance);
-  if (id.size() > kSlugBytesMax)
+  if (id.size() > kIdBytesMax)
     id = fmt::format("{}-{}", kResidentProfile, sha256_hex(instance).substr(0, kDigestShown));
   return WorkloadId::trusted(std::move(id));
 }

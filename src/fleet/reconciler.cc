@@ -94,7 +94,7 @@ Task<void> Reconciler::run() {
       tell_states();
     }
     if (stopping_) co_return;
-    auto const calm = steady_clock::now() + kCalm;
+    auto const calm = steady_clock::now() + (looked_ ? kCalm : Millis{0});
     while (!stopping_ && steady_clock::now() < calm) {
       auto const seen = changed_.version();
       co_await changed_.wait(seen, calm);
@@ -104,6 +104,13 @@ Task<void> Reconciler::run() {
     if (!all_dirty_ && dirty_.size() == 1) scope.agent = *dirty_.begin();
     co_await pass(std::move(scope));
     tell_states();
+  }
+}
+
+Task<void> Reconciler::looked(steady_clock::time_point deadline) {
+  while (!looked_ && !stopping_ && steady_clock::now() < deadline) {
+    auto const seen = changed_.version();
+    co_await changed_.wait(seen, deadline);
   }
 }
 
@@ -167,6 +174,7 @@ Task<Summary> Reconciler::pass(Scope scope) {
   }
   auto summary = co_await pass_locked(scope);
   busy_ = false;
+  looked_ = true;
   changed_.notify();
   report(summary, scope);
   co_return summary;

@@ -90,6 +90,8 @@ class Reconciler {
   void watch();
   Task<void> run();
   Task<void> stop();
+  // Until the first pass is over, or the deadline.
+  Task<void> looked(std::chrono::steady_clock::time_point deadline);
 
   // Whatever waits to be tried again is tried now.
   Task<Summary> reconcile_all();
@@ -191,6 +193,7 @@ class Reconciler {
   bool all_dirty_ = false;
   std::set<std::string> dirty_;  // agents
   bool busy_ = false;            // a pass is under way
+  bool looked_ = false;          // one is over
   bool stopping_ = false;
   os::AsyncEvent changed_;
   os::TaskGroup tasks_;

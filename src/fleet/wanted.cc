@@ -126,6 +126,9 @@ Instance make_instance(AgentSpec const& agent, Replica const& replica, Known con
   spec.argv = resident_argv();
   spec.env = environment(agent, instance.name);
   spec.cwd = kStatePlace;
+  // Workspaces are mounted into it while it runs.
+  spec.places = {"/workspace", "/workspaces", "/run/drover"};
+  spec.landlock = sandbox::SecondWall::by_program;
   spec.mounts = mounts(agent, instance, places);
   spec.limits = worker::sandbox_limits(agent.limits);
   spec.rootfs = agent.rootfs;

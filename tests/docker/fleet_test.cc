@@ -70,9 +70,8 @@ class DockerFleet : public ::testing::Test {
   void start() {
     DockerFleetSettings settings;
     settings.engine = runtime::parse_engine_address(daemon_->host(), "").value();
-    settings.server = "test-server";
-    settings.seccomp_file = path_ + "/seccomp.json";
-    engine_ = std::make_shared<DockerFleetEngine>(loop_, pool_, settings);
+    settings.folder = path_ + "/docker";
+    engine_ = std::make_shared<DockerFleetEngine>(loop_, pool_, random_, settings);
     ReconcilerParts parts{
         .executor = loop_.get_executor(),
         .clock = clock_,
@@ -185,6 +184,7 @@ TEST_F(DockerFleet, ARowThatIsAddedHasAContainerWithItsStateAndItsWalls) {
   EXPECT_THAT(cli({"exec", "drover-dev-2", "ls", "/state"}), IsEmpty()) << "each has its own";
   EXPECT_EQ(cli({"exec", "drover-dev", "sh", "-c", "touch /x 2>/dev/null || echo no"}), "no");
   until([&] { return await(fleet_->logs("dev", 10)).value_or("").starts_with("hello dev"); });
+  until([&] { return fleet_->live().size() == 2; });
   EXPECT_GT(await(fleet_->program("dev")).value(), 1);
   EXPECT_GT(await(fleet_->usage("dev"))->memory_bytes, 0U);
   EXPECT_THAT(all().unchanged, ElementsAre("dev", "dev-2"));
@@ -321,7 +321,7 @@ TEST_F(DockerFleet, WhatAServerLeftWhenItDiedIsFinishedByTheNext) {
   restart();
   EXPECT_THAT(all().unchanged, ElementsAre("dev")) << "it went on without a server";
   EXPECT_EQ(id_of("drover-dev"), id);
-  EXPECT_THAT(fleet_->live(), SizeIs(1));
+  until([&] { return fleet_->live().size() == 1; });
 }
 
 TEST_F(DockerFleet, TheBackendTakesThemForNobodysOrphans) {

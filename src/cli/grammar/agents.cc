@@ -16,6 +16,8 @@ constexpr std::string_view kExamples = R"(Examples:
   drover agents history reviewer
   drover agents apply -f agents/ --dry-run
   drover agents delete reviewer
+  drover agents status              how the containers of resident agents are
+  drover agents sync                makes them as they are wanted, also before the server starts
   drover run --agent reviewer 'Look at the last commit.')";
 
 void put_text(json::object& members, std::string_view key, std::string const& text) {
@@ -149,6 +151,7 @@ void add_agents(Grammar& grammar) {
   auto* const agents = add_agent_definitions(grammar);
   add_create(grammar, *agents);
   add_enablement(grammar, *agents);
+  add_fleet(grammar, *agents);
   agents->footer(std::string{kExamples});  // last: subcommands would inherit it
 }
 

@@ -10,6 +10,9 @@ namespace drover::cli {
 [[nodiscard]] CLI::App* add_agent_definitions(Grammar& grammar);
 void name_definition(CLI::App* sub, Raw& into);
 
+// status, sync, wipe, logs
+void add_fleet(Grammar& grammar, CLI::App& agents);
+
 [[nodiscard]] Result<Command> make_audit(Raw const& raw, std::string const& kind,
                                          std::string const& name);
 void limit_audit(CLI::App* sub, Raw& into);
