@@ -38,7 +38,8 @@ Api::Api(ApiParts const& parts)
           UnitRoutes{parts.services, parts.workforce},
           WorkloadRoutes{parts.services, parts.workloads},
           GatewayRoutes{parts.services, parts.upstreams, parts.tokens, parts.mcp},
-          FleetRoutes{parts.fleet, parts.services.readers}, ServerRoutes{parts.services}) {
+          FleetRoutes{parts.fleet, parts.services.readers}, ExecRoutes{parts.residents},
+          ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

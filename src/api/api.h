@@ -11,6 +11,7 @@
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
+#include "api/exec_routes.h"
 #include "api/fleet_routes.h"
 #include "api/gateway_routes.h"
 #include "api/queue_routes.h"
@@ -46,6 +47,7 @@ struct ApiParts {
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;
   fleet::Reconciler& fleet;
+  fleet::ResidentBackend& residents;
 };
 
 class Api {
@@ -71,7 +73,7 @@ class Api {
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
                              AuditRoutes, ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes,
                              WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
-                             GatewayRoutes, FleetRoutes, ServerRoutes>;
+                             GatewayRoutes, FleetRoutes, ExecRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -236,6 +236,12 @@ struct FleetLogsCommand {
   std::string instance;  // empty: the first
   std::int64_t lines = 200;
 };
+struct FleetExecCommand {
+  std::string agent;
+  std::string instance;  // empty: the first that answers
+  std::vector<std::string> argv;
+  Format format = Format::text;
+};
 struct AuditCommand {
   std::string kind;  // "agent", "task_type"; empty: both
   std::string name;  // empty: of all
@@ -444,13 +450,13 @@ using Command = std::variant<
     WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
     DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand, DefinitionEditCommand,
     AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand, FleetSyncCommand,
-    FleetWipeCommand, FleetLogsCommand, AuditCommand, AuditShowCommand, ApprovalsCommand,
-    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
-    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
-    WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand, GatewayCommand,
-    BudgetsCommand, SpendCommand, ModelServeCommand, BackupCommand, RestoreCommand, WorkflowCommand,
-    SdkCommand>;
+    FleetWipeCommand, FleetLogsCommand, FleetExecCommand, AuditCommand, AuditShowCommand,
+    ApprovalsCommand, ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand,
+    QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,
+    SchedulesCommand, ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
+    ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand,
+    GatewayCommand, BudgetsCommand, SpendCommand, ModelServeCommand, BackupCommand, RestoreCommand,
+    WorkflowCommand, SdkCommand>;
 
 struct CommandLine {
   Command command;

@@ -37,6 +37,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, FleetSyncCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetWipeCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetLogsCommand const& command);
+[[nodiscard]] int execute(Context const& context, FleetExecCommand const& command);
 [[nodiscard]] int execute(Context const& context, AuditCommand const& command);
 [[nodiscard]] int execute(Context const& context, AuditShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, ApprovalsCommand const& command);

@@ -35,6 +35,7 @@
 #include "driver/child_carrier.h"
 #include "driver/driver.h"
 #include "fleet/fleet.h"
+#include "fleet/instance_places.h"
 #include "gateway/mcp_broker.h"
 #include "gateway/upstream_book.h"
 #include "git/repository.h"
@@ -54,6 +55,7 @@
 #include "worker/mcp_desk.h"
 #include "worker/run_journal.h"
 #include "worker/run_store.h"
+#include "worker/run_terms.h"
 #include "worker/spend_book.h"
 #include "worker/spend_store.h"
 #include "worker/store_control.h"
@@ -144,7 +146,9 @@ class Server {
   Status connect_broker();
   Status make_workloads();
   Status make_fleet(Machine const& machine);
+  void lend_residents(runtime::BackendChooser& backends);
   Task<void> begin_fleet();
+  [[nodiscard]] broker::Labels own_labels() const;
   Status accept_shared_key();
   Status make_worker();
   void make_scheduler();
@@ -192,7 +196,9 @@ class Server {
   std::unique_ptr<gateway::UpstreamBook> upstreams_;
   std::unique_ptr<gateway::ModelProxy> models_;
   std::unique_ptr<fleet::Fleet> fleet_;  // outlives the last event of the runtime
+  std::unique_ptr<fleet::InstancePlaces> places_;
   std::unique_ptr<runtime::Runtime> runtime_;
+  fleet::ResidentBackend* residents_ = nullptr;  // of the runtime
   std::unique_ptr<runtime::WorkloadKernel> workloads_;
   std::unique_ptr<worker::Services> services_;
   std::unique_ptr<worker::Dispatcher> dispatcher_;
@@ -332,7 +338,7 @@ Status Server::connect_broker() {
   // Its streams are read from the start; those of others from when they are first offered.
   options.lanes.emplace_back(std::string{contract::kDefaultTaskType},
                              std::string{contract::kDefaultPool});
-  if (options_.own_worker == OwnWorker::yes) options.labels = settings_.worker_labels;
+  if (options_.own_worker == OwnWorker::yes) options.labels = own_labels();
   if (third_party) {
     auto key = load_or_create_token(options_.state_folder + "/third-party.key", random_);
     if (!key) return std::unexpected(key.error());
@@ -393,6 +399,23 @@ Status Server::make_fleet(Machine const& machine) {
       [this](store::Database& reader) { return fleet_->reconciler().load(reader); });
 }
 
+// Runs of resident agents are started where their containers are.
+void Server::lend_residents(runtime::BackendChooser& backends) {
+  places_ = std::make_unique<fleet::InstancePlaces>(io_.get_executor(), fleet_->reconciler());
+  auto residents = std::make_unique<fleet::ResidentBackend>(
+      fleet::ResidentParts{io_.get_executor(), pool_, clock_, random_, *places_,
+                           options_.state_folder + "/residents/.binds"});
+  places_->connect(*residents);
+  residents_ = residents.get();
+  backends.add(std::move(residents));
+}
+
+broker::Labels Server::own_labels() const {
+  broker::Labels labels = settings_.worker_labels;
+  labels.emplace(worker::kResidentLabel, worker::kResidentsHere);
+  return labels;
+}
+
 Status Server::accept_shared_key() {
   std::string const& path = settings_.shared_key_file;
   if (path.empty()) return {};
@@ -424,9 +447,11 @@ Status Server::make_worker() {
   auto machine =
       make_machine({io_, pool_, clock_, random_}, settings_.backends, options_.state_folder);
   if (!machine) return std::unexpected(machine.error());
+  runtime::BackendChooser& backends = *machine->runtime;
   runtime_ = std::move(machine->runtime);
   DROVER_TRY(make_workloads());
   DROVER_TRY(make_fleet(*machine));
+  lend_residents(backends);
   // Units of a server that died are ended, and their runs are resumed from the session's files.
   if (auto const recovered = runtime_->recover(); !recovered)
     log::error("orphans-not-reaped", {{"reason", recovered.error().text()}});
@@ -464,7 +489,7 @@ Status Server::make_worker() {
                                     services_->options,
                                     redis_ ? redis_->units() : nullptr};
     worker::WorkerDuty duty;
-    duty.filter.labels = settings_.worker_labels;
+    duty.filter.labels = own_labels();
     worker_ =
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
@@ -532,7 +557,7 @@ void Server::make_api() {
   api_ = std::make_unique<api::Api>(
       api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_,
                     *proposals_, *tool_approvals_, *mcp_, *schedules_, *driver_, *breakpoints_,
-                    *workloads_, *upstreams_, *tokens_, fleet_->reconciler()});
+                    *workloads_, *upstreams_, *tokens_, fleet_->reconciler(), *residents_});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -652,6 +677,7 @@ Task<void> Server::stop() {
   co_await http_->stop();
   co_await mcp_desk_->stop();
   co_await workloads_->stop();
+  co_await places_->stop();
   co_await fleet_->reconciler().stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());

@@ -152,4 +152,31 @@ int execute(Context const& context, FleetLogsCommand const& command) {
   return kExitOk;
 }
 
+// Its exit status is the command's own.
+int execute(Context const& context, FleetExecCommand const& command) {
+  auto client = connect(context);
+  if (!client) return report(context, client.error());
+  json::array argv;
+  for (std::string const& word : command.argv)
+    argv.push_back(json::string{word});
+  json::object body{{"argv", std::move(argv)}};
+  if (!command.instance.empty()) body["instance"] = json::string{command.instance};
+  auto const answer =
+      client->post(fmt::format("/agents/{}/exec", net::percent_encode(command.agent)), body);
+  if (!answer) return report(context, answer.error());
+  Screen& screen = context.screen;
+  int const status = static_cast<int>(integer_or(*answer, "status", kExitFailed));
+  if (command.format == Format::json) {
+    screen.print(json_object_line(*answer, screen.out_style()));
+    return status;
+  }
+  screen.print(terminal_safe(string_or(*answer, "stdout", "")));
+  std::string const errors = terminal_safe(string_or(*answer, "stderr", ""));
+  if (!errors.empty()) screen.note(errors);
+  auto const* const cut = answer->if_contains("cut");
+  if (cut != nullptr && cut->is_bool() && cut->get_bool())
+    screen.note("drover: the output was longer than 1 MiB, and the rest of it is left out");
+  return status;
+}
+
 }  // namespace drover::cli

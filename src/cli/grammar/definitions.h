@@ -10,7 +10,7 @@ namespace drover::cli {
 [[nodiscard]] CLI::App* add_agent_definitions(Grammar& grammar);
 void name_definition(CLI::App* sub, Raw& into);
 
-// status, sync, wipe, logs
+// status, sync, wipe, logs, exec
 void add_fleet(Grammar& grammar, CLI::App& agents);
 
 [[nodiscard]] Result<Command> make_audit(Raw const& raw, std::string const& kind,

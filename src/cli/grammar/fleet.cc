@@ -51,6 +51,16 @@ void add_fleet(Grammar& grammar, CLI::App& agents) {
   name_definition(logs, into);
   logs->add_option("--instance", into.target, "without it the agent's first")->type_name("NAME");
   logs->add_option("-n,--tail", into.limit, "so many lines")->type_name("N");
+  auto* const exec = grammar.add(
+      agents, "exec", "Runs a command in a container of a resident agent.", [](Raw const& raw) {
+        return Result<Command>{
+            FleetExecCommand{raw.definition, raw.target, raw.words, format_of(raw)}};
+      });
+  name_definition(exec, into);
+  exec->add_option("command", into.words, "the command, behind --")->type_name("")->required();
+  exec->add_option("--instance", into.target, "without it the first that answers")
+      ->type_name("NAME");
+  grammar.json(exec);
 }
 
 }  // namespace drover::cli

@@ -25,7 +25,7 @@ struct Raw {
       process_id, inputs, effect, value, error, reason, type, prompt_file, image, description,
       replicas, kind;
   std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment, paths,
-      tools, mounts, sets, unsets;
+      tools, mounts, sets, unsets, words;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
