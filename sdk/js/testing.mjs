@@ -43,6 +43,8 @@ class TestHost extends hosts.Host {
     this.hooks = hooks;
   }
 
+  keepBlob() {}
+
   hook(key, type, payload, options) {
     const known = this.exchange({ recall: { kind: 'known', key } }).value;
     const made = this.hooks[type];

@@ -29,7 +29,7 @@ Api::Api(ApiParts const& parts)
           SessionRoutes{parts.services, parts.dispatcher, parts.workforce},
           WorkspaceRoutes{parts.services, parts.workforce},
           TaskTypeRoutes{parts.task_types, parts.services.reserve},
-          AgentRoutes{parts.agents, parts.services.reserve},
+          AgentRoutes{parts.agents, parts.services.reserve}, AuditRoutes{parts.services.readers},
           ApprovalRoutes{parts.services, parts.proposals, parts.tool_approvals, parts.breakpoints},
           QueueRoutes{parts.services, parts.dispatcher, parts.limits},
           ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
@@ -38,7 +38,7 @@ Api::Api(ApiParts const& parts)
           UnitRoutes{parts.services, parts.workforce},
           WorkloadRoutes{parts.services, parts.workloads},
           GatewayRoutes{parts.services, parts.upstreams, parts.tokens, parts.mcp},
-          ServerRoutes{parts.services}) {
+          FleetRoutes{parts.fleet, parts.services.readers}, ServerRoutes{parts.services}) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "api/approval_routes.h"
+#include "api/audit_routes.h"
 #include "api/auth.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
+#include "api/fleet_routes.h"
 #include "api/gateway_routes.h"
 #include "api/queue_routes.h"
 #include "api/route_table.h"
@@ -43,6 +45,7 @@ struct ApiParts {
   runtime::WorkloadKernel& workloads;
   gateway::UpstreamBook& upstreams;
   gateway::TokenKey& tokens;
+  fleet::Reconciler& fleet;
 };
 
 class Api {
@@ -65,10 +68,10 @@ class Api {
   [[nodiscard]] static std::vector<RouteName> route_names();
 
  private:
-  using Domains =
-      std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                 ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes, WorkflowRoutes,
-                 WorkerRoutes, UnitRoutes, WorkloadRoutes, GatewayRoutes, ServerRoutes>;
+  using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
+                             AuditRoutes, ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes,
+                             WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
+                             GatewayRoutes, FleetRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;

@@ -7,10 +7,14 @@
 
 #include "api/replies.h"
 #include "base/text.h"
+#include "contract/invocation.h"
 
 namespace drover::api {
 
 namespace {
+
+constexpr std::size_t kActorBytesMax = 200;
+constexpr std::string_view kNobodysActor = "integration:api";  // of requests that name nobody
 
 template <class Spec>
 struct Names;
@@ -36,6 +40,31 @@ json::object to_json(worker::Registered<Spec> const& one) {
                     {Names<Spec>::kOne, contract::to_json(one.spec)}};
   if (!one.file.empty()) body["file"] = json::string{to_utf8(one.file)};
   return body;
+}
+
+// Who has the server's token may say anybody's name: it is what the caller says of itself.
+Result<std::string> actor_of(net::HttpRequest const& request) {
+  std::string const text = query_text(request, "actor");
+  if (text.empty()) return std::string{kNobodysActor};
+  auto const actor = contract::parse_launcher(text);
+  if (!actor || text.size() > kActorBytesMax || !is_utf8(text))
+    return fail(ErrorCode::invalid_argument,
+                "actor is user:NAME, schedule:ID or integration:NAME, of at most {} bytes, not "
+                "'{}'",
+                kActorBytesMax, printable(text, 40));
+  return text;
+}
+
+Result<worker::DefinitionTerms> terms_of(net::HttpRequest const& request) {
+  DROVER_TRY(only_query(request, {"revision", "actor"}));
+  auto const revision = revision_of(request);
+  if (!revision) return std::unexpected(revision.error());
+  auto actor = actor_of(request);
+  if (!actor) return std::unexpected(actor.error());
+  worker::DefinitionTerms terms;
+  terms.expected_revision = *revision;
+  terms.actor = *std::move(actor);
+  return terms;
 }
 
 }  // namespace
@@ -84,10 +113,8 @@ Task<Status> DefinitionRoutes<Spec>::get(Call call, net::HttpReply& reply) {
 
 template <class Spec>
 Task<Status> DefinitionRoutes<Spec>::put(Call call, net::HttpReply& reply) {
-  auto const known = only_query(call.request, {"revision"});
-  if (!known) co_return known;
-  auto const revision = revision_of(call.request);
-  if (!revision) co_return std::unexpected(revision.error());
+  auto terms = terms_of(call.request);
+  if (!terms) co_return std::unexpected(terms.error());
   auto spec = Names<Spec>::parse(call.request.body);
   if (!spec) co_return std::unexpected(spec.error());
   std::string const& name = call.path.at(std::string{Names<Spec>::kOne});
@@ -96,15 +123,18 @@ Task<Status> DefinitionRoutes<Spec>::put(Call call, net::HttpReply& reply) {
                    printable(name, 80));
   auto const room = reserve_.room();
   if (!room) co_return room;
-  auto const put = co_await definitions_.put(*std::move(spec), *revision);
+  auto const put = co_await definitions_.put(*std::move(spec), *std::move(terms));
   if (!put) co_return std::unexpected(put.error());
-  co_return co_await reply_json(reply, put->revision == 1 ? 201 : 200, to_json(*put));
+  bool const created = put->what == worker::DefinitionWrite::created;
+  co_return co_await reply_json(reply, created ? 201 : 200, to_json(put->definition));
 }
 
 template <class Spec>
 Task<Status> DefinitionRoutes<Spec>::remove(Call call, net::HttpReply& reply) {
+  auto terms = terms_of(call.request);
+  if (!terms) co_return std::unexpected(terms.error());
   std::string name = call.path.at(std::string{Names<Spec>::kOne});
-  auto const removed = co_await definitions_.remove(std::move(name));
+  auto const removed = co_await definitions_.remove(std::move(name), *std::move(terms));
   if (!removed) co_return removed;
   net::Headers none;
   co_return co_await reply.send(204, std::move(none), "");

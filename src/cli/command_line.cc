@@ -29,8 +29,9 @@ Work
   sessions     list or remove sessions; what a third-party worker is given
   land         merge a session's branch into the checked-out one
   workspaces   list, add or forget workspaces
-  task-types   list, show, put or remove types of work
-  agents       list, show, put or remove agents
+  task-types   list, show, apply, edit or delete types of work
+  agents       list, show, create, edit, enable, disable, delete or apply agents; their history
+  audit        who changed which agent or task type
   approvals    what waits for a decision; approve or reject it
   queues       show what waits; pause and resume; limits
   dead-letters list, replay or discard the runs that the queue gave up
@@ -63,7 +64,7 @@ Options
   --help         help for a command: drover run --help
 
 Exit status: 0 ok, 1 failed, 2 bad input, 3 server unreachable, 4 waiting for a human or an effect,
-5 a workflow that failed, 130 interrupted.
+5 a workflow that failed, 6 a dry run that found changes, 130 interrupted.
 )";
 
 std::string_view article_of(std::string_view noun) {
@@ -82,6 +83,7 @@ class Parser {
     add_sessions(grammar_);
     add_task_types(grammar_);
     add_agents(grammar_);
+    add_audit(grammar_);
     add_approvals(grammar_);
     add_queues(grammar_);
     add_schedules(grammar_);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "cli/server_entry.h"
 
@@ -185,12 +186,65 @@ struct DefinitionShowCommand {
 };
 struct DefinitionApplyCommand {
   Definition kind = Definition::task_type;
-  std::string file;  // TOML or JSON; "-": JSON from stdin
+  std::vector<std::string> paths;  // files and folders; "-": JSON from stdin
+  bool prune = false;              // what the API stored and the paths do not have goes
+  bool dry_run = false;
+  bool yes = false;  // nobody is asked
+  Format format = Format::text;
+};
+struct AgentCreateCommand {
+  std::string name;
+  std::string file;         // TOML or JSON; empty: none
+  std::string prompt_file;  // "-": stdin; empty: none
+  json::object members;     // that options said; before those of the file
+  Format format = Format::text;
+};
+// Of one definition: in an editor where it names no member.
+struct DefinitionEditCommand {
+  Definition kind = Definition::task_type;
+  std::string name;
+  std::vector<std::string> sets;    // MEMBER=VALUE
+  std::vector<std::string> unsets;  // MEMBER
+  Format format = Format::text;
+};
+enum class Enablement : std::uint8_t { enable, disable };
+struct AgentEnableCommand {
+  Enablement enablement = Enablement::enable;
+  std::string name;
   Format format = Format::text;
 };
 struct DefinitionRemoveCommand {
   Definition kind = Definition::task_type;
   std::string name;
+};
+// The containers of resident agents.
+struct FleetStatusCommand {
+  std::string agent;  // empty: all
+  Format format = Format::text;
+};
+struct FleetSyncCommand {
+  std::string agent;  // empty: all
+  Format format = Format::text;
+};
+struct FleetWipeCommand {
+  std::string agent;
+  std::string instance;  // empty: all of the agent's
+  bool yes = false;      // nobody is asked
+};
+struct FleetLogsCommand {
+  std::string agent;
+  std::string instance;  // empty: the first
+  std::int64_t lines = 200;
+};
+struct AuditCommand {
+  std::string kind;  // "agent", "task_type"; empty: both
+  std::string name;  // empty: of all
+  std::int64_t limit = 50;
+  Format format = Format::text;
+};
+struct AuditShowCommand {
+  std::int64_t entry = 0;
+  Format format = Format::text;
 };
 struct ApprovalsCommand {
   bool all = false;  // also those that are decided
@@ -373,7 +427,8 @@ struct WorkflowCommand {
   bool pending = false;
   bool force = false;
   bool dry_run = false;
-  bool outside = false;  // of run: commands are left to others
+  bool outside = false;     // of run: commands are left to others
+  bool no_sandbox = false;  // the process runs as whoever runs the command
   Format format = Format::text;
 };
 // One of the babysitter SDK's command lines, word for word.
@@ -381,19 +436,20 @@ struct SdkCommand {
   std::vector<std::string> words;
 };
 
-using Command =
-    std::variant<HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand,
-                 DownCommand, RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand,
-                 EventsCommand, DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
-                 SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand,
-                 WorkspaceRemoveCommand, DefinitionsCommand, DefinitionShowCommand,
-                 DefinitionApplyCommand, DefinitionRemoveCommand, ApprovalsCommand,
-                 ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
-                 QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
-                 ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
-                 ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand,
-                 LandCommand, GatewayCommand, BudgetsCommand, SpendCommand, ModelServeCommand,
-                 BackupCommand, RestoreCommand, WorkflowCommand, SdkCommand>;
+using Command = std::variant<
+    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
+    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
+    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
+    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
+    DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand, DefinitionEditCommand,
+    AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand, FleetSyncCommand,
+    FleetWipeCommand, FleetLogsCommand, AuditCommand, AuditShowCommand, ApprovalsCommand,
+    ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand, QueueLimitsCommand,
+    QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand, SchedulesCommand,
+    ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand, ScheduleNextCommand,
+    WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand, GatewayCommand,
+    BudgetsCommand, SpendCommand, ModelServeCommand, BackupCommand, RestoreCommand, WorkflowCommand,
+    SdkCommand>;
 
 struct CommandLine {
   Command command;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
 #include "base/text.h"
 
 namespace drover::cli {
@@ -157,8 +159,8 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(command<WorkspaceRemoveCommand>({"workspaces", "rm", "x"}).workspace.str(), "x");
   (void)command<DefinitionsCommand>({"task-types"});
   EXPECT_EQ(command<DefinitionShowCommand>({"task-types", "show", "chat"}).name, "chat");
-  EXPECT_EQ(command<DefinitionApplyCommand>({"task-types", "apply", "-f", "a.toml"}).file,
-            "a.toml");
+  EXPECT_EQ(command<DefinitionApplyCommand>({"task-types", "apply", "-f", "a.toml"}).paths,
+            std::vector<std::string>{"a.toml"});
   EXPECT_EQ(command<DefinitionRemoveCommand>({"task-types", "rm", "chat"}).name, "chat");
   EXPECT_FALSE(command<ApprovalsCommand>({"approvals"}).all);
   auto const decision =
@@ -167,7 +169,6 @@ TEST(CommandLine, EveryCommandParses) {
   EXPECT_EQ(decision.comment, "no");
   EXPECT_EQ(command<DefinitionsCommand>({"agents"}).kind, Definition::agent);
   EXPECT_EQ(command<DefinitionShowCommand>({"agents", "show", "dev"}).kind, Definition::agent);
-  EXPECT_EQ(command<DefinitionApplyCommand>({"agents", "apply", "-f", "a.toml"}).file, "a.toml");
   EXPECT_EQ(command<DefinitionRemoveCommand>({"agents", "rm", "dev"}).name, "dev");
   EXPECT_EQ(command<QueuesCommand>({"queues", "list", "--json"}).format, Format::json);
   EXPECT_EQ(command<QueueLimitsCommand>({"queues", "limits"}).file, "");
@@ -291,13 +292,66 @@ TEST(CommandLine, AWorkloadIsOfAProfile) {
   EXPECT_TRUE(complaint({"workloads", "start", "p", "--env", "=x"}).contains("NAME=VALUE"));
 }
 
+TEST(CommandLine, AgentsAreKept) {
+  auto const apply = command<DefinitionApplyCommand>(
+      {"agents", "apply", "-f", "a.toml", "b", "-f", "c.yaml", "--prune", "--dry-run", "-y"});
+  EXPECT_EQ(apply.kind, Definition::agent);
+  EXPECT_EQ(apply.paths, (std::vector<std::string>{"a.toml", "b", "c.yaml"}));
+  EXPECT_TRUE(apply.prune && apply.dry_run && apply.yes);
+  EXPECT_FALSE(command<DefinitionApplyCommand>({"agents", "apply", "-f", "a"}).prune);
+
+  auto const edit =
+      command<DefinitionEditCommand>({"agents", "edit", "dev", "--set", "limits.max_turns=2",
+                                      "--set", "model=m", "--unset", "image"});
+  EXPECT_EQ(edit.name, "dev");
+  EXPECT_EQ(edit.sets, (std::vector<std::string>{"limits.max_turns=2", "model=m"}));
+  EXPECT_EQ(edit.unsets, std::vector<std::string>{"image"});
+  EXPECT_EQ(command<AgentEnableCommand>({"agents", "disable", "dev"}).enablement,
+            Enablement::disable);
+  EXPECT_EQ(command<AgentEnableCommand>({"agents", "enable", "dev"}).enablement,
+            Enablement::enable);
+  EXPECT_EQ(command<DefinitionRemoveCommand>({"agents", "delete", "dev"}).name, "dev");
+  (void)command<DefinitionsCommand>({"agents", "ls"});
+
+  auto const history = command<AuditCommand>({"agents", "history", "dev", "--limit", "3"});
+  EXPECT_EQ(history.kind + " " + history.name, "agent dev");
+  EXPECT_EQ(history.limit, 3);
+  EXPECT_EQ(command<AuditCommand>({"task-types", "history", "t"}).kind, "task_type");
+  EXPECT_EQ(command<AuditCommand>({"audit"}).kind, "");
+  EXPECT_EQ(command<AuditShowCommand>({"audit", "show", "17"}).entry, 17);
+  EXPECT_TRUE(complaint({"audit", "--kind", "run"}).contains("agent or task_type"));
+}
+
+TEST(CommandLine, AnAgentIsMadeOfOptions) {
+  auto const create = command<AgentCreateCommand>(
+      {"agents",    "create",    "dev",          "--model",    "m",          "--image", "x:1",
+       "--tools",   "Read,Grep", "--tools",      "Bash",       "--env",      "A=b=c",   "--env",
+       "B=",        "--label",   "gpu=a100",     "--resident", "--replicas", "2",       "--mount",
+       "/srv/a:/a", "--mount",   "/srv/b:/b:rw", "-f",         "more.toml"});
+  EXPECT_EQ(create.name, "dev");
+  EXPECT_EQ(create.file, "more.toml");
+  EXPECT_EQ(
+      json::serialize(create.members),
+      R"({"model":"m","image":"x:1","backend":"docker","resident":true,"replicas":2,)"
+      R"("env":{"A":"b=c","B":""},"labels":{"gpu":"a100"},"tools":["Read","Grep","Bash"],)"
+      R"("mounts":[{"source":"/srv/a","path":"/a"},{"source":"/srv/b","path":"/b","mode":"rw"}]})");
+  EXPECT_TRUE(command<AgentCreateCommand>({"agents", "create", "dev"}).members.empty());
+  for (auto const& [option, value] :
+       {std::pair{"--mount", "a:/b"}, std::pair{"--mount", "/a"}, std::pair{"--mount", "/a:/b:x"},
+        std::pair{"--env", "A"}, std::pair{"--label", "=x"}, std::pair{"--replicas", "0"}})
+    EXPECT_TRUE(complaint({"agents", "create", "dev", option, value}).contains(option)) << value;
+  EXPECT_TRUE(complaint({"agents", "create", "dev", "--prompt", "a", "--prompt-file", "b"})
+                  .contains("--prompt-file"));
+}
+
 TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
   for (char const* const name :
-       {"up",     "serve",  "run",       "ps",         "attach",      "logs",   "events",    "diff",
-        "cancel", "send",   "sessions",  "workspaces", "task-types",  "agents", "approvals", "land",
-        "down",   "backup", "workloads", "restore",    "model serve", "version"}) {
+       {"up",         "serve",     "run",     "ps",          "attach",   "logs",
+        "events",     "diff",      "cancel",  "send",        "sessions", "workspaces",
+        "task-types", "agents",    "audit",   "approvals",   "land",     "down",
+        "backup",     "workloads", "restore", "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))

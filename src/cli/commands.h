@@ -29,7 +29,16 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, DefinitionsCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionApplyCommand const& command);
+[[nodiscard]] int execute(Context const& context, AgentCreateCommand const& command);
+[[nodiscard]] int execute(Context const& context, DefinitionEditCommand const& command);
+[[nodiscard]] int execute(Context const& context, AgentEnableCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionRemoveCommand const& command);
+[[nodiscard]] int execute(Context const& context, FleetStatusCommand const& command);
+[[nodiscard]] int execute(Context const& context, FleetSyncCommand const& command);
+[[nodiscard]] int execute(Context const& context, FleetWipeCommand const& command);
+[[nodiscard]] int execute(Context const& context, FleetLogsCommand const& command);
+[[nodiscard]] int execute(Context const& context, AuditCommand const& command);
+[[nodiscard]] int execute(Context const& context, AuditShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, ApprovalsCommand const& command);
 [[nodiscard]] int execute(Context const& context, ApprovalShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, ApprovalsDecideCommand const& command);

@@ -1,5 +1,6 @@
 // The executable: the command line, with the server plugged in.
 #include "cli/main.h"
+#include "server/fleet_sync.h"
 #include "server/server.h"
 
 namespace {
@@ -42,5 +43,6 @@ int main(int argument_count, char** arguments) {
   entry.join = join;
   entry.serve_model = serve_model;
   entry.schema = drover::server::known_schema;
+  entry.sync_fleet = drover::server::sync_fleet;
   return drover::cli::run_command_line(argument_count, arguments, entry);
 }

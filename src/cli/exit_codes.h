@@ -9,6 +9,7 @@ inline constexpr int kExitUsage = 2;          // bad input, an unknown id among 
 inline constexpr int kExitUnreachable = 3;    // no server answers
 inline constexpr int kExitWaiting = 4;        // the run waits for a human
 inline constexpr int kExitProcessFailed = 5;  // a workflow's process failed or halted its run
+inline constexpr int kExitWouldChange = 6;    // a dry run found what it would change
 inline constexpr int kExitInterrupted = 130;  // Ctrl-C, as shells count it
 
 }  // namespace drover::cli

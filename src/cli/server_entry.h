@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "store/migrations.h"
@@ -55,6 +57,10 @@ struct ServerEntry {
   int (*join)(JoinOptions const&) = nullptr;
   int (*serve_model)(ModelServeOptions const&) = nullptr;
   store::SchemaVersions (*schema)() = nullptr;
+  // The containers of resident agents, without a server; `agent` empty: all. conflict where one
+  // runs.
+  Result<json::object> (*sync_fleet)(std::string const& state_folder,
+                                     std::string const& agent) = nullptr;
 };
 
 }  // namespace drover::cli

@@ -31,20 +31,44 @@ workflow::RunsPlaces runs_places(Context const& context, std::string const& runs
   return places;
 }
 
-workflow::HostSpec host_spec(Context const& context) {
+namespace {
+
+std::string node_of(Context const& context) {
+  auto named = variable(context, "DROVER_NODE");
+  return named.empty() ? "node" : named;
+}
+
+driver::SandboxedHosts::MakeLauncher make_launcher(Context const& context) {
+  return [setting =
+              variable(context, "DROVER_SANDBOX")]() -> Result<std::shared_ptr<sandbox::Launcher>> {
+    auto const maker = sandbox::parse_maker(setting);
+    if (!maker) return std::unexpected(maker.error());
+    return sandbox::Launcher::create(*maker);
+  };
+}
+
+}  // namespace
+
+Result<workflow::HostSpec> host_spec(Context const& context, std::optional<driver::HostWall> wall) {
   workflow::HostSpec spec;
-  if (auto const node = variable(context, "DROVER_NODE"); !node.empty()) spec.node = node;
+  spec.node = node_of(context);
+  auto const set = driver::parse_host_wall(variable(context, driver::kHostWallSetting));
+  if (!set) return std::unexpected(set.error());
+  if (wall.value_or(*set) == driver::HostWall::none) return spec;
+  auto const state = state_folder(context.environment);
+  std::vector<std::string> hidden;
+  if (state) hidden.push_back(*state);
+  spec.launcher = std::make_shared<driver::SandboxedHosts>(
+      make_launcher(context), driver::host_surroundings(std::move(hidden)));
   return spec;
 }
 
 driver::CommandPoolOptions command_pool_options(Context const& context) {
   driver::CommandPoolOptions options;
-  options.node = host_spec(context).node;
-  auto const setting = variable(context, "DROVER_SANDBOX");
-  options.launcher = [setting]() -> Result<std::shared_ptr<sandbox::Launcher>> {
-    auto const maker = sandbox::parse_maker(setting);
-    if (!maker) return std::unexpected(maker.error());
-    auto launcher = sandbox::Launcher::create(*maker);
+  options.node = node_of(context);
+  options.launcher = [make =
+                          make_launcher(context)]() -> Result<std::shared_ptr<sandbox::Launcher>> {
+    auto launcher = make();
     if (!launcher) return launcher;
     DROVER_TRY(sandbox::require_sandbox(**launcher));
     return launcher;

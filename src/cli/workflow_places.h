@@ -8,13 +8,16 @@
 #include "base/json.h"
 #include "cli/context.h"
 #include "driver/command_pool.h"
+#include "driver/host_sandbox.h"
 #include "workflow/host_process.h"
 #include "workflow/runs_root.h"
 
 namespace drover::cli {
 
 [[nodiscard]] workflow::RunsPlaces runs_places(Context const& context, std::string const& runs_dir);
-[[nodiscard]] workflow::HostSpec host_spec(Context const& context);
+// How processes run: `wall` is what the command's own flag says, nullopt the environment.
+[[nodiscard]] Result<workflow::HostSpec> host_spec(Context const& context,
+                                                   std::optional<driver::HostWall> wall = {});
 // The sandboxes of this machine, made as those of the server are.
 [[nodiscard]] driver::CommandPoolOptions command_pool_options(Context const& context);
 

@@ -13,6 +13,9 @@
 #include "fleet/mount_sources.h"
 #include "fleet/resident_container.h"
 #include "os/fd.h"
+#include "os/files.h"
+#include "runtime/engine_identity.h"
+#include "sandbox/oci_seccomp.h"
 
 namespace drover::fleet {
 
@@ -40,27 +43,42 @@ Status give_away(std::string const& place, uid_t uid) {
 }  // namespace
 
 DockerFleetEngine::DockerFleetEngine(boost::asio::io_context& io, os::BlockingPool& pool,
-                                     DockerFleetSettings settings)
+                                     Random& random, DockerFleetSettings settings)
     : pool_(pool),
+      random_(random),
       settings_(std::move(settings)),
       engine_(io, settings_.engine, runtime::kFleetLabel),
       maker_(engine_, {.image = {},
                        .oci_runtime = settings_.oci_runtime,
                        .cgroup_parent = settings_.cgroup_parent,
-                       .seccomp_file = settings_.seccomp_file,
+                       .seccomp_file = settings_.folder + "/seccomp.json",
                        .engine_socket = settings_.engine.unix_socket}),
       watch_(io.get_executor(), engine_, settings_.oci_runtime, hooks()) {}
 
 // ---- its stream of events -----------------------------------------------------------------------
 
 runtime::EngineWatch::Hooks DockerFleetEngine::hooks() {
-  return {.identity = [this]() -> Task<Result<std::string>> { co_return settings_.server; },
+  return {.identity = [this] { return identity(); },
           .began = [this]() -> Task<Status> {
             tell({EngineNews::Kind::look, {}});
             co_return Status{};
           },
           .heard = [this](runtime::EngineEvent const& event) { hear(event); },
           .needed = [this] { return needed_(); }};
+}
+
+Task<Result<std::string>> DockerFleetEngine::identity() {
+  if (!server_.empty()) co_return server_;
+  auto find = [this]() -> Result<std::string> {
+    auto found = runtime::engine_identity(settings_.folder, random_);
+    if (!found) return found;
+    DROVER_TRY(os::write_file_atomic(settings_.folder + "/seccomp.json",
+                                     sandbox::oci_seccomp_profile(), 0600));
+    return found;
+  };
+  auto found = co_await pool_.run(std::move(find));
+  if (found) server_ = *found;
+  co_return found;
 }
 
 void DockerFleetEngine::watch(std::function<void(EngineNews const&)> told,
@@ -99,18 +117,21 @@ Task<void> DockerFleetEngine::stop() {
 Task<Result<std::vector<Actual>>> DockerFleetEngine::list() {
   // It may have been nobody's need before.
   if (told_) watch_.start(shared_from_this());
-  auto const seen = co_await engine_.list(settings_.server);
+  auto const server = co_await identity();
+  if (!server) co_return std::unexpected(server.error());
+  auto const seen = co_await engine_.list(*server);
   if (!seen) co_return std::unexpected(seen.error());
   std::vector<Actual> all;
   for (auto const& container : *seen)
-    if (container.fleet == settings_.server) all.push_back(actual_of(container));
+    if (container.fleet == *server) all.push_back(actual_of(container));
   co_return all;
 }
 
 Task<Result<std::string>> DockerFleetEngine::create(Instance instance, std::string name) {
+  auto const server = co_await identity();
+  if (!server) co_return std::unexpected(server.error());
   auto told = [](std::string const&) {};
-  auto terms =
-      co_await maker_.terms(instance.workload, settings_.server, instance.uid, std::move(told));
+  auto terms = co_await maker_.terms(instance.workload, *server, instance.uid, std::move(told));
   if (!terms) co_return std::unexpected(terms.error());
   auto look = [spec = instance.workload.sandbox, user = terms->container.host_uid] {
     return mount_sources(spec, user);
@@ -126,7 +147,7 @@ Task<Result<std::string>> DockerFleetEngine::create(Instance instance, std::stri
     log::info("fleet-limits-not-enforced",
               {{"instance", instance.name},
                {"limits", fmt::format("{}", fmt::join(request->unenforced, ","))}});
-  auto body = resident_body(instance, settings_.server, std::move(request->body));
+  auto body = resident_body(instance, *server, std::move(request->body));
   auto created = co_await engine_.create(std::move(name), std::move(body));
   // Somebody removed the image since it was looked at.
   if (!created && created.error().code == ErrorCode::not_found)
@@ -138,7 +159,7 @@ Task<Status> DockerFleetEngine::start(std::string container) {
   co_return co_await engine_.start(std::move(container));
 }
 
-Task<Status> DockerFleetEngine::pause(std::string container) {
+Task<Status> DockerFleetEngine::freeze(std::string container) {
   co_return co_await engine_.pause(std::move(container));
 }
 
@@ -193,14 +214,18 @@ Task<Result<std::string>> DockerFleetEngine::logs(std::string container, int lin
 // ---- volumes ------------------------------------------------------------------------------------
 
 Task<Result<VolumeState>> DockerFleetEngine::volume(Instance instance) {
+  auto const server = co_await identity();
+  if (!server) co_return std::unexpected(server.error());
   auto const seen = co_await engine_.volume(instance.volume);
   if (!seen && seen.error().code == ErrorCode::not_found) co_return VolumeState::missing;
   if (!seen) co_return std::unexpected(seen.error());
-  bool const ours = seen->fleet == settings_.server && seen->instance == instance.name;
+  bool const ours = seen->fleet == *server && seen->instance == instance.name;
   co_return ours ? VolumeState::ours : VolumeState::foreign;
 }
 
 Task<Status> DockerFleetEngine::make_volume(Instance instance) {
+  auto const server = co_await identity();
+  if (!server) co_return std::unexpected(server.error());
   auto const facts = co_await engine_.facts(settings_.oci_runtime);
   if (!facts) co_return std::unexpected(facts.error());
   if (::geteuid() != 0 && !facts->rootless)
@@ -211,7 +236,7 @@ Task<Status> DockerFleetEngine::make_volume(Instance instance) {
                     instance.name),
         "run drover as root, use a rootless engine of drover's own user, or the "
         "backend process");
-  auto labels = volume_labels(instance, settings_.server);
+  auto labels = volume_labels(instance, *server);
   auto const made = co_await engine_.create_volume(instance.volume, std::move(labels));
   if (!made) co_return made;
   if (::geteuid() != 0) co_return Status{};

@@ -10,6 +10,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "base/random.h"
 #include "fleet/engine.h"
 #include "runtime/container_maker.h"
 #include "runtime/docker_engine.h"
@@ -19,24 +20,23 @@ namespace drover::fleet {
 
 struct DockerFleetSettings {
   runtime::EngineAddress engine{};
-  std::string server{};         // engine_identity()
+  std::string folder{};         // `<state>/docker`
   std::string oci_runtime{};    // empty: the engine's default
   std::string cgroup_parent{};  // likewise
-  std::string seccomp_file{};   // where Podman reads the profile
 };
 
 // Shared, because its coroutines hold it. The loop and the pool outlive it.
 class DockerFleetEngine final : public FleetEngine,
                                 public std::enable_shared_from_this<DockerFleetEngine> {
  public:
-  DockerFleetEngine(boost::asio::io_context& io, os::BlockingPool& pool,
+  DockerFleetEngine(boost::asio::io_context& io, os::BlockingPool& pool, Random& random,
                     DockerFleetSettings settings);
 
   [[nodiscard]] std::string_view backend() const override { return "docker"; }
   Task<Result<std::vector<Actual>>> list() override;
   Task<Result<std::string>> create(Instance instance, std::string name) override;
   Task<Status> start(std::string container) override;
-  Task<Status> pause(std::string container) override;
+  Task<Status> freeze(std::string container) override;
   Task<Status> unpause(std::string container) override;
   Task<Status> rename(std::string container, std::string name) override;
   Task<Status> remove(std::string container, Millis grace) override;
@@ -51,6 +51,9 @@ class DockerFleetEngine final : public FleetEngine,
 
  private:
   [[nodiscard]] runtime::EngineWatch::Hooks hooks();
+  // As whom this server is known to the engine. Made when it is first needed: a folder of an engine
+  // is one that has to be looked at.
+  Task<Result<std::string>> identity();
   void hear(runtime::EngineEvent const& event);
   void tell(EngineNews const& news) {
     if (told_) told_(news);
@@ -58,7 +61,9 @@ class DockerFleetEngine final : public FleetEngine,
   Task<Status> give_volume(std::string place, uid_t uid);
 
   os::BlockingPool& pool_;
+  Random& random_;
   DockerFleetSettings settings_;
+  std::string server_;  // empty until it is needed
   runtime::DockerEngine engine_;
   runtime::ContainerMaker maker_;
   runtime::EngineWatch watch_;

@@ -59,7 +59,8 @@ class FleetEngine {
   virtual Task<Result<std::string>> create(Instance instance, std::string name) = 0;
   // Running already is no error.
   virtual Task<Status> start(std::string container) = 0;
-  virtual Task<Status> pause(std::string container) = 0;
+  // Nothing runs in it once this returns.
+  virtual Task<Status> freeze(std::string container) = 0;
   virtual Task<Status> unpause(std::string container) = 0;
   virtual Task<Status> rename(std::string container, std::string name) = 0;
   // SIGTERM, the grace, then SIGKILL; its volume stays. One that is gone is no error.

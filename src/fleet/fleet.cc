@@ -7,7 +7,6 @@
 
 #include "base/digest.h"
 #include "os/files.h"
-#include "runtime/engine_identity.h"
 
 namespace drover::fleet {
 
@@ -55,19 +54,16 @@ Result<std::unique_ptr<Fleet>> Fleet::make(FleetParts const& parts, FleetSetting
   settings.unit_program = *std::move(program);
   auto digest = digest_of(settings.unit_program);
   if (!digest) return std::unexpected(digest.error());
-  std::string const folder = settings.state_folder + "/docker";
-  auto identity = runtime::engine_identity(folder, parts.random);
-  if (!identity) return std::unexpected(identity.error());
   auto const places = places_of(settings, *std::move(digest));
 
   std::unique_ptr<Fleet> fleet{new Fleet};
   DockerFleetSettings docker;
   docker.engine = settings.docker.engine;
-  docker.server = *std::move(identity);
+  docker.folder = settings.state_folder + "/docker";
   docker.oci_runtime = settings.docker.oci_runtime;
   docker.cgroup_parent = settings.docker.cgroup_parent;
-  docker.seccomp_file = folder + "/seccomp.json";
-  fleet->docker_ = std::make_shared<DockerFleetEngine>(parts.io, parts.pool, std::move(docker));
+  fleet->docker_ =
+      std::make_shared<DockerFleetEngine>(parts.io, parts.pool, parts.random, std::move(docker));
   std::vector<FleetEngine*> engines{fleet->docker_.get()};
   if (parts.process != nullptr) {
     fleet->process_ = std::make_unique<ProcessFleetEngine>(*parts.process, parts.pool, places);

@@ -28,9 +28,9 @@ class ModelEngine final : public FleetEngine {
 
   // ---- what is done to it from outside
 
-  // Before each call: what goes wrong with it. A slow one waits in `delay`.
+  // Before each call: what goes wrong with it. A slow one waits in `pause`.
   std::function<Fault(std::string_view call)> fault = [](std::string_view) { return Fault::none; };
-  std::function<Task<void>()> delay{};
+  std::function<Task<void>()> pause{};
   std::map<std::string, Box, std::less<>> boxes{};  // by id
   std::map<std::string, std::string, std::less<>>
       volumes;  // by name: whose; empty: somebody else's
@@ -118,13 +118,15 @@ class ModelEngine final : public FleetEngine {
     if (started) tell(EngineNews::Kind::came, container);
     co_return started;
   }
-  Task<Status> pause(std::string container) override {
-    auto const went = co_await begin("pause");
-    if (went != Fault::none) co_return std::unexpected(away());
-    auto const is_there = there(container);
-    if (is_there) boxes.at(container).seen.phase = Phase::paused;
-    if (is_there) tell(EngineNews::Kind::look, container);
-    co_return is_there;
+  Task<Status> freeze(std::string container) override {
+    auto const went = co_await begin("freeze");
+    if (went == Fault::down) co_return std::unexpected(away());
+    auto const found = boxes.find(container);
+    if (found == boxes.end() || found->second.seen.phase != Phase::running)
+      co_return fail(ErrorCode::conflict, "{} does not run", container);
+    found->second.seen.phase = Phase::paused;
+    if (went == Fault::answer_lost) co_return std::unexpected(away());
+    co_return Status{};
   }
   Task<Status> unpause(std::string container) override { return start(std::move(container)); }
   Task<Status> rename(std::string container, std::string name) override {
@@ -168,7 +170,6 @@ class ModelEngine final : public FleetEngine {
     if (found == boxes.end()) co_return fail(ErrorCode::not_found, "no container {}", container);
     Vitals vitals;
     vitals.phase = found->second.seen.phase;
-    vitals.pid = vitals.phase == Phase::running ? 100 : 0;
     vitals.restarts = std::max(0, found->second.starts - 1);
     co_return vitals;
   }
@@ -187,7 +188,7 @@ class ModelEngine final : public FleetEngine {
  private:
   Task<Fault> begin(std::string_view call) {
     ++calls;
-    if (delay) co_await delay();
+    if (pause) co_await pause();
     co_return fault(call);
   }
   static Error away() { return {ErrorCode::unavailable, "no container engine answers", {}}; }

@@ -108,7 +108,7 @@ Task<Status> ProcessFleetEngine::start(std::string container) {
   co_return Status{};
 }
 
-Task<Status> ProcessFleetEngine::pause(std::string container) {
+Task<Status> ProcessFleetEngine::freeze(std::string container) {
   auto const frozen = co_await backend_.freeze(WorkloadId::trusted(container));
   auto const entry = find(container);
   if (frozen && entry && (*entry)->second.seen.phase == Phase::running)

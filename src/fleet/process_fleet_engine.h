@@ -22,7 +22,7 @@ class ProcessFleetEngine final : public FleetEngine {
   Task<Result<std::vector<Actual>>> list() override;
   Task<Result<std::string>> create(Instance instance, std::string name) override;
   Task<Status> start(std::string container) override;
-  Task<Status> pause(std::string container) override;
+  Task<Status> freeze(std::string container) override;
   Task<Status> unpause(std::string container) override;
   Task<Status> rename(std::string container, std::string name) override;
   Task<Status> remove(std::string container, Millis grace) override;

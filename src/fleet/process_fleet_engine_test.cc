@@ -93,7 +93,7 @@ class ProcessFleet : public ::testing::Test {
   Summary all() { return await(reconciler().reconcile_all()); }
   pid_t program() {
     until([&] { return reconciler().live().size() == 1; });
-    return reconciler().live().front().program;
+    return await(reconciler().program("dev")).value();
   }
   static contract::AgentSpec resident(std::string const& name) {
     contract::AgentSpec agent;

@@ -94,7 +94,7 @@ Task<void> Reconciler::run() {
       tell_states();
     }
     if (stopping_) co_return;
-    auto const calm = steady_clock::now() + kCalm;
+    auto const calm = steady_clock::now() + (looked_ ? kCalm : Millis{0});
     while (!stopping_ && steady_clock::now() < calm) {
       auto const seen = changed_.version();
       co_await changed_.wait(seen, calm);
@@ -104,6 +104,13 @@ Task<void> Reconciler::run() {
     if (!all_dirty_ && dirty_.size() == 1) scope.agent = *dirty_.begin();
     co_await pass(std::move(scope));
     tell_states();
+  }
+}
+
+Task<void> Reconciler::looked(steady_clock::time_point deadline) {
+  while (!looked_ && !stopping_ && steady_clock::now() < deadline) {
+    auto const seen = changed_.version();
+    co_await changed_.wait(seen, deadline);
   }
 }
 
@@ -167,6 +174,7 @@ Task<Summary> Reconciler::pass(Scope scope) {
   }
   auto summary = co_await pass_locked(scope);
   busy_ = false;
+  looked_ = true;
   changed_.notify();
   report(summary, scope);
   co_return summary;
@@ -257,6 +265,11 @@ Task<Result<std::vector<Actual>>> Reconciler::look(FleetEngine& engine, Scope sc
     auto const known = known_.find(one.instance);
     return known == known_.end() || !in_scope(scope, known->second.of.agent);
   });
+  for (Actual& one : *actual) {
+    auto const found = records_.find(one.instance);
+    bool const held = found != records_.end() && found->second.held;
+    if (held && one.phase == Phase::paused) one.phase = Phase::running;
+  }
   take_in(*actual, engine, scope);
   co_return actual;
 }
@@ -274,27 +287,7 @@ std::vector<InstancePlan> Reconciler::plans_for(FleetEngine const& engine, Scope
   // Of another agent, which is not in the scope.
   for (auto const& [name, instance] : wanted.instances)
     if (!in_scope(scope, instance.of.agent)) kept.insert(name);
-  return plan(here, kept, as_thawed(actual, here), options_.places.prefix);
-}
-
-// Whoever froze one thaws it; until then nothing of it is changed.
-std::vector<Actual> Reconciler::as_thawed(std::vector<Actual> actual,
-                                          WantedInstances const& wanted) const {
-  auto const is_held = [this](Actual const& one) {
-    auto const found = records_.find(one.instance);
-    return found != records_.end() && found->second.frozen && one.phase == Phase::paused &&
-           found->second.instance.container == one.id;
-  };
-  for (Actual& one : actual) {
-    auto const found = wanted.find(one.instance);
-    if (found == wanted.end() || !is_held(one)) continue;
-    one.phase = Phase::running;
-    one.hash = found->second.hash;
-    one.agent = found->second.of.agent;
-    one.image_moved = false;
-  }
-  std::erase_if(actual, is_held);
-  return actual;
+  return plan(here, kept, actual, options_.places.prefix);
 }
 
 Task<void> Reconciler::pass_engine(FleetEngine& engine, Scope scope, Wanted const& wanted,
@@ -326,6 +319,10 @@ Task<void> Reconciler::pass_engine(FleetEngine& engine, Scope scope, Wanted cons
         continue;
       if (number == 1 && scope.waits == Waits::respected && waits(one.instance)) {
         outcomes.erase(one.instance);
+        continue;
+      }
+      if (put_off(one)) {
+        outcomes[one.instance] = Outcome::unchanged;
         continue;
       }
       auto const found = wanted.instances.find(one.instance);
@@ -360,6 +357,20 @@ Task<void> Reconciler::pass_engine(FleetEngine& engine, Scope scope, Wanted cons
     if (outcome == Outcome::updated) summary.updated.push_back(name);
     if (outcome == Outcome::unchanged) summary.unchanged.push_back(name);
   }
+}
+
+bool Reconciler::put_off(InstancePlan const& plan) {
+  auto const found = records_.find(plan.instance);
+  if (found == records_.end()) return false;
+  Record& record = found->second;
+  auto const& said = record.seen.heartbeat;
+  bool const answers = record.held || (said && parts_.clock.boot_now() - *said < kHeartbeatWait);
+  bool const works = record.live && record.busy == Busy::yes && answers;
+  record.put_off =
+      works && std::ranges::any_of(plan.steps, [&](Step const& step) {
+        return step.kind == Step::Kind::remove && step.container == record.instance.container;
+      });
+  return record.put_off;
 }
 
 // ---- the steps ----------------------------------------------------------------------------------
@@ -540,37 +551,22 @@ void Reconciler::take_in(std::vector<Actual> const& actual, FleetEngine const& e
     }
     record.instance.container = best->id;
     record.instance.hash = best->hash;
-    bool const held = record.frozen && best->phase == Phase::paused;
-    if (best->phase != Phase::running && !held) record.frozen = false;
-    record.seen.phase = held ? Phase::running : best->phase;
-    if (record.seen.phase != Phase::running) {
-      set_live(record, false);
-      continue;
-    }
-    if (!record.seen.came) record.seen.came = now;
-    if (record.vitals.pid == 0) look_after(name);
+    record.seen.phase = best->phase;
+    if (best->phase == Phase::running && !record.seen.came) record.seen.came = now;
+    set_live(record, best->phase == Phase::running);
   }
 }
 
 void Reconciler::set_live(Record& record, bool live) {
-  if (!live) {
-    record.vitals.pid = 0;
-    record.frozen = false;
-  }
   if (record.live == live) return;
   record.live = live;
-  live_changed_();
-}
-
-// What was heard of its program goes in last: it comes from somebody else.
-Seen Reconciler::seen_now(Record const& record) const {
-  Seen seen = record.seen;
-  auto const health = health_(record.instance.name);
-  if (!record.live || !health || !health->connected) return seen;
-  auto const silent = steady_clock::now() - health->heard;
-  seen.heartbeat = health->frozen ? parts_.clock.boot_now()
-                                  : BootTime{parts_.clock.boot_now().since_boot - silent};
-  return seen;
+  if (!live) {
+    record.held = false;
+    record.busy.reset();
+    record.seen.heartbeat.reset();
+  }
+  for (auto const& listener : live_listeners_)
+    listener(record.instance, live ? LiveChange::came : LiveChange::gone);
 }
 
 // One line a class; of those where nothing happened only when somebody asked.
@@ -591,12 +587,18 @@ void Reconciler::report(Summary const& summary, Scope const& scope) const {
                              {"reason", summary.failed.front().error.text()}});
 }
 
+Health Reconciler::health_of(Record const& record) const {
+  auto const now = parts_.clock.boot_now();
+  Seen seen = record.seen;
+  // Frozen it cannot say anything.
+  if (record.held) seen.heartbeat = now;
+  return judge(seen, now);
+}
+
 // A state is told once, when it is another.
 void Reconciler::tell_states() {
-  auto const now = parts_.clock.boot_now();
   for (auto& [name, record] : records_) {
-    if (auto seen = seen_now(record); seen.heartbeat) record.seen.heartbeat = seen.heartbeat;
-    auto const health = judge(record.seen, now);
+    auto const health = health_of(record);
     if (health.state == record.state) continue;
     log::info("fleet-instance", {{"instance", name},
                                  {"from", to_string(record.state)},
@@ -624,9 +626,9 @@ void Reconciler::hear(FleetEngine&, EngineNews const& news) {
   }
   auto const now = parts_.clock.boot_now();
   if (news.kind == EngineNews::Kind::came) {
-    // It may be known already, from a look that was faster; else it is live once it is.
     record->seen.phase = Phase::running;
-    if (!record->live) record->seen.came = now;
+    record->seen.came = now;
+    set_live(*record, true);
   } else if (news.kind != EngineNews::Kind::look) {
     bool const was_up = record->seen.phase == Phase::running;
     record->seen.phase =
@@ -637,29 +639,12 @@ void Reconciler::hear(FleetEngine&, EngineNews const& news) {
     if (was_up && !record->seen.ends.empty())
       record->retry_at = steady_clock::now() + record->backoff.next(parts_.random);
   }
-  look_after(record->instance.name);
+  tasks_.spawn(look_after(record->instance.name), "look");
   trigger(record->instance.of.agent);
 }
 
-// Its program, how often it was started again, and what it runs, is the engine's to say. One at a
-// time, for after a start there may be many.
-void Reconciler::look_after(std::string const& instance) {
-  to_describe_.insert(instance);
-  if (describing_ || stopping_) return;
-  describing_ = true;
-  tasks_.spawn(look_after_all(), "look");
-}
-
-Task<void> Reconciler::look_after_all() {
-  while (!to_describe_.empty() && !stopping_) {
-    std::string instance = *to_describe_.begin();
-    to_describe_.erase(to_describe_.begin());
-    co_await describe(std::move(instance));
-  }
-  describing_ = false;
-}
-
-Task<void> Reconciler::describe(std::string instance) {
+// How often it was started again, and what it runs, is the engine's to say.
+Task<void> Reconciler::look_after(std::string instance) {
   auto const found = records_.find(instance);
   if (found == records_.end() || found->second.instance.container.empty()) co_return;
   auto* const engine = engine_of(found->second.instance.backend);
@@ -669,17 +654,7 @@ Task<void> Reconciler::describe(std::string instance) {
   auto const again = records_.find(instance);
   if (!vitals || again == records_.end() || again->second.instance.container != container)
     co_return;
-  Record& record = again->second;
-  bool const other = record.vitals.pid != vitals->pid;
-  record.vitals = *std::move(vitals);
-  if (record.vitals.pid == 0) co_return;
-  // Its end may have been told already.
-  if (record.seen.phase != Phase::running) {
-    record.vitals.pid = 0;
-    co_return;
-  }
-  if (other && record.live) set_live(record, false);
-  set_live(record, true);
+  again->second.vitals = *std::move(vitals);
 }
 
 FleetEngine* Reconciler::engine_of(std::string_view backend) const {
@@ -693,18 +668,13 @@ FleetEngine* Reconciler::engine_of(std::string_view backend) const {
 InstanceStatus Reconciler::status_of(Record const& record) const {
   InstanceStatus status;
   status.instance = record.instance;
-  auto const now = parts_.clock.boot_now();
-  auto const seen = seen_now(record);
-  status.health = judge(seen, now);
+  status.health = health_of(record);
   status.since = status.health.state == record.state ? record.since : parts_.clock.now();
   status.wanted = record.seen.wanted;
   status.restarts = record.vitals.restarts;
   status.image = record.vitals.image.empty() ? record.image : record.vitals.image;
-  if (seen.heartbeat)
-    status.heartbeat =
-        parts_.clock.now() - std::chrono::duration_cast<Micros>(now - *seen.heartbeat);
-  if (auto const health = health_(record.instance.name)) status.workload = health->workload;
-  status.frozen = record.frozen;
+  status.heartbeat = record.heartbeat;
+  status.busy = record.busy;
   auto const left = record.retry_at - steady_clock::now();
   if (left > Millis{0}) status.retry_in = std::chrono::duration_cast<Millis>(left);
   return status;
@@ -723,7 +693,7 @@ Task<std::vector<InstanceStatus>> Reconciler::status_of(std::string agent) {
     if (record.instance.of.agent == agent) names.push_back(name);
   std::vector<InstanceStatus> all;
   for (auto const& name : names) {
-    co_await describe(name);
+    co_await look_after(name);
     if (auto const found = records_.find(name); found != records_.end())
       all.push_back(status_of(found->second));
   }
@@ -732,55 +702,18 @@ Task<std::vector<InstanceStatus>> Reconciler::status_of(std::string agent) {
 
 std::vector<LiveInstance> Reconciler::live() const {
   std::vector<LiveInstance> all;
-  for (auto const& [name, record] : records_) {
-    if (!record.live) continue;
-    all.push_back({.name = name,
-                   .agent = record.instance.of.agent,
-                   .program = record.vitals.pid,
-                   .uid = record.instance.uid,
-                   .line_folder = line_folder(options_.places, name),
-                   .walls_required = record.instance.backend == "process"});
-  }
+  for (auto const& [name, record] : records_)
+    if (record.live) all.push_back(record.instance);
   return all;
 }
 
-std::string Reconciler::why_none(std::string_view agent) const {
-  std::vector<std::string> reasons;
-  for (auto const& [name, record] : records_) {
-    if (record.instance.of.agent != agent) continue;
-    auto const health = judge(seen_now(record), parts_.clock.boot_now());
-    reasons.push_back(fmt::format("{} is {}{}{}", name, to_string(health.state),
-                                  health.reason.empty() ? "" : ": ", health.reason));
-  }
-  if (reasons.empty()) return fmt::format("the agent {} has no instance", agent);
-  return fmt::format("{}", fmt::join(reasons, "; "));
-}
-
-Task<Status> Reconciler::freeze(std::string instance) {
-  auto const record = running(instance);
-  if (!record) co_return std::unexpected(record.error());
-  std::string container = (*record)->instance.container;
-  // Before the engine tells of it, or it would be undone.
-  records_.at(instance).frozen = true;
-  auto* const engine = engine_of((*record)->instance.backend);
-  auto const frozen = co_await engine->pause(std::move(container));
-  if (auto const found = records_.find(instance); !frozen && found != records_.end())
-    found->second.frozen = false;
-  co_return frozen;
-}
-
-Task<Status> Reconciler::thaw(std::string instance) {
-  auto const record = running(instance);
-  if (!record) co_return std::unexpected(record.error());
-  std::string container = (*record)->instance.container;
-  auto* const engine = engine_of((*record)->instance.backend);
-  auto const thawed = co_await engine->unpause(std::move(container));
+void Reconciler::beat(std::string const& instance, Busy busy) {
   auto const found = records_.find(instance);
-  if (!thawed || found == records_.end()) co_return thawed;
-  found->second.frozen = false;
-  // What had to wait for it.
-  trigger(found->second.instance.of.agent);
-  co_return thawed;
+  if (found == records_.end() || !found->second.live) return;
+  found->second.seen.heartbeat = parts_.clock.boot_now();
+  found->second.heartbeat = parts_.clock.now();
+  found->second.busy = busy;
+  if (busy == Busy::no && found->second.put_off) trigger(found->second.instance.of.agent);
 }
 
 Result<Reconciler::Record const*> Reconciler::running(std::string const& instance) const {
@@ -790,6 +723,45 @@ Result<Reconciler::Record const*> Reconciler::running(std::string const& instanc
   if (found->second.instance.container.empty())
     return fail(ErrorCode::not_found, "the instance {} has no container", instance);
   return &found->second;
+}
+
+Task<Result<int>> Reconciler::program(std::string instance) {
+  auto const record = running(instance);
+  if (!record) co_return std::unexpected(record.error());
+  auto* const engine = engine_of((*record)->instance.backend);
+  std::string container = (*record)->instance.container;
+  auto const vitals = co_await engine->describe(std::move(container));
+  if (!vitals) co_return std::unexpected(vitals.error());
+  if (vitals->phase == Phase::running && vitals->pid > 0) co_return vitals->pid;
+  co_return fail(ErrorCode::not_found, "the program of {} does not run", instance);
+}
+
+Task<Status> Reconciler::freeze(std::string instance) {
+  auto const record = running(instance);
+  if (!record) co_return std::unexpected(record.error());
+  auto* const engine = engine_of((*record)->instance.backend);
+  std::string container = (*record)->instance.container;
+  // A pass that comes in between is to know.
+  records_.find(instance)->second.held = true;
+  auto const paused = co_await engine->freeze(std::move(container));
+  auto const again = records_.find(instance);
+  if (!paused && again != records_.end()) again->second.held = false;
+  co_return paused;
+}
+
+Task<Status> Reconciler::thaw(std::string instance) {
+  auto const record = running(instance);
+  if (!record) co_return std::unexpected(record.error());
+  auto* const engine = engine_of((*record)->instance.backend);
+  std::string container = (*record)->instance.container;
+  auto const unpaused = co_await engine->unpause(std::move(container));
+  auto const again = records_.find(instance);
+  if (unpaused && again != records_.end()) {
+    again->second.held = false;
+    // It was silent because it had to be.
+    if (again->second.live) again->second.seen.heartbeat = parts_.clock.boot_now();
+  }
+  co_return unpaused;
 }
 
 Task<Result<Usage>> Reconciler::usage(std::string instance) {

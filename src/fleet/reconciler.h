@@ -20,9 +20,8 @@
 #include "base/time.h"
 #include "fleet/engine.h"
 #include "fleet/health.h"
-#include "fleet/live_instances.h"
+#include "fleet/live.h"
 #include "fleet/plan.h"
-#include "fleet/resident_backend.h"
 #include "fleet/rows.h"
 #include "fleet/wanted.h"
 #include "os/async_event.h"
@@ -67,29 +66,19 @@ struct Summary {
   std::vector<Failure> failed{};
 };
 
-struct Placed {
-  std::string name{};
-  Replica of{};
-  std::string backend{};
-  std::string container{};  // its id with the engine; empty where there is none
-  std::string hash{};
-  uid_t uid = 0;  // of its program on the host; 0 where drover is not root
-};
-
 struct InstanceStatus {
-  Placed instance{};
+  LiveInstance instance{};  // its container is empty where there is none
   Health health{};
   WallTime since{};  // in this state
   bool wanted = false;
   std::int64_t restarts = 0;
   std::string image{};
   std::optional<WallTime> heartbeat{};
-  std::string workload{};  // what it works on; empty: nothing
-  bool frozen = false;
+  std::optional<Busy> busy{};
   Millis retry_in{0};  // 0: nothing is waited for
 };
 
-class Reconciler final : public LiveInstances {
+class Reconciler {
  public:
   Reconciler(ReconcilerParts parts, ReconcilerOptions options);
   Reconciler(Reconciler const&) = delete;
@@ -101,6 +90,8 @@ class Reconciler final : public LiveInstances {
   void watch();
   Task<void> run();
   Task<void> stop();
+  // Until the first pass is over, or the deadline.
+  Task<void> looked(std::chrono::steady_clock::time_point deadline);
 
   // Whatever waits to be tried again is tried now.
   Task<Summary> reconcile_all();
@@ -118,34 +109,35 @@ class Reconciler final : public LiveInstances {
   // wanted.
   Task<Status> wipe(std::string agent, std::optional<std::string> instance);
 
-  [[nodiscard]] std::vector<LiveInstance> live() const override;
-  [[nodiscard]] std::string why_none(std::string_view agent) const override;
-  void on_live_changed(std::function<void()> listener) override {
-    live_changed_ = std::move(listener);
-  }
-  Task<Status> freeze(std::string instance) override;
-  Task<Status> thaw(std::string instance) override;
-  // What is heard of the programs. nullopt: nothing is known.
-  using HealthOf = std::function<std::optional<ResidentHealth>(std::string_view)>;
-  void set_health(HealthOf health) { health_ = std::move(health); }
-  // It has changed.
-  void look_at_health() { changed_.notify(); }
+  // For whoever gives them turns. Listeners are told after the list has changed.
+  [[nodiscard]] std::vector<LiveInstance> live() const;
+  void on_live(LiveListener listener) { live_listeners_.push_back(std::move(listener)); }
+  // The pid of its program on this machine.
+  Task<Result<int>> program(std::string instance);
+  // For the one who gives it turns: nothing runs in it, and a pass leaves it so until it is thawed.
+  Task<Status> freeze(std::string instance);
+  Task<Status> thaw(std::string instance);
+  // Its program says that it is there.
+  void beat(std::string const& instance, Busy busy);
 
   [[nodiscard]] FleetPlaces const& places() const { return options_.places; }
 
  private:
   // All that is known of one name.
   struct Record {
-    Placed instance;
+    LiveInstance instance;
     Seen seen;
     State state = State::stopped;  // as last told
     WallTime since{};
     Vitals vitals;
     std::string image;
+    std::optional<Busy> busy;
+    std::optional<WallTime> heartbeat;
     redis::Backoff backoff;
     std::chrono::steady_clock::time_point retry_at{};
-    bool live = false;    // its program runs, and is known
-    bool frozen = false;  // by whoever gives it turns
+    bool live = false;     // listeners were told
+    bool held = false;     // frozen by freeze()
+    bool put_off = false;  // what is to be done to it waits for the end of its turn
   };
   enum class Waits : std::uint8_t { respected, ignored };
   struct Scope {
@@ -170,12 +162,13 @@ class Reconciler final : public LiveInstances {
   [[nodiscard]] bool in_scope(Scope const& scope, std::string const& agent) const;
   [[nodiscard]] bool concerns(FleetEngine const& engine, Scope const& scope,
                               Wanted const& wanted) const;
-  [[nodiscard]] std::vector<Actual> as_thawed(std::vector<Actual> actual,
-                                              WantedInstances const& wanted) const;
   void take_in(std::vector<Actual> const& actual, FleetEngine const& engine, Scope const& scope);
   void note_wanted(Wanted const& wanted);
   [[nodiscard]] Record& record_of(std::string const& name);
   [[nodiscard]] bool waits(std::string const& instance) const;
+  // Whether the plan would end a turn that is under way; then it is for later.
+  [[nodiscard]] bool put_off(InstancePlan const& plan);
+  [[nodiscard]] Health health_of(Record const& record) const;
   void note_failure(std::string const& instance, Error error);
   void note_success(std::string const& instance);
   void report(Summary const& summary, Scope const& scope) const;
@@ -183,10 +176,7 @@ class Reconciler final : public LiveInstances {
   void hear(FleetEngine& engine, EngineNews const& news);
   void set_live(Record& record, bool live);
   void tell_states();
-  [[nodiscard]] Seen seen_now(Record const& record) const;
-  void look_after(std::string const& instance);
-  Task<void> look_after_all();
-  Task<void> describe(std::string instance);
+  Task<void> look_after(std::string instance);
   [[nodiscard]] Record* find_by_container(std::string const& container);
   [[nodiscard]] FleetEngine* engine_of(std::string_view backend) const;
   [[nodiscard]] Result<Record const*> running(std::string const& instance) const;
@@ -199,13 +189,11 @@ class Reconciler final : public LiveInstances {
   ReconcilerOptions options_;
   KnownInstances known_;
   std::map<std::string, Record, std::less<>> records_;
-  std::function<void()> live_changed_ = [] {};
-  HealthOf health_ = [](std::string_view) { return std::nullopt; };
-  std::set<std::string> to_describe_;
-  bool describing_ = false;
+  std::vector<LiveListener> live_listeners_;
   bool all_dirty_ = false;
   std::set<std::string> dirty_;  // agents
   bool busy_ = false;            // a pass is under way
+  bool looked_ = false;          // one is over
   bool stopping_ = false;
   os::AsyncEvent changed_;
   os::TaskGroup tasks_;

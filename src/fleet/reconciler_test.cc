@@ -282,59 +282,58 @@ TEST_F(ReconcilerTest, WhatIsDoneByHandIsUndoneWhenTheEngineTellsOfIt) {
   EXPECT_NE(only_box(), id);
 }
 
-TEST_F(ReconcilerTest, WhoeverGivesTurnsSeesWhoComesAndGoes) {
-  int changes = 0;
-  fleet_->on_live_changed([&] { ++changes; });
+TEST_F(ReconcilerTest, WhoeverGivesTurnsHearsWhoComesAndGoes) {
+  std::vector<std::string> heard;
+  fleet_->on_live([&](LiveInstance const& one, LiveChange change) {
+    heard.push_back(fmt::format("{} {}", change == LiveChange::came ? "came" : "gone", one.name));
+  });
   agents_ = {resident("dev")};
   all();
-  until([&] { return fleet_->live().size() == 1; });
-  auto const live = fleet_->live().front();
-  EXPECT_EQ(live.agent, "dev");
-  EXPECT_EQ(live.program, 100);
-  EXPECT_EQ(live.line_folder, "/var/lib/drover/residents/dev/line");
-  EXPECT_EQ(changes, 1);
+  EXPECT_THAT(fleet_->live(), SizeIs(1));
+  EXPECT_EQ(fleet_->live().front().of.agent, "dev");
+  fleet_->beat("dev", Busy::yes);
+  EXPECT_EQ(state_of("dev"), State::running);
+  clock_.advance(std::chrono::seconds{31});
+  EXPECT_EQ(state_of("dev"), State::unhealthy);
   agents_.clear();
   all();
-  EXPECT_EQ(changes, 2);
+  EXPECT_THAT(heard, ElementsAre("came dev", "gone dev"));
   EXPECT_THAT(fleet_->live(), IsEmpty());
-  EXPECT_THAT(fleet_->why_none("dev"), HasSubstr("stopped"));
 }
 
-TEST_F(ReconcilerTest, HowItIsFollowsWhatIsHeardOfItsProgram) {
-  ResidentHealth heard;
-  fleet_->set_health([&](std::string_view) { return heard; });
+TEST_F(ReconcilerTest, ATurnThatIsUnderWayIsNotEndedByAChange) {
   agents_ = {resident("dev")};
   all();
-  until([&] { return fleet_->live().size() == 1; });
-  EXPECT_EQ(state_of("dev"), State::starting);
-  heard.connected = true;
-  heard.heard = std::chrono::steady_clock::now();
-  EXPECT_EQ(state_of("dev"), State::running);
-  heard.heard -= std::chrono::seconds{31};
-  EXPECT_EQ(state_of("dev"), State::unhealthy);
-  heard.frozen = true;
-  EXPECT_EQ(state_of("dev"), State::running) << "who is frozen is silent";
-}
-
-TEST_F(ReconcilerTest, OneThatWasFrozenForATurnIsLeftUntilItIsThawed) {
-  agents_ = {resident("dev")};
-  all();
-  until([&] { return fleet_->live().size() == 1; });
-  run_in_background();
-  auto const id = only_box();
-  ASSERT_TRUE(store::finish(loop_, fleet_->freeze("dev")));
+  std::string const before = only_box();
+  fleet_->beat("dev", Busy::yes);
+  agents_.front().env["MORE"] = "yes";
   EXPECT_THAT(all().unchanged, ElementsAre("dev"));
-  agents_[0].env["TEAM"] = "blue";
-  EXPECT_THAT(all().unchanged, ElementsAre("dev")) << "no roll either";
-  EXPECT_EQ(engine_.boxes.at(id).seen.phase, Phase::paused);
-  EXPECT_THAT(fleet_->live(), SizeIs(1));
+  EXPECT_EQ(only_box(), before);
+  fleet_->beat("dev", Busy::no);
+  EXPECT_THAT(all().updated, ElementsAre("dev"));
+  EXPECT_NE(only_box(), before);
+  fleet_->beat("dev", Busy::yes);
+  agents_.clear();
+  EXPECT_THAT(all().removed, IsEmpty());
+  fleet_->beat("dev", Busy::no);
+  EXPECT_THAT(all().removed, ElementsAre("dev"));
+}
+
+TEST_F(ReconcilerTest, WhatIsFrozenForATurnStaysSoAndWhatSomebodyElsePausedDoesNot) {
+  agents_ = {resident("dev")};
+  all();
+  std::string const box = only_box();
+  ASSERT_TRUE(store::finish(loop_, fleet_->freeze("dev")));
+  fleet_->beat("dev", Busy::no);
+  clock_.advance(std::chrono::seconds{60});
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  EXPECT_EQ(engine_.boxes.at(box).seen.phase, Phase::paused);
+  EXPECT_EQ(state_of("dev"), State::running) << "it is silent because it has to be";
   ASSERT_TRUE(store::finish(loop_, fleet_->thaw("dev")));
-  until([&] { return !engine_.boxes.contains(id) && engine_.running("dev") == 1; });
-  // A hand's freezing is undone.
-  auto const next = only_box();
-  engine_.boxes.at(next).seen.phase = Phase::paused;
-  engine_.tell(EngineNews::Kind::look, next);
-  until([&] { return engine_.boxes.at(next).seen.phase == Phase::running; });
+  EXPECT_EQ(engine_.boxes.at(box).seen.phase, Phase::running);
+  engine_.boxes.at(box).seen.phase = Phase::paused;
+  EXPECT_THAT(all().updated, ElementsAre("dev"));
+  EXPECT_EQ(engine_.boxes.at(box).seen.phase, Phase::running);
 }
 
 TEST_F(ReconcilerTest, EachInstanceHasAUserOfItsOwnThatStaysItsOwn) {

@@ -69,7 +69,7 @@ using TurnPtr = std::shared_ptr<Turn>;
 
 // One instance that runs.
 struct Place {
-  LiveInstance instance;
+  TurnPlace instance;
   std::unique_ptr<ResidentLine> line;
   steady_clock::time_point heard{};
   TurnPtr turn;            // what it works on
@@ -94,11 +94,11 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   explicit Core(ResidentParts parts)
       : parts_(std::move(parts)),
         binds_(parts_.bind_folder),
-        book_(std::string{kResidentBackend}, parts_.clock),
+        book_(std::string{runtime::kResidentBackend}, parts_.clock),
         changed_(parts_.executor) {}
 
   void watch() {
-    parts_.instances.on_live_changed([weak = weak_from_this()] {
+    parts_.places.on_changed([weak = weak_from_this()] {
       if (auto const core = weak.lock()) core->look();
     });
     look();
@@ -107,7 +107,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   void close();
   [[nodiscard]] Status recover() { return binds_.clear(); }
   [[nodiscard]] std::optional<ResidentHealth> health(std::string_view instance) const;
-  void on_health_changed(std::function<void()> listener) { told_ = std::move(listener); }
+  void on_heard(Heard listener) { heard_ = std::move(listener); }
   Task<Result<int>> run_command(std::string instance, Command command);
   Task<Result<WorkloadStatus>> start(WorkloadSpec spec);
   Task<Result<WorkloadStatus>> stop(WorkloadId id, StopReason reason, Millis grace);
@@ -117,7 +117,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   runtime::WorkloadBook<Turn>& book() { return book_; }
 
  private:
-  void add(LiveInstance instance);
+  void add(TurnPlace instance);
   void lose(PlacePtr const& place);
   [[nodiscard]] ResidentLine::Hooks hooks(std::weak_ptr<Place> place);
   void hear_end(Place& place, std::string const& id, int status);
@@ -132,9 +132,9 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   void begin_finish(TurnPtr const& turn, runtime::Ending ending);
   static Task<void> finish_later(std::shared_ptr<Core> core, TurnPtr turn, runtime::Ending ending);
   void remember(WorkloadId const& id, std::string const& instance);
-  void tell() {
+  void tell(Place const& place) {
     changed_.notify();
-    told_();
+    heard_(place.instance.name, place.turn != nullptr);
   }
 
   ResidentParts parts_;
@@ -143,7 +143,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   runtime::WorkloadBook<Turn> book_;
   std::map<std::string, PlacePtr, std::less<>> places_;
   std::map<WorkloadId, std::string> last_;  // where a session was last
-  std::function<void()> told_ = [] {};
+  Heard heard_ = [](std::string const&, bool) {};
   os::AsyncEvent changed_;
   std::uint64_t commands_ = 0;
   bool closed_ = false;
@@ -153,10 +153,10 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
 
 void ResidentBackend::Core::look() {
   if (closed_) return;
-  auto live = parts_.instances.live();
+  auto live = parts_.places.open();
   std::vector<PlacePtr> lost;
   for (auto const& [name, place] : places_) {
-    auto const same = std::ranges::find_if(live, [&](LiveInstance const& one) {
+    auto const same = std::ranges::find_if(live, [&](TurnPlace const& one) {
       return one.name == name && one.program == place->instance.program &&
              one.agent == place->instance.agent;
     });
@@ -164,12 +164,12 @@ void ResidentBackend::Core::look() {
   }
   for (PlacePtr const& place : lost)
     lose(place);
-  for (LiveInstance& instance : live)
+  for (TurnPlace& instance : live)
     if (!places_.contains(instance.name)) add(std::move(instance));
-  tell();
+  changed_.notify();
 }
 
-void ResidentBackend::Core::add(LiveInstance instance) {
+void ResidentBackend::Core::add(TurnPlace instance) {
   auto place = std::make_shared<Place>();
   place->instance = std::move(instance);
   place->heard = steady_clock::now();
@@ -205,11 +205,19 @@ ResidentLine::Hooks ResidentBackend::Core::hooks(std::weak_ptr<Place> weak) {
           },
       .connected =
           [this, with](std::vector<std::string> const& running) {
-            with([&](Place& place) { compare(place, running); });
-            tell();
+            with([&](Place& place) {
+              compare(place, running);
+              tell(place);
+            });
           },
-      .lost = [this] { tell(); },
-      .heard = [with] { with([](Place& place) { place.heard = steady_clock::now(); }); },
+      .lost = [this] { changed_.notify(); },
+      .heard =
+          [this, with] {
+            with([&](Place& place) {
+              place.heard = steady_clock::now();
+              heard_(place.instance.name, place.turn != nullptr);
+            });
+          },
       .ended = [this, with](
                    std::string const& id,
                    int status) { with([&](Place& place) { hear_end(place, id, status); }); },
@@ -314,13 +322,13 @@ Task<Result<WorkloadStatus>> ResidentBackend::Core::start(WorkloadSpec spec) {
   if (turn->place == nullptr) {
     Error const error{ErrorCode::unavailable,
                       fmt::format("no instance of the resident agent {} is free: {}",
-                                  turn->spec.agent, parts_.instances.why_none(turn->spec.agent)),
+                                  turn->spec.agent, parts_.places.why_none(turn->spec.agent)),
                       fmt::format("see: drover agents status {}", turn->spec.agent)};
     book_.fail_start(*turn, error);
     co_return std::unexpected(error);
   }
   turn->place->turn = turn;
-  tell();
+  tell(*turn->place);
   auto const up = co_await bring_up(turn);
   if (closed_) co_return fail(ErrorCode::cancelled, "drover ends");
   if (!up && !turn->ending) {
@@ -423,7 +431,7 @@ Task<void> ResidentBackend::Core::finish(TurnPtr turn, runtime::Ending ending) {
   place->resetting = true;
   if (turn->frozen && !place->gone) {
     std::string instance = place->instance.name;
-    auto const thawed = co_await parts_.instances.thaw(std::move(instance));
+    auto const thawed = co_await parts_.places.thaw(std::move(instance));
     if (thawed) turn->frozen = false;
   }
   if (turn->growth) growth_.remove(std::exchange(turn->growth, nullptr));
@@ -441,7 +449,7 @@ Task<void> ResidentBackend::Core::finish(TurnPtr turn, runtime::Ending ending) {
     log::error("resident-not-reset",
                {{"instance", place->instance.name}, {"reason", done.error().text()}});
   }
-  if (!closed_) tell();
+  if (!closed_) tell(*place);
 }
 
 Task<Result<WorkloadStatus>> ResidentBackend::Core::stop(WorkloadId id, StopReason reason,
@@ -489,7 +497,7 @@ Task<Status> ResidentBackend::Core::freeze(WorkloadId id) {
   if (turn->frozen) co_return Status{};
   std::string instance = turn->place->instance.name;
   turn->frozen = true;
-  auto const frozen = co_await parts_.instances.freeze(std::move(instance));
+  auto const frozen = co_await parts_.places.freeze(std::move(instance));
   if (!frozen) turn->frozen = false;
   if (frozen && turn->growth) turn->growth->pause();
   co_return frozen;
@@ -500,7 +508,7 @@ Task<Status> ResidentBackend::Core::thaw(WorkloadId id) {
   auto const turn = book_.find(id);
   if (turn == nullptr || !turn->frozen) co_return Status{};
   std::string instance = turn->place->instance.name;
-  auto const thawed = co_await parts_.instances.thaw(std::move(instance));
+  auto const thawed = co_await parts_.places.thaw(std::move(instance));
   if (thawed) turn->frozen = false;
   if (thawed && turn->growth) turn->growth->resume();
   co_return thawed;
@@ -558,8 +566,8 @@ ResidentBackend::~ResidentBackend() {
 std::optional<ResidentHealth> ResidentBackend::health(std::string_view instance) const {
   return core_->health(instance);
 }
-void ResidentBackend::on_health_changed(std::function<void()> listener) {
-  core_->on_health_changed(std::move(listener));
+void ResidentBackend::on_heard(Heard listener) {
+  core_->on_heard(std::move(listener));
 }
 Task<Result<int>> ResidentBackend::run_command(std::string instance, Command command) {
   return core_->run_command(std::move(instance), std::move(command));

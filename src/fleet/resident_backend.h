@@ -15,12 +15,11 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "base/random.h"
-#include "fleet/live_instances.h"
+#include "fleet/turn_places.h"
 #include "runtime/runtime.h"
 
 namespace drover::fleet {
 
-inline constexpr std::string_view kResidentBackend = "resident";
 // A message waits so long for an instance that is free; then its run goes back to the queue.
 inline constexpr Millis kFreeWait{10'000};
 
@@ -36,7 +35,7 @@ struct ResidentParts {
   os::BlockingPool& pool;
   Clock const& clock;
   Random& random;
-  LiveInstances& instances;
+  TurnPlaces& places;
   std::string bind_folder;  // of this server's alone
 };
 
@@ -49,8 +48,10 @@ class ResidentBackend final : public runtime::Runtime {
 
   // nullopt for an instance that does not run.
   [[nodiscard]] std::optional<ResidentHealth> health(std::string_view instance) const;
-  // Told when one connects, goes silent for good, or has something to do.
-  void on_health_changed(std::function<void()> listener);
+  // Told when the program of one says something, a heartbeat too, and when it has become busy or
+  // free.
+  using Heard = std::function<void(std::string const& instance, bool busy)>;
+  void on_heard(Heard listener);
 
   struct Command {
     std::vector<std::string> argv{};
@@ -60,7 +61,7 @@ class ResidentBackend final : public runtime::Runtime {
   // ended it. A turn that begins or ends in the instance ends it too.
   Task<Result<int>> run_command(std::string instance, Command command);
 
-  [[nodiscard]] std::string_view backend() const override { return kResidentBackend; }
+  [[nodiscard]] std::string_view backend() const override { return runtime::kResidentBackend; }
   Task<Status> check() override;
   // unavailable where no instance of the spec's agent became free in time.
   Task<Result<runtime::WorkloadStatus>> start(runtime::WorkloadSpec spec) override;

@@ -28,7 +28,7 @@ std::shared_ptr<sandbox::Launcher> launcher() {
 }
 
 // One instance in a sandbox of this test's.
-class OneInstance final : public LiveInstances {
+class OneInstance final : public TurnPlaces {
  public:
   explicit OneInstance(std::string folder) : folder_(std::move(folder)) {}
 
@@ -56,7 +56,7 @@ class OneInstance final : public LiveInstances {
     changed_();
   }
 
-  [[nodiscard]] std::vector<LiveInstance> live() const override {
+  [[nodiscard]] std::vector<TurnPlace> open() const override {
     if (!sandbox_) return {};
     return {{.name = "dev",
              .agent = "dev",
@@ -66,7 +66,7 @@ class OneInstance final : public LiveInstances {
              .walls_required = true}};
   }
   [[nodiscard]] std::string why_none(std::string_view) const override { return "it is a test"; }
-  void on_live_changed(std::function<void()> listener) override { changed_ = std::move(listener); }
+  void on_changed(std::function<void()> listener) override { changed_ = std::move(listener); }
   Task<Status> freeze(std::string) override { co_return sandbox_->freeze(); }
   Task<Status> thaw(std::string) override { co_return sandbox_->thaw(); }
   [[nodiscard]] std::size_t members() const {

@@ -12,6 +12,10 @@ BackendChooser::BackendChooser(std::vector<std::unique_ptr<Runtime>> backends)
   DROVER_CHECK(!backends_.empty());
 }
 
+void BackendChooser::add(std::unique_ptr<Runtime> backend) {
+  backends_.push_back(std::move(backend));
+}
+
 std::string_view BackendChooser::backend() const {
   return backends_.front()->backend();
 }

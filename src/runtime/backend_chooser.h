@@ -14,6 +14,9 @@ class BackendChooser final : public Runtime {
   // At least one, each with a name of its own; the first is the default.
   explicit BackendChooser(std::vector<std::unique_ptr<Runtime>> backends);
 
+  // One more, before recover() and the first start.
+  void add(std::unique_ptr<Runtime> backend);
+
   // The default's.
   [[nodiscard]] std::string_view backend() const override;
   [[nodiscard]] std::vector<std::string_view> backends() const override;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
 #include <span>
 
 #include "base/digest.h"
@@ -18,6 +19,9 @@ constexpr std::size_t kShown = 16;
 }  // namespace
 
 Result<std::string> engine_identity(std::string const& folder, Random& random) {
+  // The backend and the fleet may both be the first to need it.
+  static std::mutex one_at_a_time;
+  std::scoped_lock const lock{one_at_a_time};
   std::string const path = folder + "/identity";
   if (!os::exists(path)) {
     DROVER_TRY(os::make_folders(folder, 0700));

@@ -8,8 +8,8 @@
 namespace drover::runtime {
 
 // Of what `folder` (`<state>/docker`) holds and where it is: a copy of the state folder elsewhere
-// is another server, and so is another machine's at the same place. Made where there is none;
-// blocks, and is for one thread at a time.
+// is another server, and so is another machine's at the same place. Made where there is none.
+// Blocks; thread-safe.
 [[nodiscard]] Result<std::string> engine_identity(std::string const& folder, Random& random);
 
 }  // namespace drover::runtime

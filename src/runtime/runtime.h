@@ -91,6 +91,9 @@ struct Ending {
 // not of a program that went on to succeed.
 [[nodiscard]] StopReason stop_reason_of(Ending const& ending, std::optional<StopReason> asked);
 
+// Of what runs in the container of a resident agent.
+inline constexpr std::string_view kResidentBackend = "resident";
+
 inline constexpr Millis kStopGrace{30'000};
 inline constexpr std::size_t kLiveWorkloadsMax = 256;
 inline constexpr std::size_t kStoppedWorkloadsKept = 1000;  // the oldest statuses are forgotten

@@ -63,6 +63,10 @@ class Child {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) die(ChildStep::no_new_privileges);
     if (plan_.landlock_access != 0) wall_in();
     place_streams();
+    // After the ids and capabilities, whose change would take it back, and before the gate, which
+    // tells of a parent that died earlier.
+    if (plan_.dies_with_parent && ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+      die(ChildStep::signals);
     wait_at_gate();
     filter_calls();
     ::execve(plan_.argv[0], plan_.argv, plan_.env);

@@ -103,6 +103,7 @@ struct ChildList {
 
 struct ChildPlan {
   int report_fd = -1;
+  bool dies_with_parent = false;  // with its thread that called clone3
   int gate_fd = -1;  // execve waits for one byte; end of file means that the parent died
 
   // Exactly one of the two: a map for the namespace that clone3 made, or a namespace to enter.

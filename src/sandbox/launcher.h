@@ -108,6 +108,10 @@ class Launcher {
   std::unique_ptr<State> state_;
 };
 
+// Ids of sandboxes that are of no use without the process that made them: this, its pid, and a
+// number of its own ("-4"). Those of processes that were killed are swept by the next one.
+inline constexpr std::string_view kProcessHostIds = "flow-";
+
 // "drover-<id>"
 [[nodiscard]] std::string cgroup_name(std::string const& id);
 

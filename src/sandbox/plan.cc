@@ -351,6 +351,7 @@ Result<PreparedPlan> PreparedPlan::make(SandboxSpec const& spec, PlanContext con
 
   ChildPlan& child = plan.plan_;
   child.agent = kAgentUid;
+  child.dies_with_parent = spec.lifetime == Lifetime::launching_thread;
   if (context.privilege == Privilege::root) {
     auto ids = context.namespaces->get({.inside_uid = kAgentUid,
                                         .outside_uid = spec.session_uid,

@@ -30,7 +30,7 @@ namespace {
 constexpr std::array kLimits = {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu};
 
 // Followed by the pid of who tries. A session's group never begins so: its id has a letter there.
-constexpr std::array<std::string_view, 2> kTries = {"check-", "probe-"};
+constexpr std::array<std::string_view, 3> kTries = {"check-", "probe-", kProcessHostIds};
 constexpr Millis kSweepWait{200};
 constexpr std::size_t kOutputBytesMax = std::size_t{256} << 10U;
 
@@ -42,7 +42,8 @@ std::optional<pid_t> trier_of(std::string_view group) {
     std::string_view const digits = group.substr(begin.size());
     pid_t pid = 0;
     auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-    if (error == std::errc{} && end == digits.data() + digits.size() && pid > 0) return pid;
+    bool const whole = end == digits.data() + digits.size() || *end == '-';
+    if (error == std::errc{} && whole && pid > 0) return pid;
   }
   return std::nullopt;
 }

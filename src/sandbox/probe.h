@@ -39,7 +39,8 @@ struct Examination {
 // is missing and the fix. Sweeps first.
 [[nodiscard]] Status require_sandbox(Launcher& launcher);
 
-// Control groups of processes that were killed while they tried a sandbox. What is left of one that
+// Control groups of processes that were killed while they tried a sandbox or ran a workflow's code
+// in one, and what still runs in them. What is left of one that
 // cannot be removed is the next process's to try.
 void sweep_probes(Launcher const& launcher);
 

@@ -85,6 +85,14 @@ struct InheritedFd {
 // mounts are there.
 enum class SecondWall : std::uint8_t { required, if_available, by_program };
 
+// How long the sandbox may run.
+enum class Lifetime : std::uint8_t {
+  own,  // until it ends, or somebody kills it; who started it may be followed by another
+  // Killed when the thread that launched it ends, however that comes: for what is of no use to
+  // anybody else. Where bubblewrap makes the sandbox, it is only swept by the next drover.
+  launching_thread,
+};
+
 struct SandboxSpec {
   std::string id{};                 // a slug; its control groups are named drover-<id>
   std::vector<std::string> argv{};  // argv[0] is an absolute path inside
@@ -103,6 +111,7 @@ struct SandboxSpec {
   uid_t session_uid = 200'000;  // on the host, where drover is root; never 0
   Limits limits;
   SecondWall landlock = SecondWall::required;
+  Lifetime lifetime = Lifetime::own;
   int in = -1;  // this process's descriptors for the three streams; -1 is /dev/null
   int out = -1;
   int err = -1;

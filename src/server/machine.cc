@@ -18,18 +18,6 @@ namespace drover::server {
 
 namespace {
 
-Result<std::string> find_unit_program() {
-  auto folder = os::executable_folder();
-  if (!folder) return folder;
-  for (std::string_view const place : {"/drover-unit", "/../libexec/drover/drover-unit"}) {
-    auto path = os::real_path(*folder + std::string{place});
-    if (path) return path;
-  }
-  return fail_next(ErrorCode::unsupported,
-                   fmt::format("the program drover-unit is not beside drover in {}", *folder),
-                   "install both, or build both with ./dev build");
-}
-
 Result<std::shared_ptr<sandbox::Launcher>> create_launcher() {
   char const* const setting = std::getenv("DROVER_SANDBOX");
   auto const maker = sandbox::parse_maker(setting == nullptr ? "" : setting);
@@ -64,6 +52,18 @@ Status reap_containers(MachineParts const& parts, BackendSettings settings,
 
 }  // namespace
 
+Result<std::string> find_unit_program() {
+  auto folder = os::executable_folder();
+  if (!folder) return folder;
+  for (std::string_view const place : {"/drover-unit", "/../libexec/drover/drover-unit"}) {
+    auto path = os::real_path(*folder + std::string{place});
+    if (path) return path;
+  }
+  return fail_next(ErrorCode::unsupported,
+                   fmt::format("the program drover-unit is not beside drover in {}", *folder),
+                   "install both, or build both with ./dev build");
+}
+
 Status reap_units(MachineParts const& parts, BackendSettings settings,
                   std::string const& state_folder) {
   DROVER_TRY(reap_sandboxes(parts, state_folder));
@@ -72,9 +72,8 @@ Status reap_units(MachineParts const& parts, BackendSettings settings,
 
 namespace {
 
-Result<std::unique_ptr<runtime::Runtime>> make_process_backend(MachineParts const& parts,
-                                                               std::string const& state_folder,
-                                                               Machine& machine) {
+Result<std::unique_ptr<runtime::ProcessBackend>> make_process_backend(
+    MachineParts const& parts, std::string const& state_folder, Machine& machine) {
   auto launcher = create_launcher();
   if (!launcher) return std::unexpected(launcher.error());
   // Told now, with the fix, and not by each run that fails.
@@ -107,12 +106,14 @@ Result<Machine> make_machine(MachineParts const& parts, BackendSettings settings
   std::vector<std::unique_ptr<runtime::Runtime>> backends;
   bool const docker_first = settings.backend == kDockerBackend;
   auto process = make_process_backend(parts, state_folder, machine);
-  if (process)
+  if (process) {
+    machine.process = process->get();
     backends.push_back(*std::move(process));
-  else if (!docker_first)
+  } else if (!docker_first) {
     return std::unexpected(process.error());
-  else
+  } else {
     log::info("no-process-backend", {{"reason", process.error().text()}});
+  }
   settings.docker.folder = state_folder + "/docker";
   auto docker = std::make_unique<runtime::DockerBackend>(parts.io, parts.pool, parts.clock,
                                                          parts.random, std::move(settings.docker));

@@ -11,16 +11,18 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "os/blocking_pool.h"
-#include "runtime/runtime.h"
+#include "runtime/backend_chooser.h"
+#include "runtime/process_backend.h"
 #include "sandbox/launcher.h"
 #include "server/settings.h"
 
 namespace drover::server {
 
 struct Machine {
-  std::unique_ptr<runtime::Runtime> runtime;
-  std::string unit_program;           // absolute path
-  std::vector<std::string> warnings;  // limits that are not enforced here, a sentence each
+  std::unique_ptr<runtime::BackendChooser> runtime;
+  runtime::ProcessBackend* process = nullptr;  // of `runtime`; null where there is none
+  std::string unit_program;                    // absolute path
+  std::vector<std::string> warnings;           // limits that are not enforced here, a sentence each
 };
 
 struct MachineParts {
@@ -38,6 +40,9 @@ struct MachineParts {
 // Ends the units that a dead process left in this state folder of its own. Blocks.
 [[nodiscard]] Status reap_units(MachineParts const& parts, BackendSettings settings,
                                 std::string const& state_folder);
+
+// drover-unit, beside this executable.
+[[nodiscard]] Result<std::string> find_unit_program();
 
 // Of the setting DROVER_SANDBOX; refused, with the fix, where nothing can be isolated. Blocks.
 [[nodiscard]] Result<std::shared_ptr<sandbox::Launcher>> make_launcher();

@@ -34,6 +34,7 @@
 #include "driver/breakpoint_carrier.h"
 #include "driver/child_carrier.h"
 #include "driver/driver.h"
+#include "fleet/fleet.h"
 #include "gateway/mcp_broker.h"
 #include "gateway/upstream_book.h"
 #include "git/repository.h"
@@ -46,6 +47,7 @@
 #include "schedule/schema.h"
 #include "server/loop_run.h"
 #include "server/machine.h"
+#include "server/schema.h"
 #include "server/settings.h"
 #include "worker/joined_workers.h"
 #include "worker/limit_book.h"
@@ -107,19 +109,20 @@ Status write_place(std::string const& path, std::string const& text) {
   return over ? Status{} : written;
 }
 
+}  // namespace
+
 std::vector<store::Migration> all_migrations() {
   std::vector<store::Migration> all{broker::migrations().begin(), broker::migrations().end()};
   for (auto const& part :
        {workspace::Registry::migrations(), worker::run_migrations(),
         worker::TaskRegistry::migrations(), worker::AgentRegistry::migrations(),
-        worker::approval_migrations(), worker::LimitBook::migrations(),
-        runtime::workload_migrations(), worker::spend_migrations(), driver::workflow_migrations()})
+        worker::definition_migrations(), worker::approval_migrations(),
+        worker::LimitBook::migrations(), runtime::workload_migrations(), worker::spend_migrations(),
+        driver::workflow_migrations(), fleet::fleet_migrations()})
     all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), schedule::migrations().begin(), schedule::migrations().end());
   return all;
 }
-
-}  // namespace
 
 // All parts, in the order in which they are made; they go in the opposite one.
 class Server {
@@ -140,9 +143,12 @@ class Server {
   Status open_store();
   Status connect_broker();
   Status make_workloads();
+  Status make_fleet(Machine const& machine);
+  Task<void> begin_fleet();
   Status accept_shared_key();
   Status make_worker();
   void make_scheduler();
+  std::shared_ptr<workflow::HostLauncher> host_launcher();
   void make_driver();
   void make_api();
   Status listen();
@@ -185,6 +191,7 @@ class Server {
   std::unique_ptr<gateway::TokenKey> tokens_;
   std::unique_ptr<gateway::UpstreamBook> upstreams_;
   std::unique_ptr<gateway::ModelProxy> models_;
+  std::unique_ptr<fleet::Fleet> fleet_;  // outlives the last event of the runtime
   std::unique_ptr<runtime::Runtime> runtime_;
   std::unique_ptr<runtime::WorkloadKernel> workloads_;
   std::unique_ptr<worker::Services> services_;
@@ -275,8 +282,8 @@ Status Server::open_store() {
     return worker::end_exited_run(transaction, *streams_, exit, clock_.now());
   });
   workspaces_ = std::make_unique<workspace::Registry>(*writer_, sync_pool_, clock_);
-  task_types_ = std::make_unique<worker::TaskRegistry>(*writer_);
-  agents_ = std::make_unique<worker::AgentRegistry>(*writer_);
+  task_types_ = std::make_unique<worker::TaskRegistry>(*writer_, clock_);
+  agents_ = std::make_unique<worker::AgentRegistry>(*writer_, clock_);
   limits_ = std::make_unique<worker::LimitBook>(*writer_, *queue_);
   spend_ = std::make_unique<worker::SpendBook>(*writer_, clock_);
   DROVER_TRY(pools_.load(options_.state_folder));
@@ -362,6 +369,29 @@ Status Server::make_workloads() {
       [this](store::Database& reader) { return workloads_->load(reader, options_.state_folder); });
 }
 
+Status Server::make_fleet(Machine const& machine) {
+  auto agents = [this] {
+    std::vector<contract::AgentSpec> all;
+    for (auto const& one : agents_->list())
+      all.push_back(one.spec);
+    return all;
+  };
+  fleet::FleetParts const parts{
+      io_, pool_, clock_, random_, *writer_, std::move(agents), machine.process};
+  fleet::FleetSettings settings;
+  settings.state_folder = options_.state_folder;
+  settings.unit_program = machine.unit_program;
+  settings.backend = settings_.backends.backend;
+  settings.docker = settings_.backends.docker;
+  settings.prefix = settings_.fleet_prefix;
+  settings.period = settings_.fleet_period;
+  auto made = fleet::Fleet::make(parts, std::move(settings));
+  if (!made) return std::unexpected(made.error());
+  fleet_ = *std::move(made);
+  return readers_->run_blocking(
+      [this](store::Database& reader) { return fleet_->reconciler().load(reader); });
+}
+
 Status Server::accept_shared_key() {
   std::string const& path = settings_.shared_key_file;
   if (path.empty()) return {};
@@ -395,6 +425,7 @@ Status Server::make_worker() {
   if (!machine) return std::unexpected(machine.error());
   runtime_ = std::move(machine->runtime);
   DROVER_TRY(make_workloads());
+  DROVER_TRY(make_fleet(*machine));
   // Units of a server that died are ended, and their runs are resumed from the session's files.
   if (auto const recovered = runtime_->recover(); !recovered)
     log::error("orphans-not-reaped", {{"reason", recovered.error().text()}});
@@ -436,7 +467,10 @@ Status Server::make_worker() {
         std::make_unique<worker::Worker>(parts, WorkerId::create(clock_, random_), std::move(duty));
   }
   warm_units_ = std::make_unique<worker::WarmUnits>(*services_);
-  agents_->on_change([this] { warm_units_->look_again(); });
+  agents_->on_change([this](std::string const& agent, worker::DefinitionAct) {
+    warm_units_->look_again();
+    fleet_->reconciler().trigger(agent);
+  });
   workforce_ = std::make_unique<worker::Workforce>(*services_, worker_.get(), *joined_);
   proposals_ = std::make_unique<worker::Proposals>(*services_, *workforce_);
   control_->on_move([this](SessionId session, WorkerId before) {
@@ -461,12 +495,23 @@ void Server::make_scheduler() {
       clock_, random_, *writer_, *readers_, options.reach, [this] { scheduler_->wake(); }});
 }
 
+std::shared_ptr<workflow::HostLauncher> Server::host_launcher() {
+  if (settings_.host_wall == driver::HostWall::sandbox)
+    return std::make_shared<driver::SandboxedHosts>(
+        make_launcher, driver::host_surroundings({options_.state_folder}));
+  warnings_.push_back(
+      json::string{fmt::format("processes of workflows run without a sandbox, with the rights of "
+                               "this server: {}=off",
+                               driver::kHostWallSetting)});
+  return std::make_shared<workflow::BareHosts>(workflow::HostEnvironment::plain);
+}
+
 void Server::make_driver() {
   driver::DriverOptions options;
   options.runs_root = options_.state_folder + "/workflows";
   if (char const* const node = std::getenv("DROVER_NODE"); node != nullptr && *node != '\0')
     options.host.node = node;
-  options.host.environment = workflow::HostEnvironment::plain;
+  options.host.launcher = host_launcher();
   options.commands.node = options.host.node;
   options.commands.launcher = make_launcher;
   driver_ = std::make_unique<driver::Driver>(
@@ -485,7 +530,7 @@ void Server::make_api() {
   api_ = std::make_unique<api::Api>(
       api::ApiParts{*services_, *dispatcher_, *workforce_, *task_types_, *agents_, *limits_,
                     *proposals_, *tool_approvals_, *mcp_, *schedules_, *driver_, *breakpoints_,
-                    *workloads_, *upstreams_, *tokens_});
+                    *workloads_, *upstreams_, *tokens_, fleet_->reconciler()});
   if (redis_) api_->set_redis(*redis_);
 }
 
@@ -510,11 +555,23 @@ Status Server::listen() {
   return {};
 }
 
+// Before anything is swept: what runs in the containers that are still there goes on. An engine
+// that is slow, or pulls an image, holds nobody up for longer than that.
+Task<void> Server::begin_fleet() {
+  constexpr std::chrono::seconds kFirstLook{5};
+  auto& reconciler = fleet_->reconciler();
+  reconciler.watch();
+  reconciler.trigger();
+  background_.spawn(reconciler.run(), "fleet");
+  co_await reconciler.looked(std::chrono::steady_clock::now() + kFirstLook);
+}
+
 // What an earlier server left.
 Task<Status> Server::take_up() {
   auto const loaded = co_await queue_->load();
   if (!loaded) co_return std::unexpected(loaded.error());
   if (*loaded > 0) log::info("queue-loaded", {{"entries", *loaded}});
+  co_await begin_fleet();
   // Before anything is claimed, whose run may have ended.
   co_await watchdog_->sweep();
   auto const expired = co_await tool_approvals_->expire_all();
@@ -593,6 +650,7 @@ Task<void> Server::stop() {
   co_await http_->stop();
   co_await mcp_desk_->stop();
   co_await workloads_->stop();
+  co_await fleet_->reconciler().stop();
   co_await background_.join();
   ::unlink((options_.state_folder + "/server.json").c_str());
 }

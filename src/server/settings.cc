@@ -12,9 +12,11 @@
 #include <string_view>
 #include <utility>
 
+#include "base/id.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "contract/invocation.h"
+#include "fleet/instance.h"
 #include "worker/records.h"
 
 namespace drover::server {
@@ -30,6 +32,8 @@ constexpr std::int64_t kKeepEventsDaysMax = 36'500;
 constexpr std::int64_t kKeepEventsMax = 100'000;
 constexpr std::int64_t kWorkloadsOfOwner = 32;
 constexpr std::int64_t kWorkloadsMost = 256;  // as many as a backend takes
+constexpr std::int64_t kFleetPeriod = 60;     // seconds
+constexpr std::int64_t kFleetPeriodMax = 86'400;
 constexpr std::int64_t kKeepEventsMaxMax = 1'000'000'000;
 
 // The variable is gone afterwards, also from /proc/self/environ, which shows the memory that the
@@ -147,12 +151,22 @@ Result<Settings> settings_from_environment() {
   auto const limits = third_party_limits();
   if (!limits) return std::unexpected(limits.error());
   settings.third_party = *limits;
+  auto const wall = driver::parse_host_wall(first_of({driver::kHostWallSetting.data()}, ""));
+  if (!wall) return std::unexpected(wall.error());
+  settings.host_wall = *wall;
   auto backends = backend_settings();
   if (!backends) return std::unexpected(backends.error());
   settings.backends = *std::move(backends);
   auto const workloads = setting("DROVER_WORKLOADS_PER_OWNER", kWorkloadsOfOwner, kWorkloadsMost);
   if (!workloads) return std::unexpected(workloads.error());
   settings.workloads_of_owner = static_cast<std::size_t>(*workloads);
+  settings.fleet_prefix = first_of({"DROVER_FLEET_PREFIX"}, fleet::kPrefixUsual);
+  if (!is_slug(settings.fleet_prefix))
+    return fail(ErrorCode::invalid_argument, "DROVER_FLEET_PREFIX: {}",
+                bad_id("prefix", settings.fleet_prefix).message);
+  auto const period = setting("DROVER_FLEET_PERIOD_S", kFleetPeriod, kFleetPeriodMax);
+  if (!period) return std::unexpected(period.error());
+  settings.fleet_period = std::chrono::seconds{std::max<std::int64_t>(*period, 1)};
   char const* const labels = std::getenv("DROVER_WORKER_LABELS");
   auto worker_labels = broker::parse_labels(labels == nullptr ? "" : labels);
   if (!worker_labels)

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "broker/labels.h"
 #include "broker/stream.h"
+#include "driver/host_sandbox.h"
 #include "gateway/upstream_set.h"
 #include "net/address.h"
 #include "runtime/docker_backend.h"
@@ -34,7 +35,10 @@ struct Settings {
   broker::Labels worker_labels;
   BackendSettings backends;
   std::size_t workloads_of_owner = 0;  // live at once
+  std::string fleet_prefix;            // of the names of resident agents' containers and volumes
+  Millis fleet_period{0};              // between two looks of its reconciler
   std::string shared_key_file;         // of HS256 tokens of third parties; empty: none are taken
+  driver::HostWall host_wall = driver::HostWall::sandbox;  // around processes of workflows
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

@@ -17,8 +17,7 @@ namespace drover::worker {
 
 template <>
 struct Kind<contract::TaskType> {
-  static constexpr std::string_view kNoun = "task type";
-  static constexpr std::string_view kTable = "task_types";
+  static constexpr DefinitionTable kTable = {"task_type", "task type", "task_types"};
   static constexpr store::Migration kMigration = {"task-types", 1, "task types of the API", R"sql(
 CREATE TABLE task_types(
   name TEXT PRIMARY KEY,
@@ -32,8 +31,7 @@ CREATE TABLE task_types(
 
 template <>
 struct Kind<contract::AgentSpec> {
-  static constexpr std::string_view kNoun = "agent";
-  static constexpr std::string_view kTable = "agents";
+  static constexpr DefinitionTable kTable = {"agent", "agent", "agents"};
   static constexpr store::Migration kMigration = {"agents", 1, "agents of the API", R"sql(
 CREATE TABLE agents(
   name TEXT PRIMARY KEY,
@@ -80,7 +78,8 @@ std::string_view to_string(Origin origin) {
 }
 
 template <class Spec>
-Definitions<Spec>::Definitions(store::Writer& writer) : writer_(writer) {
+Definitions<Spec>::Definitions(store::Writer& writer, Clock const& clock)
+    : writer_(writer), clock_(clock) {
   for (Spec& spec : Kind<Spec>::built_in()) {
     std::string name = spec.name;
     built_in_.emplace(std::move(name), registered(std::move(spec), Origin::built_in));
@@ -94,20 +93,16 @@ std::vector<store::Migration> Definitions<Spec>::migrations() {
 
 template <class Spec>
 Status Definitions<Spec>::load(store::Database& database, std::string const& folder) {
-  auto rows = database.query(fmt::format("SELECT body, revision FROM {}", Kind<Spec>::kTable));
-  if (!rows) return std::unexpected(rows.error());
-  for (;;) {
-    auto const more = rows->step();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) break;
-    auto spec = Kind<Spec>::parse(rows->text(0));
+  DROVER_TRY(each_definition(database, Kind<Spec>::kTable, [this](DefinitionRow row) -> Status {
+    auto spec = Kind<Spec>::parse(row.body);
     if (!spec)
-      return fail(ErrorCode::data_corrupt, "a stored {} cannot be read: {}", Kind<Spec>::kNoun,
-                  spec.error().message);
+      return fail(ErrorCode::data_corrupt, "the stored {} {} cannot be read: {}",
+                  Kind<Spec>::kTable.noun, row.name, spec.error().message);
     Registered<Spec> one = registered(*std::move(spec), Origin::api);
-    one.revision = rows->integer(1);
-    stored_.insert_or_assign(one.spec.name, std::move(one));
-  }
+    one.revision = row.revision;
+    stored_.insert_or_assign(std::move(row.name), std::move(one));
+    return {};
+  }));
   return load_files(folder);
 }
 
@@ -143,9 +138,9 @@ Status Definitions<Spec>::load_file(std::string const& path) {
   if (added) return {};
   return fail_next(
       ErrorCode::conflict,
-      fmt::format("{} and {} both define the {} {}", known->second.file, path, Kind<Spec>::kNoun,
-                  one.spec.name),
-      fmt::format("rename one of the {}s, or remove one of the files", Kind<Spec>::kNoun));
+      fmt::format("{} and {} both define the {} {}", known->second.file, path,
+                  Kind<Spec>::kTable.noun, one.spec.name),
+      fmt::format("rename one of the {}s, or remove one of the files", Kind<Spec>::kTable.noun));
 }
 
 template <class Spec>
@@ -164,7 +159,7 @@ Result<Registered<Spec>> Definitions<Spec>::find(std::string_view name) const {
   for (Registered<Spec> const& one : list())
     names.push_back(one.spec.name);
   return fail_next(ErrorCode::not_found,
-                   fmt::format("there is no {} '{}'", Kind<Spec>::kNoun, printable(name, 60)),
+                   fmt::format("there is no {} '{}'", Kind<Spec>::kTable.noun, printable(name, 60)),
                    fmt::format("there are: {}", fmt::join(names, ", ")));
 }
 
@@ -185,69 +180,66 @@ Status Definitions<Spec>::check_not_in_file(std::string_view name) const {
   if (file == files_.end()) return {};
   return fail_next(
       ErrorCode::conflict,
-      fmt::format("the {} {} is defined in {}", Kind<Spec>::kNoun, name, file->second.file),
+      fmt::format("the {} {} is defined in {}", Kind<Spec>::kTable.noun, name, file->second.file),
       "change it there, and restart the server");
 }
 
 template <class Spec>
-Task<Result<Registered<Spec>>> Definitions<Spec>::put(
-    Spec spec, std::optional<std::int64_t> expected_revision) {
-  auto const free = check_not_in_file(spec.name);
-  if (!free) co_return std::unexpected(free.error());
-  auto const known = stored_.find(spec.name);
-  std::int64_t const present = known == stored_.end() ? 0 : known->second.revision;
-  if (expected_revision && *expected_revision != present)
-    co_return fail_next(ErrorCode::conflict,
-                        fmt::format("the {} {} is at revision {}, not {}", Kind<Spec>::kNoun,
-                                    spec.name, present, *expected_revision),
-                        "read it again, and repeat the change on what is there now");
-  if (known == stored_.end() && stored_.size() >= kStoredMax)
-    co_return fail_next(
-        ErrorCode::too_large,
-        fmt::format("{} {}s are stored, which is the limit", kStoredMax, Kind<Spec>::kNoun),
-        "delete those that are not used");
-  Registered<Spec> one = registered(std::move(spec), Origin::api);
-  one.revision = present + 1;
-  auto const stored = co_await writer_.run([this, one](store::Transaction& transaction) -> Status {
-    DROVER_TRY(transaction.db().run(
-        fmt::format("INSERT INTO {}(name, body, revision) VALUES(?1,?2,?3)"
-                    " ON CONFLICT(name) DO UPDATE SET body=?2, revision=?3 WHERE revision=?3-1",
-                    Kind<Spec>::kTable),
-        one.spec.name, json::serialize(contract::to_json(one.spec)), one.revision));
-    if (transaction.db().changes() == 0)
-      return fail(ErrorCode::conflict, "the {} {} was changed meanwhile", Kind<Spec>::kNoun,
-                  one.spec.name);
-    transaction.on_commit([this, one] {
-      stored_.insert_or_assign(one.spec.name, one);
-      changed_();
-    });
-    return {};
-  });
-  if (!stored) co_return std::unexpected(stored.error());
-  co_return one;
+DefinitionChange Definitions<Spec>::change_of(std::string name, DefinitionTerms terms) const {
+  DefinitionChange change;
+  if (auto const found = built_in_.find(name); found != built_in_.end())
+    change.built_in = contract::to_json(found->second.spec);
+  change.name = std::move(name);
+  change.expected_revision = terms.expected_revision;
+  change.actor = std::move(terms.actor);
+  change.at = clock_.now();
+  return change;
 }
 
 template <class Spec>
-Task<Status> Definitions<Spec>::remove(std::string name) {
+void Definitions<Spec>::tell(std::string const& name, DefinitionAct act) const {
+  for (DefinitionListener const& listener : listeners_)
+    listener(name, act);
+}
+
+template <class Spec>
+Task<Result<Put<Spec>>> Definitions<Spec>::put(Spec spec, DefinitionTerms terms) {
+  auto const free = check_not_in_file(spec.name);
+  if (!free) co_return std::unexpected(free.error());
+  auto const change = change_of(spec.name, std::move(terms));
+  auto const write =
+      [this, change, spec = std::move(spec)](store::Transaction& transaction) -> Result<Put<Spec>> {
+    auto const written =
+        write_definition(transaction.db(), Kind<Spec>::kTable, change, contract::to_json(spec));
+    if (!written) return std::unexpected(written.error());
+    Put<Spec> put;
+    put.definition = registered(spec, Origin::api);
+    put.definition.revision = written->revision;
+    put.what = written->what;
+    if (put.what != DefinitionWrite::unchanged)
+      transaction.on_commit([this, one = put.definition] {
+        stored_.insert_or_assign(one.spec.name, one);
+        tell(one.spec.name, DefinitionAct::put);
+      });
+    return put;
+  };
+  co_return co_await writer_.run(write);
+}
+
+template <class Spec>
+Task<Status> Definitions<Spec>::remove(std::string name, DefinitionTerms terms) {
   auto const free = check_not_in_file(name);
   if (!free) co_return free;
-  if (!stored_.contains(name) && built_in_.contains(name))
-    co_return fail_next(
-        ErrorCode::conflict,
-        fmt::format("the {} {} is built in and cannot be removed", Kind<Spec>::kNoun, name),
-        "put one of that name to stand before it");
-  if (!stored_.contains(name))
-    co_return fail(ErrorCode::not_found, "no {} '{}' was stored through the API", Kind<Spec>::kNoun,
-                   printable(name, 60));
-  co_return co_await writer_.run([this, name](store::Transaction& transaction) -> Status {
-    DROVER_TRY(
-        transaction.db().run(fmt::format("DELETE FROM {} WHERE name=?", Kind<Spec>::kTable), name));
-    transaction.on_commit([this, name] {
+  auto const change = change_of(std::move(name), std::move(terms));
+  auto const write = [this, change](store::Transaction& transaction) -> Status {
+    DROVER_TRY(remove_definition(transaction.db(), Kind<Spec>::kTable, change));
+    transaction.on_commit([this, name = change.name] {
       stored_.erase(name);
-      changed_();
+      tell(name, DefinitionAct::removed);
     });
     return {};
-  });
+  };
+  co_return co_await writer_.run(write);
 }
 
 template class Definitions<contract::TaskType>;

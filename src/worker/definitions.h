@@ -5,6 +5,7 @@
 //
 // Used on the event loop. The set is small and kept in memory; what the API changes is on disk
 // before it is seen.
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -13,11 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/time.h"
 #include "contract/agent.h"
 #include "contract/task_type.h"
 #include "os/blocking_pool.h"
 #include "store/migrations.h"
 #include "store/writer.h"
+#include "worker/definition_rows.h"
 
 namespace drover::worker {
 
@@ -29,8 +32,24 @@ struct Registered {
   Spec spec;
   Origin origin = Origin::built_in;
   std::string file;           // where it is from a file
-  std::int64_t revision = 0;  // counts the changes through the API
+  std::int64_t revision = 0;  // grows with each change through the API; 0: never stored
 };
+
+// One that was put, and what that came to.
+template <class Spec>
+struct Put {
+  Registered<Spec> definition;
+  DefinitionWrite what = DefinitionWrite::created;
+};
+
+// Who asks for a change, and of what.
+struct DefinitionTerms {
+  std::optional<std::int64_t> expected_revision;  // nullopt: whatever is there; 0: nothing is
+  std::string actor;
+};
+
+enum class DefinitionAct : std::uint8_t { put, removed };
+using DefinitionListener = std::function<void(std::string const& name, DefinitionAct act)>;
 
 // What tells one kind from another; see definitions.cc.
 template <class Spec>
@@ -40,11 +59,11 @@ struct Kind;
 template <class Spec>
 class Definitions {
  public:
-  static constexpr std::size_t kStoredMax = 1000;
   static constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;
 
-  explicit Definitions(store::Writer& writer);
+  Definitions(store::Writer& writer, Clock const& clock);
 
+  // Of this kind; definition_migrations() has what the kinds share.
   [[nodiscard]] static std::vector<store::Migration> migrations();
   // Fills the memory: once, at start. Reads *.toml and *.json of `folder`, which need not exist.
   // The error of a file names it.
@@ -54,15 +73,17 @@ class Definitions {
   [[nodiscard]] Result<Registered<Spec>> find(std::string_view name) const;
   [[nodiscard]] std::vector<Registered<Spec>> list() const;
 
-  // Told after each change; nobody is told of what load() reads.
-  void on_change(std::function<void()> listener) { changed_ = std::move(listener); }
+  // Each listener is told of each change once it is on disk; nobody is told of what load() reads,
+  // nor of a put that changed nothing. Listeners live as long as this.
+  void on_change(DefinitionListener listener) { listeners_.push_back(std::move(listener)); }
 
-  // Stores it, new or in place of an earlier one. conflict when a file defines it, or when
-  // `expected_revision` (0: must be new to the store) is not the present one.
-  Task<Result<Registered<Spec>>> put(Spec spec, std::optional<std::int64_t> expected_revision);
-  // A built-in one of that name holds again. conflict when a file defines it or the API stored
-  // nothing over a built-in one, not_found when there is none of that name.
-  Task<Status> remove(std::string name);
+  // Stores it, new or in place of an earlier one. conflict when a file defines it, or when the
+  // expected revision is not the present one.
+  Task<Result<Put<Spec>>> put(Spec spec, DefinitionTerms terms);
+  // A built-in one of that name holds again. conflict when a file defines it, the expected revision
+  // is not the present one, or the API stored nothing over a built-in one; not_found when there is
+  // none of that name.
+  Task<Status> remove(std::string name, DefinitionTerms terms);
 
  private:
   using Named = std::map<std::string, Registered<Spec>, std::less<>>;
@@ -70,10 +91,13 @@ class Definitions {
   [[nodiscard]] Status load_file(std::string const& path);
   [[nodiscard]] Registered<Spec> const* lookup(std::string_view name) const;
   [[nodiscard]] Status check_not_in_file(std::string_view name) const;
+  [[nodiscard]] DefinitionChange change_of(std::string name, DefinitionTerms terms) const;
+  void tell(std::string const& name, DefinitionAct act) const;
 
   store::Writer& writer_;
+  Clock const& clock_;
   Named built_in_, stored_, files_;
-  std::function<void()> changed_ = [] {};
+  std::vector<DefinitionListener> listeners_;
 };
 
 using RegisteredTask = Registered<contract::TaskType>;

@@ -99,7 +99,7 @@ Status check_mcp(std::string const& agent, contract::McpGrant const& grant,
 
 // What the contract lets an agent ask for and this server cannot give it yet.
 Status check_agent(contract::AgentSpec const& agent, std::string_view default_backend,
-                   gateway::GatewayConfig const& gateway) {
+                   bool runs_residents, gateway::GatewayConfig const& gateway) {
   auto const egress = gateway::EgressPolicy::parse(agent.egress);
   if (!egress)
     return fail(ErrorCode::invalid_argument, "/agent: the agent {}: {}", agent.name,
@@ -112,7 +112,7 @@ Status check_agent(contract::AgentSpec const& agent, std::string_view default_ba
     lacks =
         "units ahead of need (warm) of the backend process, whose sandboxes are made in "
         "milliseconds";
-  if (agent.resident) lacks = "a container of its own (resident)";
+  if (agent.resident && !runs_residents) lacks = "a container of its own (resident)";
   if (lacks.empty()) return {};
   return fail_next(ErrorCode::unsupported,
                    fmt::format("/agent: the agent {} asks for {}, which this server cannot give",
@@ -143,6 +143,19 @@ Status check_limits(contract::Limits const& limits, SessionRecord const& session
       "limit its container, and leave these limits out");
 }
 
+// The container of a resident agent is there already, with the limits of its agent.
+Status check_resident_limits(contract::Limits const& limits, contract::AgentSpec const& agent) {
+  auto const& own = agent.limits;
+  bool const same =
+      limits.cpu == own.cpu && limits.memory_mb == own.memory_mb && limits.pids == own.pids;
+  if (!agent.resident || same) return {};
+  return fail_next(ErrorCode::unsupported,
+                   fmt::format("/limits: cpu, memory and processes of the resident agent {} are "
+                               "those of its container",
+                               agent.name),
+                   "set them in the agent, and leave them out of the run and its task type");
+}
+
 // The session's; of a new one the invocation's, else its type's.
 Result<std::string> agent_name(contract::Invocation const& invocation,
                                contract::TaskType const& type, SessionRecord const& session) {
@@ -168,6 +181,12 @@ Status check_agent_runner(contract::AgentSpec const& agent, std::string_view run
                                  "worker of the runner {} cannot reach",
                                  agent.name, runner),
                      "use the runner native, or leave mcp out of the agent");
+  if (agent.resident && runner != kNativeRunner)
+    return fail_next(ErrorCode::unsupported,
+                     fmt::format("/runner: the agent {} is resident, and a third-party worker of "
+                                 "the runner {} has its own place",
+                                 agent.name, runner),
+                     "use the runner native, or leave resident out of the agent");
   if (!agent.runner || contract::canonical_runner(*agent.runner) == runner) return {};
   return fail_next(ErrorCode::conflict,
                    fmt::format("/runner: the agent {} has the runner {}, not {}", agent.name,
@@ -380,7 +399,9 @@ Result<contract::AgentSpec> Dispatcher::find_agent(std::string_view name) const 
     return std::unexpected(std::move(error));
   }
   if (found->spec.enabled) {
-    DROVER_TRY(check_agent(found->spec, services_.runtime.backend(),
+    auto const backends = services_.runtime.backends();
+    bool const residents = std::ranges::find(backends, runtime::kResidentBackend) != backends.end();
+    DROVER_TRY(check_agent(found->spec, services_.runtime.backend(), residents,
                            services_.models.upstreams()->config));
     return std::move(found->spec);
   }
@@ -421,6 +442,10 @@ Task<Result<NewRun>> Dispatcher::prepare(Plan plan) {
                         "no model is named, and the server has no default",
                         "give --model anthropic/<name> or --model scripted:<file>");
   auto const agent = find_agent(plan.session.agent.str());
+  if (agent) {
+    auto const fits = check_resident_limits(plan.terms.limits, *agent);
+    if (!fits) co_return std::unexpected(fits.error());
+  }
   std::vector<std::string> fallbacks;
   if (agent) fallbacks = agent->fallback_models;
   auto const model = co_await services_.models.prepare(plan.model, std::move(fallbacks));

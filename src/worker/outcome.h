@@ -17,7 +17,7 @@ struct TurnEnd {
     out_of_memory,  // likewise, and the memory limit says why
     over_disk,      // likewise, and the limit of its workspaces says why
     start_failed,   // no unit came up
-    misplaced,      // a folder of the run is not on this machine
+    misplaced,      // what the run needs is not on this machine: a folder, a resident agent's container
     no_space,       // a disk that the unit writes to is full
     timed_out,      // the run's deadline passed
     silent,         // the unit said nothing for too long

@@ -1,5 +1,7 @@
 #include "worker/run_terms.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <variant>
 
@@ -60,6 +62,11 @@ broker::QueueEntry entry_of(contract::TaskType const& type, contract::AgentSpec 
   entry.labels = type.labels;
   // Where both name one, the worker has to have the type's.
   entry.labels.insert(agent.labels.begin(), agent.labels.end());
+  if (agent.resident) {
+    entry.labels.emplace(kResidentLabel, kResidentsHere);
+    // Each of its containers does one thing at a time.
+    entry.keys.push_back({fmt::format("resident:{}", agent.name), agent.replicas});
+  }
   entry.priority = broker::priority_of(static_cast<broker::PriorityLevel>(type.priority));
   entry.retry = retry_policy_of(type.retry);
   entry.enqueued_at = now;

@@ -11,6 +11,10 @@
 
 namespace drover::worker {
 
+// Runs of a resident agent are for the worker beside its containers: the server's own.
+inline constexpr std::string_view kResidentLabel = "drover/residents";
+inline constexpr std::string_view kResidentsHere = "here";
+
 struct RunTerms {
   std::string prompt;
   contract::Limits limits;

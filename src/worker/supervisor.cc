@@ -217,6 +217,11 @@ Task<bool> Supervisor::disk_is_full() {
 // On a full disk the run waits in the queue. One that has room may have had none a moment ago.
 Task<TurnEnd> Supervisor::no_start(Error error) {
   TurnEnd end = end_of(TurnEnd::Kind::start_failed, error.text());
+  // It waits in the queue until its container is there and free.
+  if (turn_->agent.resident && error.code == ErrorCode::unavailable) {
+    end.kind = TurnEnd::Kind::misplaced;
+    co_return end;
+  }
   if (error.code != ErrorCode::no_space) co_return end;
   bool const full = co_await disk_is_full();
   if (full) end.kind = TurnEnd::Kind::no_space;

@@ -211,7 +211,8 @@ void UnitHost::rest(SessionId const& session, Millis idle) {
   unit.line->end();
   unit.turn.reset();
   unit.resting = true;
-  unit.idle_until = steady_clock::now() + idle;
+  // The container of a resident agent is free for whoever comes next.
+  unit.idle_until = steady_clock::now() + (unit.agent.resident ? Millis{0} : idle);
   idle_changed_.notify();
 }
 

@@ -113,7 +113,8 @@ runtime::WorkloadSpec bare_spec(contract::AgentSpec const& agent, contract::Limi
   workload.profile = "unit";
   workload.backend = agent.backend;
   workload.image = agent.image;
-  if (agent.warm > 0) workload.agent = agent.name;
+  if (agent.resident) workload.backend = runtime::kResidentBackend;
+  if (agent.warm > 0 || agent.resident) workload.agent = agent.name;
   sandbox::SandboxSpec& spec = workload.sandbox;
   spec.argv = {std::string{kProgram}};
   spec.cwd = "/workspace";

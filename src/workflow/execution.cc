@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <exception>
+
 #include "base/text.h"
+#include "os/files.h"
 #include "workflow/create_run.h"
 #include "workflow/messages.h"
 #include "workflow/process_hosts.h"
@@ -13,10 +17,19 @@ namespace drover::workflow {
 
 namespace {
 
+// Things that a process asks for without a rest in between, from one look at the clock to the next.
+constexpr int kTurnsUnwatched = 256;
+
 std::optional<std::int64_t> unix_ms(std::string const& time) {
   auto const parsed = parse_rfc3339(time);
   if (!parsed) return std::nullopt;
   return to_unix_ms(*parsed);
+}
+
+// As Node knows a module. A sandbox has it there, and no link that leads to it.
+std::string real_entry(OpenRun const& run) {
+  auto const named = entry_file(run.folder(), run.record().entrypoint);
+  return os::real_path(named).value_or(named);
 }
 
 json::object start_message(OpenRun const& run, Generation generation) {
@@ -26,8 +39,8 @@ json::object start_message(OpenRun const& run, Generation generation) {
   start.emplace("runDir", run.folder().path());
   start.emplace("processId", record.process_id);
   start.emplace("cwd", string_or(record.raw, "cwd", run.folder().path()));
-  start.emplace("entry", json::object{{"path", entry_file(run.folder(), record.entrypoint)},
-                                      {"export", record.entrypoint.export_name}});
+  start.emplace("entry",
+                json::object{{"path", real_entry(run)}, {"export", record.entrypoint.export_name}});
   start.emplace("nonInteractive", record.non_interactive());
   start.emplace("generation", generation == Generation::counted ? "counted" : "shaped");
   start.emplace("seed", seed_of(record, run.history()));
@@ -36,8 +49,12 @@ json::object start_message(OpenRun const& run, Generation generation) {
 
 }  // namespace
 
-Execution::Execution(std::unique_ptr<Host> host, Generation generation, std::string process_id)
-    : host_(std::move(host)), generation_(generation), process_id_(std::move(process_id)) {}
+Execution::Execution(std::unique_ptr<Host> host, Millis step, Generation generation,
+                     std::string process_id)
+    : host_(std::move(host)),
+      step_(step),
+      generation_(generation),
+      process_id_(std::move(process_id)) {}
 
 Result<Execution> Execution::start(OpenRun const& run, HostSpec const& spec) {
   auto const usual =
@@ -50,7 +67,7 @@ Result<Execution> Execution::start(OpenRun const& run, HostSpec const& spec) {
   json::object start = start_message(run, generation);
   if (*inputs) start.emplace("inputs", **inputs);
   DROVER_TRY((*host)->write(json::object{{"start", std::move(start)}}));
-  return Execution{*std::move(host), generation, run.record().process_id};
+  return Execution{*std::move(host), spec.step, generation, run.record().process_id};
 }
 
 Result<json::object> Execution::hear() {
@@ -64,10 +81,16 @@ Result<Pass> Execution::pass(OpenRun& run) {
   if (!replay_) replay_.emplace(process_id_, generation_, run.history().effects().size());
   refresh(run.history());
   for (;;) {
-    while (!resting_) {
+    auto const begun = std::chrono::steady_clock::now();
+    for (int turns = 1; !resting_; ++turns) {
+      if (turns % kTurnsUnwatched == 0 && std::chrono::steady_clock::now() - begun > step_)
+        return fail(ErrorCode::timeout,
+                    "the process asks for one thing after the other and does not come to rest "
+                    "within {} s",
+                    step_.count() / 1000);
       auto const turn = hear();
       if (!turn) return std::unexpected(turn.error());
-      auto const rests = take_turn(run, *turn);
+      auto const rests = try_turn(run, *turn);
       if (!rests) return std::unexpected(rests.error());
       resting_ = *rests;
     }
@@ -91,6 +114,17 @@ Result<Pass> Execution::pass(OpenRun& run) {
     resting_ = false;
     DROVER_TRY(
         host_->write(json::object{{"results", *std::move(results)}, {"fresh", std::move(fresh)}}));
+  }
+}
+
+// The code of a process can say anything to the engine; a turn of another shape is an exception of
+// the JSON library.
+Result<bool> Execution::try_turn(OpenRun& run, json::object const& turn) {
+  try {
+    return take_turn(run, turn);
+  } catch (std::exception const& error) {
+    return fail(ErrorCode::upstream, "the program that runs the process said what no host says: {}",
+                error.what());
   }
 }
 

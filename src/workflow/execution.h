@@ -67,9 +67,10 @@ class Execution {
     std::string at;  // when that was recorded; empty: it was not
   };
 
-  Execution(std::unique_ptr<Host> host, Generation generation, std::string process_id);
+  Execution(std::unique_ptr<Host> host, Millis step, Generation generation, std::string process_id);
 
   [[nodiscard]] Result<json::object> hear();
+  [[nodiscard]] Result<bool> try_turn(OpenRun& run, json::object const& turn);
   [[nodiscard]] Result<bool> take_turn(OpenRun& run, json::object const& turn);
   [[nodiscard]] Status take_definitions(OpenRun& run, json::array const& definitions);
   [[nodiscard]] Status take_cancels(OpenRun& run, json::array const& cancels);
@@ -89,6 +90,7 @@ class Execution {
   void refresh(History const& history);
 
   std::unique_ptr<Host> host_;
+  Millis step_;  // the most time from one rest to the next
   Generation generation_;
   std::string process_id_;
   std::optional<Replay> replay_;                             // made with the first pass

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 #include "workflow/execution.h"
@@ -44,6 +45,32 @@ Result<std::string> recorded_hash(OpenRun const& run, Effect const& effect) {
   if (effect.kind == "breakpoint" && (*inputs)->is_object())
     (*inputs)->get_object().erase("requestedAt");
   return arguments_hash(&**inputs);
+}
+
+std::optional<std::string> from_hex(std::string_view digits) {
+  std::string bytes;
+  bytes.reserve(digits.size() / 2);
+  for (std::size_t at = 0; at < digits.size(); at += 2) {
+    auto const pair = digits.substr(at, 2);
+    unsigned value = 0;
+    auto const [end, error] = std::from_chars(pair.data(), pair.data() + pair.size(), value, 16);
+    if (error != std::errc{} || pair.size() != 2 || end != pair.data() + 2) return std::nullopt;
+    bytes += static_cast<char>(value);
+  }
+  return bytes;
+}
+
+// A file of an effect that is being described. The process cannot write it itself, and may say
+// anything.
+Result<json::value> keep_blob(RunFolder const& run, json::object const& wanted) {
+  auto const effect_id = text_of(wanted, "effectId");
+  auto const name = text_of(wanted, "name");
+  auto const bytes = from_hex(text_of(wanted, "hex"));
+  if (!is_plain_name(effect_id) || !is_plain_name(name) || !bytes)
+    return fail(ErrorCode::invalid_argument, "the process gave a blob that is none: {}",
+                printable(name, 200));
+  DROVER_TRY(run.write_text(fmt::format("tasks/{}/blobs/{}", effect_id, name), *bytes));
+  return json::value{};
 }
 
 }  // namespace
@@ -197,6 +224,7 @@ Result<json::value> Execution::recall(OpenRun& run, json::object const& wanted) 
   auto const kind = text_of(wanted, "kind");
   auto const key = text_of(wanted, "key");
   if (kind == "clock") return json::value(to_unix_ms(run.now()));
+  if (kind == "blob") return keep_blob(run.folder(), wanted);
   if (auto const* const known = run.history().recorded(key)) return known->value;
   json::value value;
   if (kind == "known") return value;

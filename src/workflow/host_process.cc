@@ -5,14 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 
 #include <boost/json.hpp>
 
 #include "base/text.h"
-#include "os/files.h"
 
 namespace drover::workflow {
 
@@ -20,8 +19,6 @@ namespace {
 
 constexpr std::size_t kLineMax = std::size_t{512} << 20U;
 constexpr Millis kEndWait{2'000};
-// Messages on 3 and 4, out of the way of what the process prints.
-constexpr auto const* kRedirect = R"(exec "$0" "$@" 3<&0 4>&1 </dev/null >&2)";
 
 struct Pipe {
   os::Fd reader;
@@ -36,50 +33,42 @@ Result<Pipe> make_pipe() {
   return Pipe{os::Fd{ends[0]}, os::Fd{ends[1]}};
 }
 
-bool is_plain(std::string_view variable) {
-  constexpr std::array<std::string_view, 6> kPlain = {
-      "PATH=", "HOME=", "LANG=", "TZ=", "TMPDIR=", "LC_ALL="};
-  return std::ranges::any_of(kPlain,
-                             [&](std::string_view name) { return variable.starts_with(name); });
-}
-
-std::vector<std::string> environment_for(HostEnvironment wanted) {
-  std::vector<std::string> variables;
-  for (char** each = environ; *each != nullptr; ++each)
-    if (wanted == HostEnvironment::inherited || is_plain(*each)) variables.emplace_back(*each);
-  return variables;
-}
-
 }  // namespace
 
-Result<HostProcess> HostProcess::start(HostSpec const& spec) {
+Result<HostProcess> HostProcess::start(HostSpec const& spec, HostPlace place) {
   auto to_host = make_pipe();
   if (!to_host) return std::unexpected(to_host.error());
   auto from_host = make_pipe();
   if (!from_host) return std::unexpected(from_host.error());
-  os::ProcessSpec process;
-  process.argv = {"/bin/sh", "-c", kRedirect, spec.node, "--eval", std::string{host_program()}};
-  process.env = environment_for(spec.environment);
-  process.cwd = spec.cwd;
-  process.in = to_host->reader.get();
-  process.out = from_host->writer.get();
-  process.err = STDERR_FILENO;
-  auto started = os::Process::spawn(process);
+  HostLaunch launch;
+  launch.node = spec.node;
+  launch.program = host_program();
+  launch.place = std::move(place);
+  launch.in = to_host->reader.get();
+  launch.out = from_host->writer.get();
+  BareHosts bare{HostEnvironment::inherited};
+  HostLauncher& launcher = spec.launcher ? *spec.launcher : bare;
+  auto started = launcher.start(launch);
   if (!started) return std::unexpected(started.error());
   return HostProcess{*std::move(started), std::move(to_host->writer), std::move(from_host->reader),
-                     spec.step};
+                     spec};
 }
 
 Error HostProcess::ended() {
-  auto const exit = process_.wait(kEndWait);
-  if (exit && *exit && (*exit)->code == 127)
+  auto const exit = program_->wait(kEndWait);
+  if (!exit || !*exit)
+    return {ErrorCode::upstream, "the program that runs the process ended",
+            "what it said last is above"};
+  auto const& [status, out_of_memory] = **exit;
+  if (status.code == 127)
     return {ErrorCode::unsupported, "there is no Node to run the process with",
             "install Node 18 or newer, or name it in DROVER_NODE"};
-  std::string how;
-  if (exit && *exit)
-    how = (*exit)->signal != 0 ? fmt::format(" by signal {}", (*exit)->signal)
-                               : fmt::format(" with status {}", (*exit)->code);
-  return {ErrorCode::upstream, fmt::format("the program that runs the process ended{}", how),
+  if (out_of_memory)
+    return {ErrorCode::upstream, "the process was killed for want of memory",
+            "what is large is for its effects, which may leave it in files"};
+  std::string const how = status.signal != 0 ? fmt::format("by signal {}", status.signal)
+                                             : fmt::format("with status {}", status.code);
+  return {ErrorCode::upstream, fmt::format("the program that runs the process ended {}", how),
           "what it said last is above"};
 }
 
@@ -94,6 +83,26 @@ Status HostProcess::write(json::value const& message) {
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};
+}
+
+Status HostProcess::wait_for_more() const {
+  auto const end = std::chrono::steady_clock::now() + step_;
+  for (;;) {
+    auto const left = std::chrono::ceil<Millis>(end - std::chrono::steady_clock::now());
+    std::array<pollfd, 2> ready{{{out_.get(), POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
+    int const polled =
+        left.count() > 0 ? ::poll(ready.data(), ready.size(), static_cast<int>(left.count())) : 0;
+    if (polled < 0 && errno == EINTR) continue;
+    if (polled < 0) return fail_errno("wait for", "the host");
+    if (ready[1].revents != 0)
+      return fail(ErrorCode::cancelled, "the process had not come to rest when drover stopped");
+    if (polled > 0) return {};
+    return fail_next(
+        ErrorCode::timeout,
+        fmt::format("the process did not come to rest within {} s", step_.count() / 1000),
+        "a process asks through ctx for all that takes time; timers of its own keep "
+        "it from resting");
+  }
 }
 
 Result<json::value> HostProcess::read() {
@@ -112,16 +121,7 @@ Result<json::value> HostProcess::read() {
     searched_ = buffer_.size();
     if (buffer_.size() > kLineMax)
       return fail(ErrorCode::too_large, "a message of the host is over {} bytes", kLineMax);
-    pollfd ready{out_.get(), POLLIN, 0};
-    int const polled = ::poll(&ready, 1, static_cast<int>(step_.count()));
-    if (polled < 0 && errno == EINTR) continue;
-    if (polled < 0) return fail_errno("wait for", "the host");
-    if (polled == 0)
-      return fail_next(
-          ErrorCode::timeout,
-          fmt::format("the process did not come to rest within {} s", step_.count() / 1000),
-          "a process asks through ctx for all that takes time; timers of its own keep "
-          "it from resting");
+    DROVER_TRY(wait_for_more());
     ssize_t const got = ::read(out_.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno("read from", "the host");

@@ -274,9 +274,11 @@ Status check_entry(std::string const& path, std::string const& export_name, Host
     auto const document = read_document(path);
     return document ? Status{} : std::unexpected(document.error());
   }
-  auto process = HostProcess::start(host);
+  HostPlace place;
+  place.entry = path;
+  auto process = HostProcess::start(host, std::move(place));
   if (!process) return std::unexpected(process.error());
-  json::object entry{{"path", path}, {"export", export_name}};
+  json::object entry{{"path", os::real_path(path).value_or(path)}, {"export", export_name}};
   DROVER_TRY(process->write(
       json::object{{"start", json::object{{"onlyLoad", true}, {"entry", std::move(entry)}}}}));
   auto const reply = process->read();

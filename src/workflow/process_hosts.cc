@@ -30,7 +30,11 @@ Result<std::unique_ptr<Host>> start_host(OpenRun const& run, HostSpec const& spe
   Entrypoint const& entry = run.record().entrypoint;
   if (entry.is_native()) return start_native(entry, spec);
   if (is_document(entry.import_path)) return start_document(entry_file(run.folder(), entry));
-  auto host = HostProcess::start(spec);
+  HostPlace place;
+  place.entry = entry_file(run.folder(), entry);
+  place.run_folder = run.folder().path();
+  place.working_folder = string_or(run.record().raw, "cwd", "");
+  auto host = HostProcess::start(spec, std::move(place));
   if (!host) return std::unexpected(host.error());
   return std::make_unique<HostProcess>(*std::move(host));
 }

@@ -70,9 +70,8 @@ class DockerFleet : public ::testing::Test {
   void start() {
     DockerFleetSettings settings;
     settings.engine = runtime::parse_engine_address(daemon_->host(), "").value();
-    settings.server = "test-server";
-    settings.seccomp_file = path_ + "/seccomp.json";
-    engine_ = std::make_shared<DockerFleetEngine>(loop_, pool_, settings);
+    settings.folder = path_ + "/docker";
+    engine_ = std::make_shared<DockerFleetEngine>(loop_, pool_, random_, settings);
     ReconcilerParts parts{
         .executor = loop_.get_executor(),
         .clock = clock_,
@@ -186,7 +185,7 @@ TEST_F(DockerFleet, ARowThatIsAddedHasAContainerWithItsStateAndItsWalls) {
   EXPECT_EQ(cli({"exec", "drover-dev", "sh", "-c", "touch /x 2>/dev/null || echo no"}), "no");
   until([&] { return await(fleet_->logs("dev", 10)).value_or("").starts_with("hello dev"); });
   until([&] { return fleet_->live().size() == 2; });
-  EXPECT_GT(fleet_->live().front().program, 1);
+  EXPECT_GT(await(fleet_->program("dev")).value(), 1);
   EXPECT_GT(await(fleet_->usage("dev"))->memory_bytes, 0U);
   EXPECT_THAT(all().unchanged, ElementsAre("dev", "dev-2"));
 }

@@ -25,6 +25,16 @@ function fillBytes(next, array) {
   return array;
 }
 
+// A whole number from `low` below `high`.
+function integerOf(next, low, high) {
+  const range = high - low;
+  if (!Number.isSafeInteger(low) || !Number.isSafeInteger(high) || !(range > 0 && range <= 2 ** 48 - 1))
+    throw new RangeError(`randomInt() takes whole numbers, the lower first, and got ${low} and ${high}`);
+  return low + Math.floor(fractionOf(next) * range);
+}
+
+const fractionOf = (next) => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
+
 function uuidOf(next) {
   const bytes = fillBytes(next, new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -70,15 +80,43 @@ function makeMachine({ seed, now }) {
     const bytes = fillBytes(next, Buffer.alloc(size));
     return done ? done(null, bytes) : bytes;
   };
+  const randomInt = (...given) => {
+    const done = typeof given.at(-1) === 'function' ? given.pop() : undefined;
+    const [low, high] = given.length > 1 ? given : [0, given[0]];
+    const value = integerOf(next, low, high);
+    return done ? void process.nextTick(done, null, value) : value;
+  };
+  const randomFillSync = (buffer, offset = 0, size = undefined) => {
+    const bytes = buffer instanceof ArrayBuffer || buffer instanceof SharedArrayBuffer ? new Uint8Array(buffer)
+      : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    const unit = buffer.BYTES_PER_ELEMENT ?? 1;
+    fillBytes(next, bytes.subarray(offset * unit, size === undefined ? undefined : (offset + size) * unit));
+    return buffer;
+  };
+  const randomFill = (buffer, ...rest) => {
+    const done = rest.pop();
+    process.nextTick(done, null, randomFillSync(buffer, ...rest));
+  };
+  const since = () => now() - (start.at ??= now());
+  const hrtime = (before = [0, 0]) => {
+    const ms = since() - before[0] * 1000 - before[1] / 1e6;
+    return [Math.floor(ms / 1000), Math.round((ms - Math.floor(ms / 1000) * 1000) * 1e6)];
+  };
+  hrtime.bigint = () => BigInt(Math.round(since())) * 1_000_000n;
   const install = () => {
     const nodeCrypto = require('node:crypto');
     const { syncBuiltinESMExports } = require('node:module');
     const undo = [
-      replace(Math, 'random', () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992),
+      replace(Math, 'random', () => fractionOf(next)),
       replace(globalThis, 'Date', dateOf(now)),
-      replace(performance, 'now', () => now() - (start.at ??= now())),
+      replace(performance, 'now', since),
+      replace(process, 'hrtime', hrtime),
+      replace(process, 'uptime', () => since() / 1000),
       replace(nodeCrypto, 'randomUUID', uuid),
       replace(nodeCrypto, 'randomBytes', randomBytes),
+      replace(nodeCrypto, 'randomInt', randomInt),
+      replace(nodeCrypto, 'randomFillSync', randomFillSync),
+      replace(nodeCrypto, 'randomFill', randomFill),
     ];
     if (globalThis.crypto === undefined) undo.push(replace(globalThis, 'crypto', nodeCrypto.webcrypto));
     undo.push(

@@ -5,7 +5,7 @@
 // to the engine in one message, a turn, and the host blocks for the reply: effects that ended, in the
 // order of the journal, and those to be described because nobody asked for them before. A run that
 // has to wait is one whose engine does not reply yet.
-const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
+const { existsSync, readdirSync } = require('node:fs');
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
 const { pathToFileURL } = require('node:url');
@@ -13,6 +13,7 @@ const { makeContext } = require('./context.cjs');
 const determinism = require('./determinism.cjs');
 const { EffectCancelledError, rehydrate, serialize } = require('./errors.cjs');
 const { plain, sha256 } = require('./keys.cjs');
+const walls = require('./walls.cjs');
 const { Wire } = require('./wire.cjs');
 
 class Host {
@@ -72,6 +73,11 @@ class Host {
     this.recall('value', key, result);
     if (options.throwOnFailure && !result.success) return Promise.reject(new Error(result.error));
     return Promise.resolve(result);
+  }
+
+  // The engine writes it: here the run may be read-only.
+  keepBlob(effectId, name, bytes) {
+    this.exchange({ recall: { kind: 'blob', effectId, name, hex: bytes.toString('hex') } });
   }
 
   log(label, message) {
@@ -137,7 +143,7 @@ class Host {
     let { args } = entry.described;
     if (entry.ask.stamped) args = { ...args, requestedAt: new Date(this.recall('clock', '')).toISOString() };
     try {
-      const context = buildContext(this.start, fresh, options);
+      const context = buildContext(this, fresh, options);
       const definition = await task.build(args, context);
       if (typeof definition?.kind !== 'string')
         throw new TypeError(`task ${task.id} gave no kind`);
@@ -152,7 +158,8 @@ class Host {
   }
 }
 
-function buildContext(start, fresh, options) {
+function buildContext(host, fresh, options) {
+  const { start } = host;
   const taskDir = path.join(start.runDir, 'tasks', fresh.effectId);
   const toTaskRelativePath = (file) => path.posix.join('tasks', fresh.effectId, file);
   return {
@@ -169,10 +176,9 @@ function buildContext(start, fresh, options) {
     createBlobRef: async (name, value) => {
       const text = typeof value === 'string' || Buffer.isBuffer(value) ? value : JSON.stringify(value, null, 2) + '\n';
       const extension = typeof value === 'string' ? '.txt' : Buffer.isBuffer(value) ? '.bin' : '.json';
-      const file = `blobs/${name.replace(/[^A-Za-z0-9_-]+/g, '-')}-${sha256(text)}${extension}`;
-      mkdirSync(path.join(taskDir, 'blobs'), { recursive: true });
-      writeFileSync(path.join(taskDir, file), text);
-      return toTaskRelativePath(file);
+      const file = `${name.replace(/[^A-Za-z0-9_-]+/g, '-')}-${sha256(text)}${extension}`;
+      host.keepBlob(fresh.effectId, file, Buffer.from(text));
+      return toTaskRelativePath(`blobs/${file}`);
     },
   };
 }
@@ -248,6 +254,8 @@ function main(input, output) {
   const wire = new Wire(input, output);
   const message = wire.read();
   if (message === undefined) process.exit(0);
+  if (process.env.DROVER_PROCESS_SANDBOX === '1') walls.install();
+  delete process.env.DROVER_PROCESS_SANDBOX;
   const host = new Host(wire, message.start);
   // An effect may fail before the process looks at its promise.
   process.on('unhandledRejection', (error) => host.log('unhandled rejection', String(error?.stack ?? error)));

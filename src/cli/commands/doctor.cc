@@ -10,6 +10,7 @@
 #include "cli/doctor_disk.h"
 #include "cli/exit_codes.h"
 #include "cli/listing.h"
+#include "driver/host_sandbox.h"
 #include "os/files.h"
 #include "runtime/engine_probe.h"
 #include "sandbox/host_facts.h"
@@ -78,6 +79,22 @@ Layer state_layer(Context const& context) {
                                      : facts.error().next};
 }
 
+// Where the code of workflows runs: behind the walls of the layers above, or without any.
+Result<Layer> workflow_layer(Environment const& environment, Status const& sandboxes) {
+  auto const wall = driver::parse_host_wall(environment(driver::kHostWallSetting).value_or(""));
+  if (!wall) return std::unexpected(wall.error());
+  constexpr auto const* kName = "workflow processes";
+  if (*wall == driver::HostWall::none)
+    return Layer{kName, LayerState::missing,
+                 "run without a sandbox, with all the rights of whoever runs drover",
+                 fmt::format("unset {}", driver::kHostWallSetting)};
+  if (!sandboxes)
+    return Layer{
+        kName, LayerState::missing, "those in JavaScript are refused, for there is no sandbox",
+        fmt::format("as above; or give them all your rights: {}=off", driver::kHostWallSetting)};
+  return Layer{kName, LayerState::enforced, "in a sandbox without network, files read-only", ""};
+}
+
 // Of the engine that a server of this environment would use.
 Result<runtime::EngineExamination> engine_of(Environment const& environment) {
   auto const host =
@@ -103,6 +120,9 @@ int execute(Context const& context, DoctorCommand const& command) {
   auto const maker = sandbox::parse_maker(context.environment("DROVER_SANDBOX").value_or(""));
   if (!maker) return report(context, maker.error());
   auto examination = sandbox::examine(*folders, *maker);
+  auto processes = workflow_layer(context.environment, examination.verdict);
+  if (!processes) return report(context, processes.error());
+  examination.layers.push_back(*std::move(processes));
   auto engine = engine_of(context.environment);
   if (!engine) return report(context, engine.error());
   for (Layer& layer : engine->layers)

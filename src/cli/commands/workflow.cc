@@ -82,6 +82,10 @@ class Workflow {
     if (driven->empty()) return std::unexpected(run.error());
     return workflow::RunFolder{*std::move(driven)};
   }
+  [[nodiscard]] Result<workflow::HostSpec> host() const {
+    return host_spec(context_,
+                     command_.no_sandbox ? std::optional{driver::HostWall::none} : std::nullopt);
+  }
   Result<int> served(Result<json::object> const& workflow) {
     if (!workflow) return std::unexpected(workflow.error());
     if (json())
@@ -164,7 +168,9 @@ Result<workflow::Entrypoint> Workflow::entry() const {
   auto entry = workflow::parse_entrypoint(command_.entry);
   if (!entry) return entry;
   entry->import_path = (fs::path{places_.cwd} / entry->import_path).lexically_normal().string();
-  DROVER_TRY(workflow::check_entry(entry->import_path, entry->export_name, host_spec(context_)));
+  auto const host = this->host();
+  if (!host) return std::unexpected(host.error());
+  DROVER_TRY(workflow::check_entry(entry->import_path, entry->export_name, *host));
   return entry;
 }
 
@@ -280,8 +286,9 @@ Result<int> Workflow::check() {
 Result<int> Workflow::iterate() {
   auto const folder = found();
   if (!folder) return std::unexpected(folder.error());
-  auto const iterated =
-      workflow::iterate(*folder, host_spec(context_), context_.clock, context_.random);
+  auto const host = this->host();
+  if (!host) return std::unexpected(host.error());
+  auto const iterated = workflow::iterate(*folder, *host, context_.clock, context_.random);
   if (!iterated) return std::unexpected(iterated.error());
   tell(*iterated);
   return exit_code_of(iterated->state);
@@ -294,8 +301,10 @@ Result<int> Workflow::drive() {
   auto const stop = StopSignals::take();
   if (!stop) return std::unexpected(stop.error());
   driver::CommandPool commands{command_pool_options(context_), context_.clock};
+  auto host = this->host();
+  if (!host) return std::unexpected(host.error());
   driver::DriveOptions options;
-  options.host = host_spec(context_);
+  options.host = *std::move(host);
   options.stop_fd = stop->fd();
   if (!command_.outside) options.commands = &commands;
   options.waiting = [&](Iterated const& iterated) {
@@ -436,8 +445,10 @@ Result<int> Workflow::query() {
   if (!folder) return std::unexpected(folder.error());
   auto const arguments = value();
   if (!arguments) return std::unexpected(arguments.error());
-  auto const answer = workflow::query(*folder, command_.name, *arguments, host_spec(context_),
-                                      context_.clock, context_.random);
+  auto const host = this->host();
+  if (!host) return std::unexpected(host.error());
+  auto const answer =
+      workflow::query(*folder, command_.name, *arguments, *host, context_.clock, context_.random);
   if (!answer) return std::unexpected(answer.error());
   print(*answer);
   return kExitOk;

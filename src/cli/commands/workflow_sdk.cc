@@ -38,6 +38,11 @@ class Sdk {
  private:
   Result<int> create();
   Result<int> assign();
+  [[nodiscard]] Status check(workflow::Entrypoint const& entry) const {
+    auto const host = host_spec(context_);
+    if (!host) return std::unexpected(host.error());
+    return workflow::check_entry(entry.import_path, entry.export_name, *host);
+  }
   Result<int> iterate();
   Result<int> status();
   Result<int> events();
@@ -150,9 +155,7 @@ Result<int> Sdk::create() {
                         {"inputsPath", or_null(words_.option("--inputs"))}});
     return kExitOk;
   }
-  if (wanted.entry)
-    DROVER_TRY(workflow::check_entry(wanted.entry->import_path, wanted.entry->export_name,
-                                     host_spec(context_)));
+  if (wanted.entry) DROVER_TRY(check(*wanted.entry));
   auto const created = workflow::create_run(wanted, context_.clock, context_.random);
   if (!created) return std::unexpected(created.error());
   auto const entry = created->record.entrypoint.text();
@@ -172,7 +175,7 @@ Result<int> Sdk::assign() {
   if (!entry) return std::unexpected(entry.error());
   entry->import_path =
       (std::filesystem::path{places_.cwd} / entry->import_path).lexically_normal().string();
-  DROVER_TRY(workflow::check_entry(entry->import_path, entry->export_name, host_spec(context_)));
+  DROVER_TRY(check(*entry));
   auto opened = open(*run, "run:assign-process");
   if (!opened) return std::unexpected(opened.error());
   workflow::Assignment wanted;
@@ -201,8 +204,9 @@ Result<int> Sdk::assign() {
 Result<int> Sdk::iterate() {
   auto const run = found();
   if (!run) return std::unexpected(run.error());
-  auto const iterated =
-      workflow::iterate(run->folder, host_spec(context_), context_.clock, context_.random);
+  auto const host = host_spec(context_);
+  if (!host) return std::unexpected(host.error());
+  auto const iterated = workflow::iterate(run->folder, *host, context_.clock, context_.random);
   if (!iterated) return std::unexpected(iterated.error());
   std::optional<std::int64_t> iteration;
   if (auto const text = words_.option("--iteration"); !text.empty())

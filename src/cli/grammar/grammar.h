@@ -22,13 +22,16 @@ struct Raw {
       host = "127.0.0.1", port, file, cron, timezone, at, event, misfire, overlap, jitter, count,
       broker, task_type, definition, payload, priority, delay, tenant, dedup, token, mode, slots,
       lease, drain, runner, comment, backend, callback, idle, lifetime, by, since, runs_dir, entry,
-      process_id, inputs, effect, value, error, reason, type;
-  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment;
+      process_id, inputs, effect, value, error, reason, type, prompt_file, image, description,
+      replicas, kind;
+  std::vector<std::string> workspaces, runs, keys, pools, task_types, labels, environment, paths,
+      tools, mounts, sets, unsets;
   bool detach = false, json = false, read_only = false, read_write = false, worktree = false,
        allow_dirty = false, init = false, no_diff = false, follow = false, foreground = false,
        force = false, paused = false, verify = false, replace = false, no_worker = false,
        assigned = false, propose = false, all = false, profile = false, pending = false,
-       dry_run = false, outside = false;
+       dry_run = false, outside = false, prune = false, yes = false, resident = false,
+       no_sandbox = false;
 };
 
 inline Format format_of(Raw const& raw) {
@@ -75,6 +78,7 @@ void add_reading(Grammar& grammar);
 void add_sessions(Grammar& grammar);
 void add_task_types(Grammar& grammar);
 void add_agents(Grammar& grammar);
+void add_audit(Grammar& grammar);
 void add_approvals(Grammar& grammar);
 // queues, dead-letters
 void add_queues(Grammar& grammar);

@@ -45,6 +45,7 @@ Grammar::Make make(WorkflowAct act) {
     command.force = raw.force;
     command.dry_run = raw.dry_run;
     command.outside = raw.outside;
+    command.no_sandbox = raw.no_sandbox;
     command.format = format_of(raw);
     if (act == WorkflowAct::post && command.value.empty() == command.error.empty())
       return fail(ErrorCode::invalid_argument, "workflow post takes either --value or --error");
@@ -61,6 +62,11 @@ struct Adder {
     sub->add_option("run", grammar.raw.target, "its directory or id")->type_name("")->required();
     shared(sub);
     return sub;
+  }
+  // Of what runs the code of a process.
+  void runs_code(CLI::App* sub) const {
+    sub->add_flag("--no-sandbox", grammar.raw.no_sandbox,
+                  "run the process with all your rights: network, files and environment");
   }
   void shared(CLI::App* sub) const {
     sub->add_option("--runs-dir", grammar.raw.runs_dir, "where runs are")->type_name("FOLDER");
@@ -99,6 +105,7 @@ void add_views(Adder const& adder) {
       "query", "Asks the process, which is replayed for it and not driven on.", WorkflowAct::query);
   query->add_option("name", into.id, "the query's")->type_name("")->required();
   query->add_option("--value", into.value, "its argument: JSON, or @FILE")->type_name("JSON");
+  adder.runs_code(query);
 }
 
 void add_copies(Adder const& adder) {
@@ -156,6 +163,7 @@ void add_workflow(Grammar& grammar) {
       ->type_name("NAME");
   create->add_option("--inputs", into.inputs, "a JSON file, - for stdin")->type_name("FILE");
   create->add_option("--run", into.target, "the run's id (default: a new one)")->type_name("ID");
+  adder.runs_code(create);
   adder.shared(create);
 
   auto* const start = grammar.add(*workflow, "start",
@@ -184,18 +192,21 @@ void add_workflow(Grammar& grammar) {
   assign->add_option("--entry", into.entry, "the process")->type_name("FILE[#EXPORT]")->required();
   assign->add_option("--process-id", into.process_id, "its name")->type_name("NAME");
   assign->add_flag("--force", into.force, "also in the place of another");
+  adder.runs_code(assign);
 
   auto* const check = grammar.add(*workflow, "check", "Says whether a process can be loaded.",
                                   make(WorkflowAct::check));
   check->add_option("file", into.entry, "a .yaml document, or a JavaScript module")
       ->type_name("FILE[#EXPORT]")
       ->required();
+  adder.runs_code(check);
   grammar.json(check, "one JSON object");
 
-  adder.of_run("iterate", "Brings a run to where it waits.", WorkflowAct::iterate);
+  adder.runs_code(adder.of_run("iterate", "Brings a run to where it waits.", WorkflowAct::iterate));
   auto* const run = adder.of_run(
       "run", "Drives a run until it ends; its commands run in sandboxes.", WorkflowAct::run);
   run->add_flag("--outside", into.outside, "leave the commands to others, who post their results");
+  adder.runs_code(run);
   add_views(adder);
   add_changes(adder);
   adder.of_run("recover", "Lets a run go on whose process threw an error, with mended code.",

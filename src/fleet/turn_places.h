@@ -12,7 +12,7 @@
 
 namespace drover::fleet {
 
-struct LiveInstance {
+struct TurnPlace {
   std::string name{};
   std::string agent{};
   pid_t program = -1;  // of the host; changes when its container is started again
@@ -21,15 +21,15 @@ struct LiveInstance {
   bool walls_required = false;  // its program puts what it starts behind Landlock, or refuses
 };
 
-class LiveInstances {
+class TurnPlaces {
  public:
-  virtual ~LiveInstances() = default;
+  virtual ~TurnPlaces() = default;
 
-  [[nodiscard]] virtual std::vector<LiveInstance> live() const = 0;
+  [[nodiscard]] virtual std::vector<TurnPlace> open() const = 0;
   // Why an agent has none: for the sentence of whoever waits.
   [[nodiscard]] virtual std::string why_none(std::string_view agent) const = 0;
   // Told when one comes, goes, or has another program.
-  virtual void on_live_changed(std::function<void()> listener) = 0;
+  virtual void on_changed(std::function<void()> listener) = 0;
 
   // Nothing runs in it once this returns; the reconciler leaves it as it is until it is thawed.
   virtual Task<Status> freeze(std::string instance) = 0;

@@ -1,0 +1,162 @@
+#include "api/fleet_routes.h"
+
+#include <array>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "api/fleet_view.h"
+#include "api/replies.h"
+#include "base/text.h"
+
+namespace drover::api {
+
+namespace {
+
+constexpr int kLinesUsual = 200;
+constexpr int kLinesMax = 10'000;
+
+std::string agent_in(Call const& call) {
+  return call.path.find("agent")->second;
+}
+
+Error no_instance(std::string const& agent) {
+  return {ErrorCode::not_found,
+          fmt::format("the agent '{}' has no container and no state", printable(agent, 80)),
+          "a resident agent has: drover agents create NAME --resident"};
+}
+
+// An object with no other members than these, each a text.
+Result<std::map<std::string, std::string>> texts_in(std::string const& body,
+                                                    std::initializer_list<std::string_view> known) {
+  std::map<std::string, std::string> texts;
+  if (body.empty()) return texts;
+  auto const value = parse_json(body);
+  if (!value) return std::unexpected(value.error());
+  auto const object = JsonObject::of(*value);
+  if (!object) return std::unexpected(object.error());
+  for (auto const& member : object->raw()) {
+    if (std::ranges::find(known, std::string_view{member.key()}) == known.end())
+      return fail(ErrorCode::invalid_argument, "/{}: there is no such member",
+                  printable(member.key(), 40));
+    if (!member.value().is_string())
+      return fail(ErrorCode::invalid_argument, "/{}: expected a string", member.key());
+    texts.emplace(member.key(), member.value().get_string());
+  }
+  return texts;
+}
+
+Result<int> lines_of(net::HttpRequest const& request) {
+  std::string const text = query_text(request, "tail");
+  if (text.empty()) return kLinesUsual;
+  int lines = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), lines);
+  if (error == std::errc{} && end == text.data() + text.size() && lines > 0 && lines <= kLinesMax)
+    return lines;
+  return fail(ErrorCode::invalid_argument, "tail is a number of lines from 1 to {}, not '{}'",
+              kLinesMax, printable(text, 40));
+}
+
+}  // namespace
+
+RouteTable<FleetRoutes> FleetRoutes::table() {
+  using Self = FleetRoutes;
+  static constexpr std::array<RouteEntry<Self>, 5> kTable = {{
+      {{"GET", "/api/v1/fleet", "listFleet"}, Access::token, &Self::list},
+      {{"GET", "/api/v1/fleet/{agent}", "getFleetAgent"}, Access::token, &Self::get},
+      {{"POST", "/api/v1/fleet/sync", "syncFleet"}, Access::token, &Self::sync},
+      {{"POST", "/api/v1/agents/{agent}/wipe", "wipeAgent"}, Access::token, &Self::wipe},
+      {{"GET", "/api/v1/agents/{agent}/logs", "getAgentLogs"}, Access::token, &Self::logs},
+  }};
+  return kTable;
+}
+
+Task<Status> FleetRoutes::list(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {});
+  if (!known) co_return known;
+  std::map<std::string, json::array> by_agent;
+  for (auto const& status : fleet_.status())
+    by_agent[status.instance.of.agent].push_back(fleet_instance(status, std::nullopt));
+  json::array agents;
+  for (auto& [agent, instances] : by_agent)
+    agents.push_back(fleet_agent(agent, std::move(instances)));
+  json::object body{{"agents", std::move(agents)}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> FleetRoutes::get(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {});
+  if (!known) co_return known;
+  std::string const agent = agent_in(call);
+  auto const all = co_await fleet_.status_of(agent);
+  if (all.empty()) co_return std::unexpected(no_instance(agent));
+  json::array instances;
+  for (auto const& status : all) {
+    std::optional<fleet::Usage> used;
+    // Of one without a container there is nothing to say.
+    auto const usage = co_await fleet_.usage(status.instance.name);
+    if (usage) used = *usage;
+    instances.push_back(fleet_instance(status, used));
+  }
+  auto const spend = co_await readers_.run(
+      [agent](store::Database& database) { return fleet::spend_of(database, agent); });
+  if (!spend) co_return std::unexpected(spend.error());
+  auto body = fleet_agent(agent, std::move(instances));
+  body["spend"] = fleet_spend(*spend);
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> FleetRoutes::sync(Call call, net::HttpReply& reply) {
+  auto const asked = texts_in(call.request.body, {"agent"});
+  if (!asked) co_return std::unexpected(asked.error());
+  auto const agent = asked->find("agent");
+  fleet::Summary summary;
+  if (agent == asked->end())
+    summary = co_await fleet_.reconcile_all();
+  else
+    summary = co_await fleet_.reconcile_one(agent->second);
+  co_return co_await reply_json(reply, 200, fleet_summary(summary));
+}
+
+Task<Status> FleetRoutes::wipe(Call call, net::HttpReply& reply) {
+  std::string const agent = agent_in(call);
+  auto const asked = texts_in(call.request.body, {"confirm", "instance"});
+  if (!asked) co_return std::unexpected(asked.error());
+  auto const confirm = asked->find("confirm");
+  if (confirm == asked->end() || confirm->second != agent)
+    co_return fail_next(ErrorCode::invalid_argument,
+                        "/confirm: expected the name of the agent whose state is to go",
+                        fmt::format("{{\"confirm\": \"{}\"}}", printable(agent, 80)));
+  std::optional<std::string> instance;
+  if (auto const found = asked->find("instance"); found != asked->end()) instance = found->second;
+  auto const wiped = co_await fleet_.wipe(agent, std::move(instance));
+  if (!wiped) co_return wiped;
+  json::object body{{"agent", json::string{agent}}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+// What a program wrote may be any bytes.
+Task<Status> FleetRoutes::logs(Call call, net::HttpReply& reply) {
+  auto const known = only_query(call.request, {"instance", "tail"});
+  if (!known) co_return known;
+  auto const lines = lines_of(call.request);
+  if (!lines) co_return std::unexpected(lines.error());
+  std::string const agent = agent_in(call);
+  std::string const wanted = query_text(call.request, "instance");
+  std::string instance;
+  for (auto const& status : fleet_.status())
+    if (status.instance.of.agent == agent && instance.empty() &&
+        (wanted.empty() || status.instance.name == wanted))
+      instance = status.instance.name;
+  if (instance.empty()) co_return std::unexpected(no_instance(agent));
+  auto const output = co_await fleet_.logs(instance, *lines);
+  if (!output) co_return std::unexpected(output.error());
+  json::object body{{"agent", json::string{agent}},
+                    {"instance", json::string{instance}},
+                    {"output", json::string{to_utf8(*output)}}};
+  co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+}  // namespace drover::api

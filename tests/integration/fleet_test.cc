@@ -1,0 +1,105 @@
+// Resident agents of the real server: their sandboxes, over the API and the command line.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include <boost/json.hpp>
+
+#include "harness/world.h"
+#include "os/files.h"
+
+namespace drover::harness {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::chrono::seconds kPatience{20};
+
+class FleetServed : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "mounts into a sandbox that runs need root";
+  }
+  void put(bool enabled) {
+    json::object agent{{"name", "dev"}, {"resident", true}};
+    if (!enabled) agent["enabled"] = false;
+    auto const reply = world_.api().put("/api/v1/agents/dev", agent);
+    ASSERT_LT(reply.status, 300) << reply.text;
+  }
+  // The one instance; null where there is none.
+  json::object instance() {
+    auto const reply = world_.api().get("/api/v1/fleet");
+    auto const& agents = reply.body.at("agents").as_array();
+    if (agents.empty()) return {};
+    return agents.front().at("instances").as_array().front().as_object();
+  }
+  bool runs() {
+    auto const one = instance();
+    return !one.empty() && one.at("container").is_string();
+  }
+  template <class Condition>
+  void until(Condition condition) {
+    auto const deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!condition() && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    ASSERT_TRUE(condition());
+  }
+
+  World world_;
+};
+
+TEST_F(FleetServed, AnAgentThatIsPutHasASandboxAndOneThatIsDisabledKeepsItsState) {
+  world_.serve();
+  put(true);
+  until([this] { return runs(); });
+  std::string const state = world_.state_folder() + "/residents/dev/state";
+  EXPECT_TRUE(os::exists(state));
+  auto const one = world_.api().get("/api/v1/fleet/dev");
+  ASSERT_EQ(one.status, 200) << one.text;
+  EXPECT_EQ(one.body.at("spend").at("runs"), 0);
+  auto const refused = world_.api().post("/api/v1/agents/dev/wipe", {{"confirm", "dev"}});
+  EXPECT_EQ(refused.status, 409) << refused.text;
+  EXPECT_EQ(world_.api().post("/api/v1/agents/dev/wipe", {{"confirm", "other"}}).status, 400);
+  put(false);
+  until([this] { return instance().at("state") == "stopped"; });
+  EXPECT_TRUE(os::exists(state));
+  auto const wiped = world_.drover({"agents", "wipe", "dev", "--yes"});
+  EXPECT_EQ(wiped.exit_code, 0) << wiped.text();
+  EXPECT_FALSE(os::exists(state));
+  EXPECT_EQ(world_.api().get("/api/v1/fleet/dev").status, 404);
+  world_.stop_server();
+}
+
+TEST_F(FleetServed, ItsSandboxEndsWithTheServerAndTheNextHasItAgain) {
+  world_.serve();
+  put(true);
+  until([this] { return runs(); });
+  world_.stop_server();
+  world_.serve();
+  until([this] { return runs(); });
+  auto const status = world_.drover({"agents", "status"});
+  EXPECT_THAT(status.text(), HasSubstr("dev"));
+  auto const synced = world_.drover({"agents", "sync"});
+  EXPECT_EQ(synced.exit_code, 0) << synced.text();
+  EXPECT_THAT(synced.text(), HasSubstr("unchanged: 1 dev"));
+  world_.kill_server();
+  world_.serve();
+  until([this] { return runs(); });
+  world_.stop_server();
+}
+
+TEST_F(FleetServed, SyncWithoutAServerLeavesSandboxesToIt) {
+  world_.serve();
+  put(true);
+  world_.stop_server();
+  auto const synced = world_.drover({"agents", "sync"});
+  EXPECT_EQ(synced.exit_code, 0) << synced.text();
+  EXPECT_THAT(synced.text(), HasSubstr("failed: 0"));
+}
+
+}  // namespace
+}  // namespace drover::harness
