@@ -63,7 +63,6 @@ struct Heard {
 
 }  // namespace
 
-template <>
 RouteTable<ExecRoutes> ExecRoutes::table() {
   using Self = ExecRoutes;
   static constexpr std::array<RouteEntry<Self>, 1> kTable = {{
