@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "sim/fleet_world.h"
 #include "sim/world.h"
 
 namespace drover::sim {
@@ -17,6 +18,7 @@ constexpr std::size_t kFailuresShown = 10;
 
 struct Wanted {
   bool every_fail_point = false;
+  bool fleet = false;
   std::uint64_t from = 1;
   std::uint64_t to = 1000;
   WorldOptions options;
@@ -29,9 +31,11 @@ void print_help() {
       "faults, on a simulated clock, disk, network and Redis. One seed is one history.\n\n"
       "  drover-sim [--seeds FROM..TO] [--faults LIST] [--plant DEFECT]\n"
       "  drover-sim --seed N [--trace] [--fail-point POINT]\n"
-      "  drover-sim --every-fail-point [--seed N] [--plant DEFECT]\n\n"
+      "  drover-sim --every-fail-point [--seed N] [--plant DEFECT]\n"
+      "  drover-sim --fleet [--seeds FROM..TO] [--seed N] [--trace]\n\n"
       "  --seeds FROM..TO  plays them all; default 1..1000\n"
       "  --seed N          plays this one\n"
+      "  --fleet           histories of the reconciler of resident agents over a faulty engine\n"
       "  --trace           prints the history, line by line\n"
       "  --faults LIST     which may occur: all, none, or some of\n                    {}\n"
       "  --plant DEFECT    with a defect in the world, to see it found\n\n"
@@ -106,6 +110,10 @@ Result<Wanted> read_arguments(int count, char const* const* values) {
       wanted.options.trace = TraceMode::print;
       continue;
     }
+    if (name == "--fleet") {
+      wanted.fleet = true;
+      continue;
+    }
     if (name == "--every-fail-point") {
       wanted.every_fail_point = true;
       continue;
@@ -117,6 +125,8 @@ Result<Wanted> read_arguments(int count, char const* const* values) {
   }
   if (seed != nullptr) DROVER_TRY(read_option(wanted, "--seed", seed));
   if (wanted.every_fail_point && !seeds_given) wanted.to = wanted.from;
+  if (wanted.fleet && wanted.every_fail_point)
+    return fail(ErrorCode::invalid_argument, "--every-fail-point has no histories of the --fleet");
   if (wanted.every_fail_point && wanted.from != wanted.to)
     return fail(ErrorCode::invalid_argument, "--every-fail-point plays one history: give --seed N");
   if (wanted.options.trace == TraceMode::print && wanted.from != wanted.to)
@@ -125,7 +135,8 @@ Result<Wanted> read_arguments(int count, char const* const* values) {
 }
 
 // The command that plays this seed once more.
-std::string replay(WorldOptions const& options) {
+std::string replay(WorldOptions const& options, bool fleet) {
+  if (fleet) return fmt::format("drover-sim --fleet --seed {} --trace", options.seed);
   std::string command = fmt::format("drover-sim --seed {} --trace", options.seed);
   if (options.fail_point)
     command += fmt::format(" --fail-point {}", to_string(*options.fail_point));
@@ -139,16 +150,18 @@ std::string replay(WorldOptions const& options) {
 // What was played, and what of it failed.
 class Tally {
  public:
+  explicit Tally(bool fleet = false) : fleet_(fleet) {}
+
   // False when enough has failed.
   bool play(WorldOptions const& options) {
-    Played const played = sim::play(options);
+    Played const played = fleet_ ? play_fleet(options) : sim::play(options);
     runs_ += played.runs;
     lives_ += played.lives;
     hash_ = hash_ * 31 + played.hash;
     ++(played.violation ? failed_ : passed_);
     if (!played.violation) return true;
     fmt::print("FAILED seed {}, {}\n  replay: {}\n", options.seed, *played.violation,
-               replay(options));
+               replay(options, fleet_));
     return failed_ < kFailuresShown;
   }
   // The exit code.
@@ -162,6 +175,7 @@ class Tally {
   }
 
  private:
+  bool fleet_;
   std::size_t passed_ = 0;
   std::size_t failed_ = 0;
   std::size_t runs_ = 0;
@@ -171,7 +185,7 @@ class Tally {
 };
 
 int play_seeds(Wanted const& wanted) {
-  Tally tally;
+  Tally tally{wanted.fleet};
   WorldOptions options = wanted.options;
   for (options.seed = wanted.from; options.seed <= wanted.to; ++options.seed)
     if (!tally.play(options)) break;
