@@ -21,6 +21,9 @@ namespace drover::bench {
 // Recording what is due, and the steps of people, with 100 000 schedules in the store.
 [[nodiscard]] Status run_schedules(Report& report);
 
+// A look of the fleet's reconciler, and what it takes to make containers, beside a shell.
+[[nodiscard]] Status run_reconcile(Report& report);
+
 // Runs dispatched without a pause while server, units, disk and Redis go away: nothing is lost and
 // nothing done twice, or it is an error.
 [[nodiscard]] Status run_chaos(Report& report);

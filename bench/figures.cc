@@ -30,6 +30,8 @@ constexpr Goal kGoals[] = {
     {"cold-start", "drover-cold", "p50", 40},
     {"cold-start", "drover-warm", "p50", 10},
     {"cold-start", "drover-cold", "leftovers", 0},
+    {"reconcile", "agents-1000-unchanged", "p50", 100},
+    {"reconcile", "agents-1000-unchanged", "engine_calls", 1},
     {"loop", "native-1", "rss", 12},
     {"loop", "native-20", "rss", 12},
     {"loop", "native-100", "rss", 12},

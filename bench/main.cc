@@ -30,6 +30,8 @@ constexpr Bench kBenches[] = {
     {"dispatch", "enqueue, claim and acknowledge, beside Redis Streams and BullMQ", run_dispatch},
     {"chaos", "nothing lost while server, units, disk and Redis go away", run_chaos},
     {"replay", "steps of workflows by the length of their runs, beside the SDK", run_replay},
+    {"reconcile", "a look at 1000 resident agents; containers made, beside a shell loop",
+     run_reconcile},
     {"schedules", "what is due, and changes, among 100 000 schedules", run_schedules},
 };
 
