@@ -59,7 +59,7 @@ struct Life {
     auto database = require(store::Database::open(kStore, store::OpenMode::writer, on_disk()));
     require(store::migrate(database, fleet::fleet_migrations()));
     writer = std::make_unique<store::Writer>(std::move(database), io->get_executor(), writing);
-    engine.delay = [this, &random]() -> Task<void> {
+    engine.pause = [this, &random]() -> Task<void> {
       constexpr std::uint64_t kSlowest = 400;
       boost::asio::steady_timer timer{*io, std::chrono::milliseconds{random.below(kSlowest)}};
       co_await timer.async_wait(boost::asio::use_awaitable);
@@ -166,7 +166,7 @@ void FleetWorld::begin_life() {
 
 void FleetWorld::end_life() {
   life_.reset();
-  engine_.delay = nullptr;
+  engine_.pause = nullptr;
   engine_.watch(nullptr, nullptr);
   disk_.crash(dice_.one_in(3) ? Disk::Loss::power : Disk::Loss::process);
   trace_.note("server {} died", lives_);

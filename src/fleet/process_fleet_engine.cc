@@ -4,10 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <utility>
 
+#include <boost/asio/this_coro.hpp>
+
+#include "base/log.h"
 #include "os/files.h"
+#include "os/task_group.h"
 
 namespace drover::fleet {
 
@@ -181,8 +185,7 @@ Task<Result<Vitals>> ProcessFleetEngine::describe(std::string container) {
 }
 
 Task<Result<Usage>> ProcessFleetEngine::usage(std::string container) {
-  auto look = [this, id = WorkloadId::trusted(std::move(container))] { return backend_.usage(id); };
-  auto const used = look();
+  auto const used = backend_.usage(WorkloadId::trusted(std::move(container)));
   if (!used) co_return std::unexpected(used.error());
   Usage usage;
   usage.memory_bytes = used->memory_bytes;
@@ -201,11 +204,18 @@ Task<void> ProcessFleetEngine::stop() {
   std::vector<std::string> all;
   for (auto const& [id, entry] : entries_)
     all.push_back(id);
-  // They are asked one after another and end side by side: what is left the backend kills.
-  for (auto const& id : all) {
-    auto const removed = co_await remove(id, kEndGrace);
-    (void)removed;
-  }
+  auto const executor = co_await boost::asio::this_coro::executor;
+  os::TaskGroup ends{executor, "fleet"};
+  for (auto const& id : all)
+    ends.spawn(end(id), "end");
+  co_await ends.join();
+}
+
+// What does not end so is the backend's to kill.
+Task<void> ProcessFleetEngine::end(std::string container) {
+  auto const removed = co_await remove(container, kEndGrace);
+  if (!removed)
+    log::warn("fleet-instance-left", {{"sandbox", container}, {"reason", removed.error().text()}});
 }
 
 }  // namespace drover::fleet

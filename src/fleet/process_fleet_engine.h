@@ -44,6 +44,7 @@ class ProcessFleetEngine final : public FleetEngine {
   using Entries = std::map<std::string, Entry, std::less<>>;
 
   void hear(runtime::RuntimeEvent const& event);
+  Task<void> end(std::string container);
   void tell(EngineNews::Kind kind, std::string const& container) {
     if (told_) told_({kind, container});
   }

@@ -282,8 +282,12 @@ std::vector<InstancePlan> Reconciler::plans_for(FleetEngine const& engine, Scope
     if (instance.backend == engine.backend() && in_scope(scope, instance.of.agent))
       here.emplace(name, instance);
   InstanceNames kept;
-  for (auto const& refused : wanted.refused)
-    if (!here.contains(refused.instance)) kept.insert(refused.instance);
+  // A name that is another's has that one's container.
+  for (auto const& refused : wanted.refused) {
+    auto const known = known_.find(refused.instance);
+    bool const own = known != known_.end() && known->second.of == refused.of;
+    if (own && !here.contains(refused.instance)) kept.insert(refused.instance);
+  }
   // Of another agent, which is not in the scope.
   for (auto const& [name, instance] : wanted.instances)
     if (!in_scope(scope, instance.of.agent)) kept.insert(name);

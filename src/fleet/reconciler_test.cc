@@ -141,6 +141,18 @@ TEST_F(ReconcilerTest, ARowThatIsGoneTakesItsContainerAlongAndLeavesItsState) {
   EXPECT_THAT(one("dev").created, ElementsAre("dev")) << "and finds its state again";
 }
 
+TEST_F(ReconcilerTest, OneThatIsRefusedANameKeepsNothingOfTheOneThatHasIt) {
+  agents_ = {resident("dev", 2)};
+  all();
+  agents_ = {resident("dev"), resident("dev-2")};
+  auto const summary = all();
+  EXPECT_THAT(summary.removed, ElementsAre("dev-2")) << "a replica that nobody wants";
+  EXPECT_THAT(summary.failed, SizeIs(1)) << "and the agent of that name, until it is wiped";
+  EXPECT_EQ(engine_.running("dev-2"), 0U);
+  ASSERT_TRUE(store::finish(loop_, fleet_->wipe("dev", "dev-2")));
+  EXPECT_THAT(all().created, ElementsAre("dev-2"));
+}
+
 TEST_F(ReconcilerTest, AnUnknownNameIsUnchangedAndAsksNoEngine) {
   agents_ = {resident("dev")};
   all();
