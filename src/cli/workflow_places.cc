@@ -58,8 +58,8 @@ Result<workflow::HostSpec> host_spec(Context const& context, std::optional<drive
   auto const state = state_folder(context.environment);
   std::vector<std::string> hidden;
   if (state) hidden.push_back(*state);
-  spec.launcher = std::make_shared<driver::SandboxedHosts>(
-      make_launcher(context), driver::host_surroundings(std::move(hidden)));
+  spec.launcher = std::make_shared<driver::SandboxedHosts>(make_launcher(context),
+                                                           driver::host_surroundings(hidden));
   return spec;
 }
 

@@ -441,6 +441,7 @@ Task<void> Driver::rest(RunPtr run) {
     log::warn("workflow-state-not-saved",
               {{"workflow", run->record.id}, {"reason", saved.error().text()}});
   run->busy = false;
+  ended_.notify();
   if (run->heard_of > run->rested_at) run->step = true;
   if (run->step || !run->requests.empty()) wake(run);
   keep_few_resident();

@@ -82,7 +82,7 @@ Result<HostWall> parse_host_wall(std::string_view text) {
               kHostWallSetting, printable(text, 40));
 }
 
-HostSurroundings host_surroundings(std::vector<std::string> hidden) {
+HostSurroundings host_surroundings(std::vector<std::string> const& hidden) {
   HostSurroundings surroundings;
   char const* const home = std::getenv("HOME");
   if (auto folder = os::real_path(home == nullptr ? "" : home)) surroundings.home = *folder;

@@ -40,6 +40,6 @@ enum class HostWall : std::uint8_t { sandbox, none };
 inline constexpr std::string_view kHostWallSetting = "DROVER_WORKFLOW_SANDBOX";
 
 // Of this machine's environment; `hidden` as in HostSurroundings, where they exist.
-[[nodiscard]] HostSurroundings host_surroundings(std::vector<std::string> hidden);
+[[nodiscard]] HostSurroundings host_surroundings(std::vector<std::string> const& hidden);
 
 }  // namespace drover::driver

@@ -109,7 +109,8 @@ class ViewMaker {
     std::string const way = has_run ? cover + run_folder.substr(folder.size()) : cover;
     if (!os::exists(way)) DROVER_TRY(os::make_folders(way));
     covers_.push_back(folder);
-    mounts_.push_back({std::move(cover), folder, MountMode::ro, ownership_of(cover)});
+    auto const ownership = ownership_of(cover);
+    mounts_.push_back({std::move(cover), folder, MountMode::ro, ownership});
     return {};
   }
   [[nodiscard]] bool is_covered(std::string_view path) const {

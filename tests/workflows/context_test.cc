@@ -67,6 +67,29 @@ TEST(Context, WhatLosesARaceIsCancelled) {
   EXPECT_EQ(flow.journal_types("r").end()[-2], "EFFECT_CANCELLED");
 }
 
+// Once, a race with a limit started what was left after its end. A journal that has such a start
+// goes on having it.
+TEST(Context, ARaceThatIsDecidedStartsNothingMoreButWhereItDid) {
+  std::string const race = R"(export async function process(inputs, ctx) {
+    return ctx.parallel.race([0, 1, 2].map((i) => () => ctx.task(task('a'), { i })), { concurrency: 1 });
+  })";
+  Flow const flow{R"(export async function process(inputs, ctx) {
+    const first = await ctx.task(task('a'), { i: 0 });
+    ctx.task(task('a'), { i: 1 });
+    return first;
+  })"};
+  flow.create("old");
+  flow.post("old", pending(flow.iterate("old")).front(), "1");
+  auto const extra = pending(flow.iterate("old"));
+  ASSERT_EQ(extra.size(), 1);
+  flow.rewrite(race);
+  EXPECT_EQ(pending(flow.iterate("old")), extra);
+  flow.create("new");
+  flow.post("new", pending(flow.iterate("new")).front(), "1");
+  EXPECT_EQ(flow.iterate("new").at("status").as_string(), "completed");
+  EXPECT_EQ(flow.journal_types("new").end()[-2], "DROVER_RECORDED");
+}
+
 TEST(Context, AFailedTaskIsTriedAgainAfterItsBackoff) {
   Flow const flow{R"(export async function process(inputs, ctx) {
     return ctx.task(task('a'), {}, { retry: { attempts: 2, backoffMs: 1 } });

@@ -101,7 +101,7 @@ function makeContext(machine) {
     };
     return { promise, cancel };
   };
-  const parallel = makeParallel(scoped);
+  const parallel = makeParallel(scoped, () => machine.recall('patched', nth('patched:__drover.race')));
 
   const within = async (limitMs, what, thunk) => {
     if (limitMs === undefined) return thunk();

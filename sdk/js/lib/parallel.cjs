@@ -17,11 +17,12 @@ function limitOf(options) {
   return limit;
 }
 
-// Starts `limit` thunks, and another whenever one settles; `settled(index, promise)` sees each start.
-function runLimited(thunks, limit, run, started) {
+// Starts `limit` thunks, and another whenever one settles, until it `isOver`; `started(index, promise)`
+// sees each start.
+function runLimited(thunks, limit, run, started, isOver = () => false) {
   let next = 0;
   const start = () => {
-    if (next >= thunks.length) return;
+    if (next >= thunks.length || isOver()) return;
     const index = next++;
     const promise = run(thunks[index]);
     started(index, promise);
@@ -30,8 +31,17 @@ function runLimited(thunks, limit, run, started) {
   for (let i = 0; i < limit && i < thunks.length; ++i) start();
 }
 
-// `scoped(thunk)` runs it in a scope of its own: {promise, cancel(reason)}.
-function makeParallel(scoped) {
+// `scoped(thunk)` runs it in a scope of its own: {promise, cancel(reason)}. `startsNoMore()` says
+// whether nothing is started any more after the end of a race, as it once was; journals that have such
+// a start go on having it.
+function makeParallel(scoped, startsNoMore) {
+  // Decided once, and asked for only where something is left to start.
+  const decision = () => {
+    let over;
+    const decided = { yet: false, isOver: () => decided.yet && (over ??= startsNoMore()) };
+    return decided;
+  };
+
   const collect = (thunks, options, settle) => new Promise((resolve, reject) => {
     const scopes = [];
     const run = (thunk) => {
@@ -71,10 +81,13 @@ function makeParallel(scoped) {
   const race = (thunks, options) => {
     checkThunks('race', thunks);
     return collect(thunks, options, ({ run, resolve, reject, cancelRest, limit }) => {
-      runLimited(thunks, limit, run, (index, promise) => promise.then(
-        (value) => { resolve(value); cancelRest(); },
-        (error) => { reject(error); cancelRest(); },
-      ));
+      const decided = decision();
+      const end = (settle) => (result) => {
+        decided.yet = true;
+        settle(result);
+        cancelRest();
+      };
+      runLimited(thunks, limit, run, (index, promise) => promise.then(end(resolve), end(reject)), decided.isOver);
     });
   };
 
@@ -83,14 +96,19 @@ function makeParallel(scoped) {
     return collect(thunks, options, ({ run, resolve, reject, cancelRest, limit }) => {
       const errors = new Array(thunks.length);
       let left = thunks.length;
+      const decided = decision();
       if (left === 0) reject(new AggregateError([], 'parallel.any() of nothing'));
       runLimited(thunks, limit, run, (index, promise) => promise.then(
-        (value) => { resolve(value); cancelRest(); },
+        (value) => {
+          decided.yet = true;
+          resolve(value);
+          cancelRest();
+        },
         (error) => {
           errors[index] = error;
           if (--left === 0) reject(new AggregateError(errors, 'every branch failed'));
         },
-      ));
+      ), decided.isOver);
     });
   };
 

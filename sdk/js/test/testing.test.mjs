@@ -171,3 +171,14 @@ test('it says what it was given wrongly', () => {
   assert.throws(() => testProcess({}), /takes the process function/);
   return assert.rejects(testProcess(async () => 1, { now: 'soon' }), /no time/);
 });
+
+test('what a race or an any has not started when it is decided is not started', async () => {
+  for (const kind of ['race', 'any']) {
+    const run = await testProcess((inputs, ctx) =>
+      ctx.parallel[kind]([0, 1, 2].map((i) => () => ctx.task(build, { i }, { label: `n${i}` })), { concurrency: 1 }),
+    { effects: { n0: 'first' } });
+    assert.equal(run.status, 'completed');
+    assert.equal(run.output, 'first');
+    assert.deepEqual(run.effects.map(({ label }) => label), ['n0']);
+  }
+});
