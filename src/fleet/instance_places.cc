@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 #include <utility>
 
-#include "base/log.h"
+#include "base/text.h"
+#include "os/files.h"
 
 namespace drover::fleet {
 
@@ -14,6 +16,21 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr Millis kAskAgain{1'000};
+
+// As whom a process runs on the host: the effective one of /proc/<pid>/status.
+Result<uid_t> user_of(pid_t pid) {
+  auto const status = os::read_file(fmt::format("/proc/{}/status", pid));
+  if (!status) return std::unexpected(status.error());
+  constexpr std::string_view kLine = "\nUid:\t";
+  auto const at = status->find(kLine);
+  if (at == std::string::npos)
+    return fail(ErrorCode::internal, "/proc/{}/status names no user", pid);
+  auto const users = split(std::string_view{*status}.substr(at + kLine.size()), '\t');
+  uid_t user = 0;
+  if (users.size() > 1) std::from_chars(users[1].data(), users[1].data() + users[1].size(), user);
+  if (user == 0) return fail(ErrorCode::internal, "the program {} runs as root", pid);
+  return user;
+}
 
 }  // namespace
 
@@ -57,12 +74,15 @@ Task<void> InstancePlaces::recognise(LiveInstance instance, std::uint64_t coming
     std::string name = instance.name;
     auto const program = co_await reconciler_.program(std::move(name));
     if (!still() || stopping_) co_return;
-    if (program) {
+    // The engine says which process it is, and that one as whom it runs: what it is to write has
+    // to be mapped to that user.
+    auto const user = program ? user_of(*program) : std::unexpected(program.error());
+    if (user) {
       TurnPlace place;
       place.name = instance.name;
       place.agent = instance.of.agent;
       place.program = *program;
-      place.uid = instance.uid;
+      place.uid = *user;
       place.line_folder = line_folder(reconciler_.places(), instance.name);
       place.walls_required = instance.backend == "process";
       places_.insert_or_assign(instance.name, std::move(place));

@@ -159,8 +159,8 @@ Result<McpServers> mcp_servers_of(JsonObject const& root) {
       return fail(ErrorCode::invalid_argument,
                   "/mcp: '{}' is no name: small letters, digits and '-'", printable(name, 80));
     if (name == kOwnMcpServer)
-      return fail_next(ErrorCode::invalid_argument,
-                       fmt::format("/mcp: '{}' is drover's own", name), "give it another name");
+      return fail_next(ErrorCode::invalid_argument, fmt::format("/mcp: '{}' is drover's own", name),
+                       "give it another name");
     auto const object = (*table)->object(name);
     if (!object) return std::unexpected(object.error());
     auto server = server_of(name, *object);

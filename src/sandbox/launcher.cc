@@ -323,8 +323,8 @@ Result<Sandbox> Launcher::launch(SandboxSpec const& spec, Created const& created
                      "cannot start the sandbox: this kernel has no Landlock",
                      "boot a kernel from 5.13 on with landlock in its lsm= list");
   if (!spec.places.empty() && state_->privilege != Privilege::root)
-    return fail_next(ErrorCode::unsupported,
-                     "a sandbox gets mounts while it runs from root alone", "run drover as root");
+    return fail_next(ErrorCode::unsupported, "a sandbox gets mounts while it runs from root alone",
+                     "run drover as root");
   auto group = plan_group(spec.limits, state_->cgroups, state_->privilege);
   if (!group) return std::unexpected(group.error());
   auto plan = PreparedPlan::make(spec, {.privilege = state_->privilege,

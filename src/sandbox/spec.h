@@ -81,8 +81,8 @@ struct InheritedFd {
 
 // Landlock is the second wall behind the mounts. Without it the first still stands; a host that
 // lacks it is refused unless this says otherwise.
-// `by_program`: a program of drover's own, which puts each of its children behind it once that one's
-// mounts are there.
+// `by_program`: a program of drover's own, which puts each of its children behind it once that
+// one's mounts are there.
 enum class SecondWall : std::uint8_t { required, if_available, by_program };
 
 // How long the sandbox may run.

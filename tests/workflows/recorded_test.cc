@@ -71,7 +71,8 @@ TEST_P(Recorded, IsReplayedWithoutANewEntry) {
   EXPECT_EQ(types(run()), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Histories, Recorded, ::testing::Values("drift", "release", "ship", "survey"),
+INSTANTIATE_TEST_SUITE_P(Histories, Recorded,
+                         ::testing::Values("drift", "release", "ship", "survey"),
                          [](auto const& each) { return each.param; });
 
 }  // namespace
