@@ -163,6 +163,14 @@ Task<Status> stop_all(fleet::FleetEngine& engine, net::HttpServer* server) {
   co_return Status{};
 }
 
+// An engine that has these containers and nothing else.
+Task<void> answer_as_engine(std::string const& containers, net::HttpRequest request,
+                            net::HttpReply& reply) {
+  bool const list = request.path.ends_with("/containers/json");
+  net::Headers headers;
+  co_await reply.send(list ? 200 : 404, std::move(headers), list ? containers : "{}");
+}
+
 Status measure_unchanged(Report& report) {
   auto bed = Bed::make();
   if (!bed) return std::unexpected(bed.error());
@@ -175,11 +183,9 @@ Status measure_unchanged(Report& report) {
   auto const wanted = fleet::wanted_fleet((*bed)->agents, {}, (*bed)->places);
   std::string const answer = listed(wanted, *server);
   std::int64_t calls = 0;
-  auto const handler = [&](net::HttpRequest request, net::HttpReply& reply) -> Task<void> {
+  auto const handler = [&](net::HttpRequest request, net::HttpReply& reply) {
     ++calls;
-    bool const list = request.path.ends_with("/containers/json");
-    net::Headers headers;
-    (void)co_await reply.send(list ? 200 : 404, std::move(headers), list ? answer : "{}");
+    return answer_as_engine(answer, std::move(request), reply);
   };
   std::string const socket = (*bed)->scratch.path("engine.sock");
   auto engine = net::HttpServer::listen_unix((*bed)->loop, socket, 0600, {}, handler);

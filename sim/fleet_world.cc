@@ -52,6 +52,12 @@ void require(Status const& status) {
 
 // One life of the server's fleet. What is under way when it ends never goes on.
 struct Life {
+  static Task<void> wait_a_little(boost::asio::io_context& io, Random& random) {
+    constexpr std::uint64_t kSlowest = 400;
+    boost::asio::steady_timer timer{io, std::chrono::milliseconds{random.below(kSlowest)}};
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+
   explicit Life(ModelEngine& engine, Clock const& clock, Random& random,
                 std::vector<contract::AgentSpec> const& agents) {
     store::WriterOptions writing;
@@ -59,11 +65,7 @@ struct Life {
     auto database = require(store::Database::open(kStore, store::OpenMode::writer, on_disk()));
     require(store::migrate(database, fleet::fleet_migrations()));
     writer = std::make_unique<store::Writer>(std::move(database), io->get_executor(), writing);
-    engine.pause = [this, &random]() -> Task<void> {
-      constexpr std::uint64_t kSlowest = 400;
-      boost::asio::steady_timer timer{*io, std::chrono::milliseconds{random.below(kSlowest)}};
-      co_await timer.async_wait(boost::asio::use_awaitable);
-    };
+    engine.pause = [this, &random] { return wait_a_little(*io, random); };
     fleet::ReconcilerParts parts{
         .executor = io->get_executor(),
         .clock = clock,

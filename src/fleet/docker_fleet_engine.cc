@@ -59,12 +59,14 @@ DockerFleetEngine::DockerFleetEngine(boost::asio::io_context& io, os::BlockingPo
 
 runtime::EngineWatch::Hooks DockerFleetEngine::hooks() {
   return {.identity = [this] { return identity(); },
-          .began = [this]() -> Task<Status> {
-            tell({EngineNews::Kind::look, {}});
-            co_return Status{};
-          },
+          .began = [this] { return tell_to_look(); },
           .heard = [this](runtime::EngineEvent const& event) { hear(event); },
           .needed = [this] { return needed_(); }};
+}
+
+Task<Status> DockerFleetEngine::tell_to_look() {
+  tell({EngineNews::Kind::look, {}});
+  co_return Status{};
 }
 
 Task<Result<std::string>> DockerFleetEngine::identity() {

@@ -53,6 +53,7 @@ class DockerFleetEngine final : public FleetEngine,
   [[nodiscard]] runtime::EngineWatch::Hooks hooks();
   // As whom this server is known to the engine. Made when it is first needed: a folder of an engine
   // is one that has to be looked at.
+  Task<Status> tell_to_look();
   Task<Result<std::string>> identity();
   void hear(runtime::EngineEvent const& event);
   void tell(EngineNews const& news) {

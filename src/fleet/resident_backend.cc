@@ -21,6 +21,7 @@
 #include "runtime/bind_sources.h"
 #include "runtime/container_mounts.h"
 #include "runtime/container_reset.h"
+#include "runtime/record.h"
 #include "runtime/workload_book.h"
 #include "sandbox/growth_watch.h"
 
@@ -93,7 +94,8 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
  public:
   explicit Core(ResidentParts parts)
       : parts_(std::move(parts)),
-        binds_(parts_.bind_folder),
+        records_(parts_.folder + "/records"),
+        binds_(parts_.folder + "/binds"),
         book_(std::string{runtime::kResidentBackend}, parts_.clock),
         changed_(parts_.executor) {}
 
@@ -105,7 +107,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   }
   void look();
   void close();
-  [[nodiscard]] Status recover() { return binds_.clear(); }
+  [[nodiscard]] Status recover();
   [[nodiscard]] std::optional<ResidentHealth> health(std::string_view instance) const;
   void on_heard(Heard listener) { heard_ = std::move(listener); }
   [[nodiscard]] std::vector<std::string> connected(std::string_view agent) const;
@@ -139,6 +141,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   }
 
   ResidentParts parts_;
+  runtime::RecordFolder records_;
   runtime::BindSources binds_;
   sandbox::GrowthWatch growth_;
   runtime::WorkloadBook<Turn> book_;
@@ -277,6 +280,23 @@ std::vector<std::string> ResidentBackend::Core::connected(std::string_view agent
   return names;
 }
 
+// What an earlier server left on the host. What it left in the containers goes before their next
+// turn.
+Status ResidentBackend::Core::recover() {
+  DROVER_TRY(binds_.clear());
+  DROVER_TRY(records_.remove_unfinished());
+  auto const loaded = records_.load();
+  if (!loaded) return std::unexpected(loaded.error());
+  for (auto const& record : loaded->records) {
+    for (auto const& folder : record.owned_folders)
+      DROVER_TRY(os::remove_tree(folder));
+    DROVER_TRY(records_.remove(record.id));
+  }
+  for (auto const& name : loaded->unreadable)
+    log::warn("workload-record-unreadable", {{"file", printable(name)}});
+  return {};
+}
+
 void ResidentBackend::Core::close() {
   closed_ = true;
   for (auto const& [name, place] : places_)
@@ -369,6 +389,9 @@ Task<Status> ResidentBackend::Core::bring_up(TurnPtr turn) {
 // Blocks.
 Status ResidentBackend::Core::move_in(Turn& turn) {
   Place const& place = *turn.place;
+  DROVER_TRY(os::make_folders(parts_.folder + "/records", 0700));
+  DROVER_TRY(records_.save(
+      {.id = turn.spec.id, .boot = {}, .trace = {}, .owned_folders = turn.spec.owned_folders}));
   DROVER_TRY(reset(place));
   sandbox::SandboxSpec spec = turn.spec.sandbox;
   std::erase_if(spec.mounts, [](sandbox::Mount const& mount) {
@@ -447,6 +470,7 @@ Task<void> ResidentBackend::Core::finish(TurnPtr turn, runtime::Ending ending) {
     for (auto const& folder : turn->spec.owned_folders)
       DROVER_TRY(os::remove_tree(folder));
     DROVER_TRY(self->binds_.release(turn->spec.id));
+    DROVER_TRY(self->records_.remove(turn->spec.id));
     return place->gone ? Status{} : self->reset(*place);
   };
   auto const done = co_await parts_.pool.run(std::move(job));

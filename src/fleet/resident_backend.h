@@ -36,7 +36,7 @@ struct ResidentParts {
   Clock const& clock;
   Random& random;
   TurnPlaces& places;
-  std::string bind_folder;  // of this server's alone
+  std::string folder;  // of this server's alone
 };
 
 class ResidentBackend final : public runtime::Runtime {

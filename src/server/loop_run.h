@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include "os/blocking_pool.h"
@@ -32,6 +33,10 @@ class StopSignals {
 // Runs the loop until `task` has ended: while the process starts there is nothing else on it.
 template <class T>
 T run_to_end(boost::asio::io_context& io, Task<T> task) {
+  // A loop that has run dry stands still until it is told; what comes from other threads is no work
+  // of its own.
+  auto const guard = boost::asio::make_work_guard(io);
+  if (io.stopped()) io.restart();
   std::optional<T> result;
   boost::asio::co_spawn(io, std::move(task), [&](std::exception_ptr const& thrown, T value) {
     if (thrown) std::rethrow_exception(thrown);

@@ -404,7 +404,7 @@ void Server::lend_residents(runtime::BackendChooser& backends) {
   places_ = std::make_unique<fleet::InstancePlaces>(io_.get_executor(), fleet_->reconciler());
   auto residents = std::make_unique<fleet::ResidentBackend>(
       fleet::ResidentParts{io_.get_executor(), pool_, clock_, random_, *places_,
-                           options_.state_folder + "/residents/.binds"});
+                           options_.state_folder + "/residents/.turns"});
   places_->connect(*residents);
   residents_ = residents.get();
   backends.add(std::move(residents));

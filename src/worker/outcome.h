@@ -17,13 +17,13 @@ struct TurnEnd {
     out_of_memory,  // likewise, and the memory limit says why
     over_disk,      // likewise, and the limit of its workspaces says why
     start_failed,   // no unit came up
-    misplaced,  // what the run needs is not on this machine: a folder, a resident agent's container
-    no_space,   // a disk that the unit writes to is full
-    timed_out,  // the run's deadline passed
-    silent,     // the unit said nothing for too long
-    cancelled,  // somebody asked for it
-    server_stops,  // drover itself is going down
-    fenced,        // a newer attempt has taken over
+    misplaced,      // not on this machine: a folder of the run, its resident agent
+    no_space,       // a disk that the unit writes to is full
+    timed_out,      // the run's deadline passed
+    silent,         // the unit said nothing for too long
+    cancelled,      // somebody asked for it
+    server_stops,   // drover itself is going down
+    fenced,         // a newer attempt has taken over
   };
   Kind kind = Kind::done;
   contract::RunReason reason = contract::RunReason::unit_failed;  // Kind::done: the unit's word

@@ -61,6 +61,8 @@ class DockerFleet : public ::testing::Test {
     EXPECT_TRUE(os::remove_tree(path_));
   }
 
+  static Task<Status> make_line(std::string folder) { co_return os::make_folders(folder, 0755); }
+
   // What runs inside, in the place of drover's own program.
   void program(std::string const& text) {
     std::ofstream{path_ + "/unit"} << "#!/bin/sh\n" << text << "\n";
@@ -79,9 +81,10 @@ class DockerFleet : public ::testing::Test {
         .writer = *writer_,
         .agents = [this] { return agents_; },
         .engines = {engine_.get()},
-        .prepare_host = [this](Instance instance) -> Task<Status> {
-          co_return os::make_folders(path_ + "/state/residents/" + instance.name + "/line", 0755);
-        },
+        .prepare_host =
+            [this](Instance const& instance) {
+              return make_line(path_ + "/state/residents/" + instance.name + "/line");
+            },
         .wipe_host = [](Instance) -> Task<Status> { co_return Status{}; },
     };
     ReconcilerOptions options;

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <memory>
 #include <optional>
 
 #include <boost/json.hpp>
@@ -38,7 +39,8 @@ class Residents : public ::testing::Test {
   }
   void serve() {
     world_.serve();
-    api_.emplace(world_.api());
+    Api api = world_.api();
+    api_ = std::make_unique<Api>(api.url(), api.token());
     workspace_ = api_->add_workspace(project_.path());
   }
   // The one terminal event's state.
@@ -57,7 +59,7 @@ class Residents : public ::testing::Test {
 
   World world_;
   Repository project_ = world_.repository("project");
-  std::optional<Api> api_;
+  std::unique_ptr<Api> api_;
   std::string workspace_;
 };
 
@@ -95,7 +97,8 @@ TEST_F(Residents, ItsStateOutlivesTheServer) {
 
 TEST_F(Residents, WhoKillsItsProgramLosesNoWork) {
   auto const model = world_.model(R"([
-    {"tool_calls": [{"name": "Bash", "input": {"command": "[ -e /state/again ] || { touch /state/again; sleep 60; }; echo done > made"}}]},
+    {"tool_calls": [{"name": "Bash", "input": {"command": "sleep 60"}}]},
+    {"tool_calls": [{"name": "Bash", "input": {"command": "echo done > made"}}]},
     {"text": "made"}])");
   write_agent({{"name", "worker"}, {"model", model}});
   serve();
@@ -135,7 +138,7 @@ TEST_F(Residents, LimitsOfTheMachineAreTheContainersAndARunThatAsksForOthersIsTo
   invocation["agent"] = "keeper";
   invocation["limits"] = json::object{{"memory_mb", 64}};
   auto const refused = api_->post("/api/v1/runs", invocation);
-  EXPECT_EQ(refused.status, 422) << json::serialize(refused.body);
+  EXPECT_EQ(refused.status, 501) << json::serialize(refused.body);
   EXPECT_THAT(json::serialize(refused.body), HasSubstr("those of its container"));
 }
 
