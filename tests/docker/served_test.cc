@@ -97,6 +97,52 @@ TEST_F(DockerServed, AnAgentOfDockerWorksInAContainerBesideOneOfTheMachine) {
   EXPECT_EQ(repository.git({"show", "HEAD:where.txt"}), "inside\nmore");
 }
 
+// The container stays and its state with it; what a turn had mounted does not.
+TEST_F(DockerServed, AResidentAgentWorksInTheContainerThatItKeeps) {
+  auto const repository = world_.repository("project");
+  auto const other = world_.repository("other");
+  world_.serve();
+  apply({{"name", "keeper"}, {"backend", "docker"}, {"resident", true}, {"model", world_.model(R"([
+    {"tool_calls": [{"name": "Bash", "input": {"command": "test -L /bin/ls && cat /state/notes >> told; echo been here >> /state/notes; echo x >> made"}}]},
+    {"text": "noted"}])")}});
+  Api api = world_.api();
+  std::vector<std::string> seen;
+  for (Repository const& where : {repository, other}) {
+    auto invocation = World::invocation(api.add_workspace(where.path()), "scripted:none", "go");
+    invocation["agent"] = "keeper";
+    invocation.erase("model");
+    auto const events = api.events(api.dispatch(invocation), kRunDeadline);
+    ASSERT_EQ(text_of(events.back().data, "state"), "succeeded")
+        << json::serialize(events.back().data) << world_.server_log();
+    seen.push_back(containers().at(0));
+  }
+  EXPECT_EQ(other.read("told"), "been here\n");
+  EXPECT_EQ(other.read("made"), "x\n");
+  EXPECT_EQ(containers().size(), 1U);
+  auto const inside = world_.drover({"agents", "exec", "keeper", "--", "ls", "/workspace"});
+  EXPECT_EQ(inside.exit_code, 0) << inside.text();
+  EXPECT_EQ(inside.out, "") << "nothing of a turn is left in it";
+  auto const before = containers();
+  world_.kill_server();
+  EXPECT_EQ(containers(), before) << "it does not end with its server";
+  world_.serve();
+  Api again = world_.api();
+  auto invocation =
+      World::invocation(again.add_workspace(repository.path()), "scripted:none", "go");
+  invocation["agent"] = "keeper";
+  invocation.erase("model");
+  auto const events = again.events(again.dispatch(invocation), kRunDeadline);
+  ASSERT_EQ(text_of(events.back().data, "state"), "succeeded") << world_.server_log();
+  EXPECT_EQ(repository.read("told"), "been here\nbeen here\n");
+  for (std::vector<std::string> const& words :
+       {std::vector<std::string>{"agents", "disable", "keeper"},
+        {"agents", "sync"},
+        {"agents", "wipe", "keeper", "--yes"}}) {
+    auto const done = world_.drover(words);
+    EXPECT_EQ(done.exit_code, 0) << words[1] << done.text();
+  }
+}
+
 constexpr std::size_t kIdLength = 12;
 
 std::size_t count(std::string_view text, std::string_view word) {
