@@ -31,7 +31,7 @@ Api::Api(ApiParts const& parts)
           TaskTypeRoutes{parts.task_types, parts.services.reserve},
           AgentRoutes{parts.agents, parts.services.reserve}, AuditRoutes{parts.services.readers},
           ApprovalRoutes{parts.services, parts.proposals, parts.tool_approvals, parts.breakpoints},
-          QueueRoutes{parts.services, parts.dispatcher, parts.limits},
+          RuleRoutes{parts.services}, QueueRoutes{parts.services, parts.dispatcher, parts.limits},
           ScheduleRoutes{parts.schedules}, EventRoutes{parts.schedules},
           WorkflowRoutes{parts.services.readers, parts.workflows},
           WorkerRoutes{parts.services, parts.workforce.joined()},

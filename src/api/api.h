@@ -17,6 +17,7 @@
 #include "api/queue_routes.h"
 #include "api/route_table.h"
 #include "api/router.h"
+#include "api/rule_routes.h"
 #include "api/run_routes.h"
 #include "api/schedule_routes.h"
 #include "api/server_routes.h"
@@ -71,8 +72,8 @@ class Api {
 
  private:
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
-                             AuditRoutes, ApprovalRoutes, QueueRoutes, ScheduleRoutes, EventRoutes,
-                             WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
+                             AuditRoutes, ApprovalRoutes, RuleRoutes, QueueRoutes, ScheduleRoutes,
+                             EventRoutes, WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
                              GatewayRoutes, FleetRoutes, ExecRoutes, ServerRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 

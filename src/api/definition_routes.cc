@@ -13,9 +13,6 @@ namespace drover::api {
 
 namespace {
 
-constexpr std::size_t kActorBytesMax = 200;
-constexpr std::string_view kNobodysActor = "integration:api";  // of requests that name nobody
-
 template <class Spec>
 struct Names;
 template <>
@@ -40,19 +37,6 @@ json::object to_json(worker::Registered<Spec> const& one) {
                     {Names<Spec>::kOne, contract::to_json(one.spec)}};
   if (!one.file.empty()) body["file"] = json::string{to_utf8(one.file)};
   return body;
-}
-
-// Who has the server's token may say anybody's name: it is what the caller says of itself.
-Result<std::string> actor_of(net::HttpRequest const& request) {
-  std::string const text = query_text(request, "actor");
-  if (text.empty()) return std::string{kNobodysActor};
-  auto const actor = contract::parse_launcher(text);
-  if (!actor || text.size() > kActorBytesMax || !is_utf8(text))
-    return fail(ErrorCode::invalid_argument,
-                "actor is user:NAME, schedule:ID or integration:NAME, of at most {} bytes, not "
-                "'{}'",
-                kActorBytesMax, printable(text, 40));
-  return text;
 }
 
 Result<worker::DefinitionTerms> terms_of(net::HttpRequest const& request) {

@@ -9,10 +9,14 @@
 #include "base/log.h"
 #include "base/schema.h"
 #include "base/text.h"
+#include "contract/invocation.h"
 
 namespace drover::api {
 
 namespace {
+
+constexpr std::string_view kNobodysActor = "integration:api";  // of requests that name nobody
+constexpr std::size_t kActorBytesMax = 200;
 
 constexpr std::int64_t kLimitDefault = 50;
 constexpr std::int64_t kLimitMax = 200;
@@ -95,6 +99,18 @@ Result<json::array> only_list(net::HttpRequest const& request, std::string_view 
     return fail(ErrorCode::invalid_argument, "/{}: the body is an object with one list, {}", name,
                 name);
   return std::move(object->at(name).as_array());
+}
+
+Result<std::string> actor_of(net::HttpRequest const& request) {
+  std::string const text = query_text(request, "actor");
+  if (text.empty()) return std::string{kNobodysActor};
+  auto const actor = contract::parse_launcher(text);
+  if (!actor || text.size() > kActorBytesMax || !is_utf8(text))
+    return fail(ErrorCode::invalid_argument,
+                "actor is user:NAME, schedule:ID or integration:NAME, of at most {} bytes, not "
+                "'{}'",
+                kActorBytesMax, printable(text, 40));
+  return text;
 }
 
 }  // namespace drover::api

@@ -236,6 +236,19 @@ struct FleetLogsCommand {
   std::string instance;  // empty: the first
   std::int64_t lines = 200;
 };
+struct ApprovalRulesCommand {
+  Format format = Format::text;
+};
+struct ApprovalRuleAddCommand {
+  std::string breakpoint;
+  std::string process;
+  std::string response;
+  std::string comment;
+  Format format = Format::text;
+};
+struct ApprovalRuleRemoveCommand {
+  std::string rule;
+};
 struct FleetExecCommand {
   std::string agent;
   std::string instance;  // empty: the first that answers
@@ -450,7 +463,8 @@ using Command = std::variant<
     WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
     DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand, DefinitionEditCommand,
     AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand, FleetSyncCommand,
-    FleetWipeCommand, FleetLogsCommand, FleetExecCommand, AuditCommand, AuditShowCommand,
+    FleetWipeCommand, FleetLogsCommand, FleetExecCommand, ApprovalRulesCommand,
+    ApprovalRuleAddCommand, ApprovalRuleRemoveCommand, AuditCommand, AuditShowCommand,
     ApprovalsCommand, ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand,
     QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,
     SchedulesCommand, ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,

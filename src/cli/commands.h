@@ -38,6 +38,9 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, FleetWipeCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetLogsCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetExecCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalRulesCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalRuleAddCommand const& command);
+[[nodiscard]] int execute(Context const& context, ApprovalRuleRemoveCommand const& command);
 [[nodiscard]] int execute(Context const& context, AuditCommand const& command);
 [[nodiscard]] int execute(Context const& context, AuditShowCommand const& command);
 [[nodiscard]] int execute(Context const& context, ApprovalsCommand const& command);

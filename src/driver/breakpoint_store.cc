@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "driver/breakpoint_rules.h"
+
 namespace drover::driver {
 
 namespace {
@@ -63,6 +65,19 @@ Result<std::int64_t> approvals_in_a_row(store::Database& database, Question cons
       process, question.breakpoint));
 }
 
+// What answers it without a person: a rule that somebody made, or those who approved it before.
+Result<std::optional<Verdict>> standing_answer(store::Database& database, Question const& question,
+                                               std::string const& process) {
+  auto const rule = rule_for(database, question, process);
+  if (!rule) return std::unexpected(rule.error());
+  if (*rule) return verdict_of(**rule);
+  if (question.auto_after == 0) return std::nullopt;
+  auto const in_a_row = approvals_in_a_row(database, question, process);
+  if (!in_a_row) return std::unexpected(in_a_row.error());
+  if (*in_a_row < question.auto_after) return std::nullopt;
+  return automatic_answer(*in_a_row);
+}
+
 Status write_answer(store::Database& database, std::string const& id, Verdict const& answer) {
   return database.run(
       "UPDATE breakpoints SET approved=?, response=?, comment=?, by_rule=?,"
@@ -110,15 +125,13 @@ Result<Opened> open_breakpoint(store::Database& database, EffectJob const& job,
                           job.workflow.process_id, question.breakpoint,
                           json::serialize(question.subject)));
   DROVER_TRY(worker::insert_approval(database, approval));
-  if (question.auto_after == 0) return Opened{};
-  auto const in_a_row = approvals_in_a_row(database, question, job.workflow.process_id);
-  if (!in_a_row) return std::unexpected(in_a_row.error());
-  if (*in_a_row < question.auto_after) return Opened{};
-  auto answer = automatic_answer(*in_a_row);
-  decide(approval, answer, now);
+  auto answer = standing_answer(database, question, job.workflow.process_id);
+  if (!answer) return std::unexpected(answer.error());
+  if (!*answer) return Opened{};
+  decide(approval, **answer, now);
   DROVER_TRY(worker::decide_approval(database, approval));
-  DROVER_TRY(write_answer(database, id, answer));
-  return Opened{std::move(answer)};
+  DROVER_TRY(write_answer(database, id, **answer));
+  return Opened{*std::move(answer)};
 }
 
 Result<Approval> answer_breakpoint(store::Database& database, worker::ApprovalId const& id,

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "driver/breakpoint_rules.h"
 #include "driver/breakpoint_store.h"
 
 namespace drover::driver {
@@ -97,7 +98,9 @@ bool is_over(WorkflowState state) {
 }
 
 std::vector<store::Migration> workflow_migrations() {
-  return {{"workflows", 1, "workflow runs that are driven", kTable}, breakpoint_migration()};
+  return {{"workflows", 1, "workflow runs that are driven", kTable},
+          breakpoint_migration(),
+          rule_migration()};
 }
 
 Status insert_workflow(store::Database& database, WorkflowRecord const& record) {

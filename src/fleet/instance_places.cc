@@ -34,7 +34,7 @@ Result<uid_t> user_of(pid_t pid) {
 
 }  // namespace
 
-InstancePlaces::InstancePlaces(boost::asio::any_io_executor executor, Reconciler& reconciler)
+InstancePlaces::InstancePlaces(boost::asio::any_io_executor const& executor, Reconciler& reconciler)
     : reconciler_(reconciler), stopped_(executor), tasks_(executor, "places") {
   reconciler_.on_live(
       [this](LiveInstance const& instance, LiveChange change) { hear(instance, change); });

@@ -19,7 +19,7 @@ namespace drover::fleet {
 
 class InstancePlaces final : public TurnPlaces {
  public:
-  InstancePlaces(boost::asio::any_io_executor executor, Reconciler& reconciler);
+  InstancePlaces(boost::asio::any_io_executor const& executor, Reconciler& reconciler);
 
   // What `backend` hears goes to the reconciler. Both outlive their last event.
   void connect(ResidentBackend& backend);

@@ -125,6 +125,8 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   [[nodiscard]] ResidentLine::Hooks hooks(std::weak_ptr<Place> place);
   void hear_end(Place& place, std::string const& id, int status);
   void compare(Place& place, std::vector<std::string> const& running);
+  void clean(PlacePtr const& place);
+  static Task<void> clean_later(std::shared_ptr<Core> core, PlacePtr place);
   [[nodiscard]] PlacePtr free_place(WorkloadSpec const& spec) const;
   Task<PlacePtr> await_place(WorkloadSpec spec);
   Task<Status> bring_up(TurnPtr turn);
@@ -208,9 +210,10 @@ ResidentLine::Hooks ResidentBackend::Core::hooks(std::weak_ptr<Place> weak) {
             return place != nullptr && place->instance.program == pid;
           },
       .connected =
-          [this, with](std::vector<std::string> const& running) {
+          [this, weak, with](std::vector<std::string> const& running) {
             with([&](Place& place) {
               compare(place, running);
+              if (place.turn == nullptr && !running.empty()) clean(weak.lock());
               tell(place);
             });
           },
@@ -259,6 +262,26 @@ void ResidentBackend::Core::compare(Place& place, std::vector<std::string> const
   runtime::Ending ending;
   ending.exit_code = kKilled;
   begin_finish(place.turn, ending);
+}
+
+// A unit of an earlier server is nobody's any more.
+void ResidentBackend::Core::clean(PlacePtr const& place) {
+  if (place == nullptr || place->resetting || closed_) return;
+  place->resetting = true;
+  asio::co_spawn(parts_.executor, clean_later(shared_from_this(), place), asio::detached);
+}
+
+Task<void> ResidentBackend::Core::clean_later(std::shared_ptr<Core> core, PlacePtr place) {
+  auto job = [core, place] { return core->reset(*place); };
+  auto const done = co_await core->parts_.pool.run(std::move(job));
+  if (core->closed_) co_return;
+  if (!done && !place->gone) {
+    log::error("resident-not-reset",
+               {{"instance", place->instance.name}, {"reason", done.error().text()}});
+    co_return;
+  }
+  place->resetting = false;
+  core->tell(*place);
 }
 
 std::optional<ResidentHealth> ResidentBackend::Core::health(std::string_view instance) const {

@@ -102,6 +102,30 @@ TEST_F(Breakpoint, ApprovalsInARowStandForTheNext) {
   EXPECT_EQ(approvals("?state=approved").size(), 3U);
 }
 
+TEST_F(Breakpoint, AStandingRuleAnswersTheNextOnesUntilItIsTakenBack) {
+  process(R"js(export async function process(inputs, ctx) {
+    const said = await ctx.breakpoint({ question: 'good?', options: ['go', 'stay'] }, { label: 'Gate', breakpointId: 'gate' });
+    return [said.response, said.autoApproved ?? false];
+  })js");
+  flow_.world().serve();
+  auto const made = flow_.world().drover(
+      {"approvals", "rules", "add", "gate", "--response", "go", "--comment", "it never failed"});
+  ASSERT_EQ(made.exit_code, 0) << made.text();
+  std::string const rule = made.out.substr(0, made.out.find('\n'));
+  start("w");
+  ASSERT_TRUE(comes_to("w", "completed"));
+  EXPECT_EQ(json::serialize(output("w")), R"(["go",true])");
+  auto const decided = approvals("?state=approved");
+  ASSERT_EQ(decided.size(), 1U);
+  EXPECT_THAT(text_of(decided.at(0).as_object(), "comment"), HasSubstr(rule));
+  EXPECT_THAT(flow_.world().drover({"approvals", "rules"}).out, HasSubstr("it never failed"));
+  EXPECT_EQ(flow_.world().drover({"approvals", "rules", "rm", rule}).exit_code, 0);
+  start("again");
+  auto const waits = asked();
+  EXPECT_EQ(decide(waits, {{"decision", "approve"}, {"response", "stay"}}).status, 200);
+  ASSERT_TRUE(comes_to("again", "completed"));
+}
+
 TEST_F(Breakpoint, OutlivesTheServerBeforeAndAfterItIsAnswered) {
   process(R"js(export async function process(inputs, ctx) {
     return (await ctx.breakpoint({ question: 'good?' }, { label: 'Gate' })).response;

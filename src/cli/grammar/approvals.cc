@@ -11,7 +11,8 @@ constexpr std::string_view kExamples = R"(Examples:
   drover diff run-01kx                  what its run changed
   drover approvals approve apr-01kx     merged into your branch
   drover approvals reject apr-01kx --comment "the tests are gone"
-  drover approvals approve apr-01kx --response blue    one of a breakpoint's options)";
+  drover approvals approve apr-01kx --response blue    one of a breakpoint's options
+  drover approvals rules add deploy-gate --process nightly     yes from now on)";
 
 // Anything else than a slug would change the path that is asked for.
 Status check_approval(std::string const& id) {
@@ -34,6 +35,33 @@ Result<Command> make_decision(Decision decision, Raw const& raw) {
   for (std::string const& id : raw.runs)
     DROVER_TRY(check_approval(id));
   return ApprovalsDecideCommand{decision, raw.runs, raw.comment, raw.value, format_of(raw)};
+}
+
+void add_rules(Grammar& grammar, CLI::App& approvals) {
+  Raw& into = grammar.raw;
+  auto* const rules = grammar.add(
+      approvals, "rules", "Lists the standing approvals of breakpoints.",
+      [](Raw const& raw) -> Result<Command> { return ApprovalRulesCommand{format_of(raw)}; });
+  rules->require_subcommand(0, 1);
+  grammar.json(rules);
+  auto* const add =
+      grammar.add(*rules, "add", "Answers a breakpoint with yes from now on; prints the rule's id.",
+                  [](Raw const& raw) -> Result<Command> {
+                    return ApprovalRuleAddCommand{raw.target, raw.process_id, raw.value,
+                                                  raw.comment, format_of(raw)};
+                  });
+  add->add_option("breakpoint", into.target, "its id, or how it begins and a *")
+      ->type_name("")
+      ->required();
+  add->add_option("--process", into.process_id, "of this process alone")->type_name("ID");
+  add->add_option("--response", into.value, "the option to choose, where it has some")
+      ->type_name("TEXT");
+  add->add_option("--comment", into.comment, "why, for the record")->type_name("TEXT");
+  grammar.json(add);
+  auto* const remove = grammar.add(
+      *rules, "rm", "Takes a standing approval back.",
+      [](Raw const& raw) -> Result<Command> { return ApprovalRuleRemoveCommand{raw.target}; });
+  remove->add_option("rule", into.target, "its id")->type_name("")->required();
 }
 
 }  // namespace
@@ -69,6 +97,7 @@ void add_approvals(Grammar& grammar) {
         ->type_name("TEXT");
     grammar.json(one);
   }
+  add_rules(grammar, *approvals);
   approvals->footer(std::string{kExamples});
 }
 
