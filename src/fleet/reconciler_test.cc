@@ -27,6 +27,8 @@ class ReconcilerTest : public ::testing::Test {
     start();
   }
   void TearDown() override {
+    // What a test has set refers to what was its own.
+    engine_.fault = [](std::string_view) { return Fault::none; };
     stop();
     EXPECT_THAT(engine_.violations, IsEmpty());
   }

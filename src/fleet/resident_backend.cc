@@ -322,8 +322,10 @@ Status ResidentBackend::Core::recover() {
 
 void ResidentBackend::Core::close() {
   closed_ = true;
-  for (auto const& [name, place] : places_)
+  for (auto const& [name, place] : places_) {
     place->line->close();
+    place->turn.reset();  // they hold each other
+  }
   places_.clear();
   book_.clear();
   if (auto const cleared = binds_.clear(); !cleared)

@@ -98,6 +98,9 @@ class Resident : public ::testing::Test {
   }
   void TearDown() override {
     backend_.reset();
+    // What was cut off ends.
+    loop_.restart();
+    loop_.poll();
     instance_.reset();
     if (!path_.empty()) EXPECT_TRUE(os::remove_tree(path_));
   }

@@ -78,7 +78,7 @@ std::vector<std::string> texts_at(json::object const& object, std::string_view k
   return found;
 }
 
-std::string line_of(json::object order) {
+std::string line_of(json::object const& order) {
   return json::serialize(order) + "\n";
 }
 

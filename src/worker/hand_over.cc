@@ -22,7 +22,7 @@ constexpr std::size_t kPromptBytesMax = std::size_t{64} << 10U;
 constexpr std::size_t kDigestShown = 16;
 
 // How many handed it on before, up to the bound.
-Result<int> hands_before(store::Database& database, RunRecord run) {
+Result<int> hands_before(store::Database& database, RunRecord const& run) {
   int hands = 0;
   for (auto by = handed_on_by(run.idempotency_key); by && hands < kHandOversMax; ++hands) {
     auto found = find_run(database, *by);
