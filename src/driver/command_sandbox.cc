@@ -65,12 +65,6 @@ std::vector<std::string> arguments(CommandWork const& work, CommandPlace const& 
 
 }  // namespace
 
-bool is_within(std::string_view path, std::string_view folder) {
-  if (folder == "/") return path.starts_with('/');
-  return path == folder ||
-         (path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/');
-}
-
 Result<sandbox::SandboxSpec> command_spec(CommandWork const& work, CommandPlace const& place) {
   sandbox::SandboxSpec spec;
   spec.id = place.id;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/paths.h"
 #include "driver/effect_work.h"
 #include "sandbox/spec.h"
 
@@ -33,8 +34,5 @@ struct CommandPlace {
 // invalid_argument: a folder that the sandbox does not have.
 [[nodiscard]] Result<sandbox::SandboxSpec> command_spec(CommandWork const& work,
                                                         CommandPlace const& place);
-
-// Whether `path` is `folder` or in it; both canonical.
-[[nodiscard]] bool is_within(std::string_view path, std::string_view folder);
 
 }  // namespace drover::driver

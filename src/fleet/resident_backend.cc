@@ -24,6 +24,7 @@
 #include "runtime/record.h"
 #include "runtime/workload_book.h"
 #include "sandbox/growth_watch.h"
+#include "worker/unit_spec.h"
 
 namespace drover::fleet {
 
@@ -43,10 +44,6 @@ constexpr int kNotBegun = 126;
 constexpr std::size_t kRememberedMax = 10'000;
 
 // What is there from the start below the places where mounts come later.
-std::vector<std::string> const& places() {
-  static std::vector<std::string> const all{"/workspace", "/workspaces", "/run/drover"};
-  return all;
-}
 std::vector<std::string> const& kept() {
   static std::vector<std::string> const all{"/run/drover/unit", "/run/drover/resident"};
   return all;
@@ -455,7 +452,7 @@ Status ResidentBackend::Core::reset(Place const& place) const {
   runtime::ResetTerms terms;
   terms.program = place.instance.program;
   terms.process = program->get();
-  terms.places = places();
+  terms.places = worker::mount_places();
   terms.kept = kept();
   return runtime::reset_container(terms, kResetWait);
 }

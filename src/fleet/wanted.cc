@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/paths.h"
 #include "base/text.h"
 #include "runtime/container_spec.h"
 #include "worker/unit_spec.h"
@@ -27,11 +28,6 @@ constexpr std::string_view kDocker = "docker";
 // Inside, and not an agent's to mount over. Workspaces are mounted below these while it runs.
 constexpr std::array<std::string_view, 5> kOwnPlaces{kStatePlace, "/run/drover", kCredentials,
                                                      "/workspace", "/workspaces"};
-
-bool is_within(std::string_view path, std::string_view folder) {
-  return path == folder ||
-         (path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/');
-}
 
 // Whoever reads the server's folder has its tokens.
 Status check_mount(AgentSpec const& agent, contract::AgentMount const& mount,
@@ -127,7 +123,7 @@ Instance make_instance(AgentSpec const& agent, Replica const& replica, Known con
   spec.env = environment(agent, instance.name);
   spec.cwd = kStatePlace;
   // Workspaces are mounted into it while it runs.
-  spec.places = {"/workspace", "/workspaces", "/run/drover"};
+  spec.places = worker::mount_places();
   spec.landlock = sandbox::SecondWall::by_program;
   spec.mounts = mounts(agent, instance, places);
   spec.limits = worker::sandbox_limits(agent.limits);

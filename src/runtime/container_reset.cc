@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "base/paths.h"
 #include "base/text.h"
 #include "os/files.h"
 #include "os/process.h"
@@ -23,11 +24,6 @@ using std::chrono::steady_clock;
 
 constexpr Millis kLook{2};
 constexpr std::size_t kMountInfoMax = std::size_t{4} << 20U;
-
-bool is_at_or_below(std::string_view path, std::string_view folder) {
-  return path == folder ||
-         (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
-}
 
 // The kernel writes space, tab, newline and backslash as three octal digits.
 std::string unescaped(std::string_view text) {
@@ -99,7 +95,7 @@ std::vector<std::string> later_mounts(std::string_view mountinfo,
   for (std::string_view const line : split(mountinfo, '\n')) {
     std::string const target = target_of(line);
     bool const inside = std::ranges::any_of(
-        places, [&](std::string const& place) { return is_at_or_below(target, place); });
+        places, [&](std::string const& place) { return is_within(target, place); });
     if (!inside || std::ranges::find(kept, target) != kept.end()) continue;
     bool const place = std::ranges::find(places, target) != places.end();
     if (place && own.insert(target).second) continue;

@@ -174,12 +174,16 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
   return workload;
 }
 
+std::vector<std::string> mount_places() {
+  return {"/workspace", "/workspaces", "/run/drover"};
+}
+
 runtime::WarmWish warm_wish(contract::AgentSpec const& agent, std::string const& unit_program) {
   runtime::WarmWish wish;
   wish.spec = bare_spec(agent, agent.limits);
   wish.spec.sandbox.mounts = {program_mount(unit_program)};
   wish.waiting = {std::string{kProgram}, "--wait", std::string{kStart}};
-  wish.places = {"/workspace", "/workspaces", "/run/drover"};
+  wish.places = mount_places();
   wish.count = agent.warm;
   return wish;
 }

@@ -14,6 +14,9 @@
 
 namespace drover::worker {
 
+// Folders inside in which a unit's mounts are, for containers that get them later.
+[[nodiscard]] std::vector<std::string> mount_places();
+
 struct UnitPlaces {
   std::string unit_program;    // of the host
   std::string socket_folder;   // of the host; holds unit.sock and goes with the unit
