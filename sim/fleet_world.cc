@@ -13,6 +13,7 @@
 
 #include "fleet/model_engine.h"
 #include "fleet/reconciler.h"
+#include "fleet/rows.h"
 #include "sim/disk.h"
 #include "sim/machine.h"
 

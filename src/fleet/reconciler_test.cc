@@ -7,6 +7,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "fleet/model_engine.h"
+#include "fleet/rows.h"
 #include "store/scratch.h"
 
 namespace drover::fleet {

@@ -17,6 +17,7 @@
 #include "docker/docker_daemon.h"
 #include "fleet/docker_fleet_engine.h"
 #include "fleet/reconciler.h"
+#include "fleet/rows.h"
 #include "os/files.h"
 #include "runtime/docker_backend.h"
 #include "store/scratch.h"
