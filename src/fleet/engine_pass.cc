@@ -111,18 +111,20 @@ Task<void> EnginePass::work_off() {
     if (parts_.stopping)
       job.done = fail(ErrorCode::cancelled, "drover ends");
     else
-      job.done = co_await carry_out(job.plan);
+      job.done = co_await carry_out(job);
   }
 }
 
-Task<Status> EnginePass::carry_out(InstancePlan plan) {
+// Up to the removal of what is at work since it was planned: what comes behind that waits with it.
+Task<Status> EnginePass::carry_out(Job& job) {
+  std::string const& instance = job.plan.instance;
   std::string made;
-  for (Step& step : plan.steps) {
+  for (Step& step : job.plan.steps) {
     std::string const container = step.container.empty() ? made : step.container;
     Status done;
     switch (step.kind) {
       case Step::Kind::create: {
-        auto created = co_await create(plan.instance, step.name);
+        auto created = co_await create(instance, step.name);
         if (!created) co_return std::unexpected(created.error());
         made = *std::move(created);
         break;
@@ -137,7 +139,8 @@ Task<Status> EnginePass::carry_out(InstancePlan plan) {
         done = co_await parts_.engine.rename(container, step.name);
         break;
       case Step::Kind::remove:
-        parts_.book.close_for_removal(plan.instance, container);
+        job.put_off = !parts_.book.close_for_removal(instance, container);
+        if (job.put_off) co_return Status{};
         done = co_await parts_.engine.remove(container, options_.grace);
         break;
     }
@@ -158,6 +161,10 @@ Task<Result<std::string>> EnginePass::create(std::string instance, std::string n
 void EnginePass::note_jobs(Round round) {
   for (Job const& job : jobs_) {
     auto const& name = job.plan.instance;
+    if (job.put_off) {
+      outcomes_[name] = Outcome::unchanged;
+      continue;
+    }
     if (job.done) {
       failures_.erase(name);
       if (round == Round::second && outcomes_[name] == Outcome::unchanged)

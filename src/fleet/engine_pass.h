@@ -50,6 +50,7 @@ class EnginePass {
   struct Job {
     InstancePlan plan{};
     Status done{};
+    bool put_off = false;  // a turn has begun since it was planned
   };
   enum class Round : std::uint8_t { first, second };
 
@@ -59,7 +60,7 @@ class EnginePass {
   [[nodiscard]] bool is_worth_a_try(Round round, InstancePlan const& plan);
   Task<void> carry_out_jobs();
   Task<void> work_off();
-  Task<Status> carry_out(InstancePlan plan);
+  Task<Status> carry_out(Job& job);
   Task<Result<std::string>> create(std::string instance, std::string name);
   void note_jobs(Round round);
   void fail_all(Error const& error);

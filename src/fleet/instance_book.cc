@@ -142,9 +142,16 @@ bool InstanceBook::put_off(InstancePlan const& plan) {
   return record->put_off;
 }
 
-void InstanceBook::close_for_removal(std::string const& instance, std::string const& container) {
+// A turn begins, and is noted here, without a wait too: so one of the two comes first.
+bool InstanceBook::close_for_removal(std::string const& instance, std::string const& container) {
   auto* const record = find(instance);
-  if (record != nullptr && record->instance.container == container) set_live(*record, false);
+  if (record == nullptr || record->instance.container != container) return true;
+  record->put_off = works(*record);
+  if (record->put_off) return false;
+  // Its end is ours, and none of a loop.
+  record->seen.phase = Phase::removing;
+  set_live(*record, false);
+  return true;
 }
 
 void InstanceBook::note_held(std::string const& instance, bool held) {

@@ -76,8 +76,9 @@ class InstanceBook {
 
   // Whether the plan would end a turn that is under way; then it is for later.
   [[nodiscard]] bool put_off(InstancePlan const& plan);
-  // Its container is about to be ended: whoever gives turns is told that it is gone.
-  void close_for_removal(std::string const& instance, std::string const& container);
+  // To be asked right before its container is ended, with no wait in between: false while a turn is
+  // under way in it, and its end is waited for. Otherwise none begins in it from here on.
+  [[nodiscard]] bool close_for_removal(std::string const& instance, std::string const& container);
   // Frozen for its turn: to everybody else it runs.
   void note_held(std::string const& instance, bool held);
   void note_thawed(std::string const& instance);

@@ -334,6 +334,54 @@ TEST_F(ReconcilerTest, ATurnThatIsUnderWayIsNotEndedByAChange) {
   EXPECT_THAT(all().removed, ElementsAre("dev"));
 }
 
+TEST_F(ReconcilerTest, ATurnThatBeginsWhileThePassIsUnderWayIsNotEndedEither) {
+  agents_ = {resident("dev")};
+  all();
+  std::string const before = only_box();
+  std::vector<LiveChange> heard;
+  fleet_->on_live([&](LiveInstance const&, LiveChange change) { heard.push_back(change); });
+  agents_.front().env["MORE"] = "yes";
+  engine_.fault = [&](std::string_view call) {
+    if (call == "create") fleet_->beat("dev", Busy::yes);
+    return Fault::none;
+  };
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  ASSERT_TRUE(engine_.boxes.contains(before)) << "it was to be replaced when the turn began";
+  EXPECT_EQ(engine_.boxes.at(before).seen.phase, Phase::running);
+  EXPECT_THAT(heard, IsEmpty()) << "whoever gave the turn has its place";
+  fleet_->beat("dev", Busy::no);
+  EXPECT_THAT(all().updated, ElementsAre("dev"));
+  EXPECT_NE(only_box(), before);
+  EXPECT_EQ(engine_.running("dev"), 1U);
+}
+
+TEST_F(ReconcilerTest, ATurnThatBeginsBeforeAnUnwantedOneIsEndedEndsFirst) {
+  agents_ = {resident("dev"), resident("ops")};
+  all();
+  agents_.clear();
+  // dev is the first; the turn of the other begins while it ends.
+  engine_.fault = [&](std::string_view call) {
+    if (call == "remove") fleet_->beat("ops", Busy::yes);
+    return Fault::none;
+  };
+  EXPECT_THAT(all().removed, ElementsAre("dev"));
+  EXPECT_EQ(engine_.running("ops"), 1U);
+  engine_.fault = [](std::string_view) { return Fault::none; };
+  fleet_->beat("ops", Busy::no);
+  EXPECT_THAT(all().removed, ElementsAre("ops"));
+}
+
+TEST_F(ReconcilerTest, WhatIsReplacedAgainAndAgainIsNoLoop) {
+  agents_ = {resident("dev")};
+  all();
+  run_in_background();
+  for (int i = 0; i < 5; ++i) {
+    agents_.front().env["ROUND"] = fmt::format("{}", i);
+    EXPECT_THAT(all().updated, ElementsAre("dev"));
+  }
+  EXPECT_EQ(state_of("dev"), State::starting) << reason_of("dev");
+}
+
 TEST_F(ReconcilerTest, WhatIsFrozenForATurnStaysSoAndWhatSomebodyElsePausedDoesNot) {
   agents_ = {resident("dev")};
   all();
