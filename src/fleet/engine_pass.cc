@@ -86,9 +86,8 @@ bool EnginePass::is_worth_a_try(Round round, InstancePlan const& plan) {
   if (round == Round::second && failed != failures_.end() &&
       failed->second.code != ErrorCode::conflict)
     return false;
-  if (round == Round::first && options_.scope.waits == Waits::respected &&
-      parts_.book.waits(plan.instance)) {
-    outcomes_.erase(plan.instance);
+  if (options_.scope.waits == Waits::respected && parts_.book.waits(plan.instance)) {
+    if (round == Round::first) outcomes_.erase(plan.instance);
     return false;
   }
   if (!parts_.book.put_off(plan)) return true;

@@ -191,10 +191,22 @@ void InstanceBook::note_ended(InstanceRecord& record, EngineNews::Kind kind) {
 }
 
 void InstanceBook::note_vitals(std::string const& instance, std::string const& container,
-                               Vitals vitals) {
+                               std::uint64_t coming, Vitals vitals) {
   auto* const record = find(instance);
   if (record == nullptr || record->instance.container != container) return;
+  bool const another = record->live && record->comings == coming && record->program > 0 &&
+                       vitals.phase == Phase::running && vitals.pid > 0 &&
+                       vitals.pid != record->program;
   record->vitals = std::move(vitals);
+  if (!another) return;
+  note_ended(*record, EngineNews::Kind::ended);
+  note_came(*record);
+}
+
+void InstanceBook::note_program(std::string const& instance, std::string const& container,
+                                int pid) {
+  auto* const record = find(instance);
+  if (record != nullptr && record->instance.container == container) record->program = pid;
 }
 
 bool InstanceBook::note_beat(std::string const& instance, Busy busy) {
@@ -209,8 +221,10 @@ bool InstanceBook::note_beat(std::string const& instance, Busy busy) {
 void InstanceBook::set_live(InstanceRecord& record, bool live) {
   if (record.live == live) return;
   record.live = live;
+  if (live) ++record.comings;
   if (!live) {
     record.held = false;
+    record.program = 0;
     record.busy.reset();
     record.seen.heartbeat.reset();
   }

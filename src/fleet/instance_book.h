@@ -45,6 +45,8 @@ struct InstanceRecord {
   std::optional<WallTime> heartbeat;
   redis::Backoff backoff;
   std::chrono::steady_clock::time_point retry_at{};
+  int program = 0;  // its pid, as it was told to whoever gives it turns
+  std::uint64_t comings = 0;
   bool live = false;     // listeners were told
   bool held = false;     // frozen for its turn
   bool put_off = false;  // what is to be done to it waits for the end of its turn
@@ -87,8 +89,12 @@ class InstanceBook {
   // As engines tell it.
   void note_came(InstanceRecord& record);
   void note_ended(InstanceRecord& record, EngineNews::Kind kind);
-  // What an engine says of its container, if it is still that one.
-  void note_vitals(std::string const& instance, std::string const& container, Vitals vitals);
+  // What an engine was asked at a moment of its life, `coming`, about its container. If it is still
+  // that one, and its program is another than was told, it goes and comes anew: nobody told of its
+  // end while the engine was not listened to.
+  void note_vitals(std::string const& instance, std::string const& container, std::uint64_t coming,
+                   Vitals vitals);
+  void note_program(std::string const& instance, std::string const& container, int pid);
   // As its own program tells it. Whether something waits for this.
   [[nodiscard]] bool note_beat(std::string const& instance, Busy busy);
 

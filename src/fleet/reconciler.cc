@@ -57,7 +57,7 @@ Status Reconciler::load(store::Database& database) {
 
 void Reconciler::watch() {
   for (FleetEngine* const engine : parts_.engines) {
-    auto told = [this](EngineNews const& news) { hear(news); };
+    auto told = [this, engine](EngineNews const& news) { hear(*engine, news); };
     auto needed = [this, engine] {
       Scope const all;
       return !stopping_ && concerns(*engine, all, wanted_now());
@@ -237,10 +237,11 @@ void Reconciler::fail_without_engine(Scope const& scope, Wanted const& wanted, S
 
 // ---- what engines say ---------------------------------------------------------------------------
 
-void Reconciler::hear(EngineNews const& news) {
+void Reconciler::hear(FleetEngine const& engine, EngineNews const& news) {
   if (stopping_) return;
   auto* const record = book_.find_by_container(news.container);
   if (record == nullptr) {
+    if (news.container.empty()) tasks_.spawn(look_after_all(std::string{engine.backend()}), "look");
     trigger();
     return;
   }
@@ -256,8 +257,15 @@ void Reconciler::hear(EngineNews const& news) {
 Task<void> Reconciler::look_after(std::string instance) {
   auto const place = place_of(instance);
   if (!place || stopping_) co_return;
+  auto const coming = book_.find(instance)->comings;
   auto vitals = co_await place->engine->describe(place->container);
-  if (vitals) book_.note_vitals(instance, place->container, *std::move(vitals));
+  if (vitals) book_.note_vitals(instance, place->container, coming, *std::move(vitals));
+}
+
+// What it did while it was not listened to: its containers may have been started again.
+Task<void> Reconciler::look_after_all(std::string backend) {
+  for (auto const& one : book_.live())
+    if (one.backend == backend) co_await look_after(one.name);
 }
 
 FleetEngine* Reconciler::engine_of(std::string_view backend) const {
@@ -296,8 +304,10 @@ Task<Result<int>> Reconciler::program(std::string instance) {
   if (!place) co_return std::unexpected(place.error());
   auto const vitals = co_await place->engine->describe(place->container);
   if (!vitals) co_return std::unexpected(vitals.error());
-  if (vitals->phase == Phase::running && vitals->pid > 0) co_return vitals->pid;
-  co_return fail(ErrorCode::not_found, "the program of {} does not run", instance);
+  if (vitals->phase != Phase::running || vitals->pid <= 0)
+    co_return fail(ErrorCode::not_found, "the program of {} does not run", instance);
+  book_.note_program(instance, place->container, vitals->pid);
+  co_return vitals->pid;
 }
 
 Task<Status> Reconciler::freeze(std::string instance) {
@@ -333,30 +343,47 @@ Task<Result<std::string>> Reconciler::logs(std::string instance, int lines) {
 // ---- the end of a state -------------------------------------------------------------------------
 
 Task<Status> Reconciler::wipe(std::string agent, std::optional<std::string> instance) {
+  auto const asked = unwanted_states(agent, instance);
+  if (!asked) co_return std::unexpected(asked.error());
+  // Whatever of it still runs goes first.
+  auto const summary = co_await reconcile_one(agent);
+  for (auto const& failure : summary.failed)
+    if (std::ranges::find(*asked, failure.instance) != asked->end())
+      co_return std::unexpected(failure.error);
+  // No pass may make again what goes, and somebody may want it by now.
+  co_await begin_alone();
+  auto names = unwanted_states(agent, instance);
+  Status done;
+  if (names)
+    done = co_await wipe_alone(*std::move(names));
+  else
+    done = std::unexpected(names.error());
+  end_alone();
+  co_return done;
+}
+
+Result<std::vector<std::string>> Reconciler::unwanted_states(
+    std::string const& agent, std::optional<std::string> const& instance) const {
   std::vector<std::string> names;
   for (auto const& [name, known] : states_.known())
     if (known.of.agent == agent && (!instance || *instance == name)) names.push_back(name);
   if (names.empty())
-    co_return fail(ErrorCode::not_found, "the agent {} has no state{}", agent,
-                   instance ? fmt::format(" of an instance {}", *instance) : "");
-  // Whatever of it still runs goes first.
-  auto const summary = co_await reconcile_one(agent);
+    return fail(ErrorCode::not_found, "the agent {} has no state{}", agent,
+                instance ? fmt::format(" of an instance {}", *instance) : "");
   auto const wanted = wanted_now();
   for (auto const& name : names) {
-    bool refused = false;
-    for (auto const& one : wanted.refused)
-      refused = refused || (one.instance == name && one.of.agent == agent);
+    bool const refused = std::ranges::any_of(wanted.refused, [&](Refused const& one) {
+      return one.instance == name && one.of.agent == agent;
+    });
     if (refused || wanted.instances.contains(name))
-      co_return fail_next(ErrorCode::conflict,
-                          fmt::format("{} is wanted, so its state is not wiped", name),
-                          "disable its agent first, or give it fewer replicas");
-    for (auto const& failure : summary.failed)
-      if (failure.instance == name) co_return std::unexpected(failure.error);
+      return fail_next(ErrorCode::conflict,
+                       fmt::format("{} is wanted, so its state is not wiped", name),
+                       "disable its agent first, or give it fewer replicas");
   }
-  co_return co_await wipe_all(std::move(names));
+  return names;
 }
 
-Task<Status> Reconciler::wipe_all(std::vector<std::string> names) {
+Task<Status> Reconciler::wipe_alone(std::vector<std::string> names) {
   for (auto const& name : names) {
     auto const known = states_.known().at(name);
     auto* const engine = engine_of(known.backend);

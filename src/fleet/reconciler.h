@@ -113,12 +113,15 @@ class Reconciler {
   void fail_without_engine(Scope const& scope, Wanted const& wanted, Summary& summary);
   [[nodiscard]] Wanted wanted_now() const;
 
-  void hear(EngineNews const& news);
+  void hear(FleetEngine const& engine, EngineNews const& news);
   Task<void> look_after(std::string instance);
+  Task<void> look_after_all(std::string backend);
   [[nodiscard]] FleetEngine* engine_of(std::string_view backend) const;
   [[nodiscard]] Result<Place> place_of(std::string const& instance) const;
   [[nodiscard]] std::chrono::steady_clock::time_point next_look() const;
-  Task<Status> wipe_all(std::vector<std::string> names);
+  [[nodiscard]] Result<std::vector<std::string>> unwanted_states(
+      std::string const& agent, std::optional<std::string> const& instance) const;
+  Task<Status> wipe_alone(std::vector<std::string> names);
 
   ReconcilerParts parts_;
   ReconcilerOptions options_;
@@ -126,7 +129,7 @@ class Reconciler {
   InstanceBook book_;
   bool all_dirty_ = false;
   std::set<std::string> dirty_;  // agents
-  bool busy_ = false;            // a pass is under way
+  bool busy_ = false;            // a pass or a wipe is under way
   bool looked_ = false;          // one is over
   bool stopping_ = false;
   os::AsyncEvent changed_;

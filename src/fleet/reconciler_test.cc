@@ -399,6 +399,26 @@ TEST_F(ReconcilerTest, WhatIsFrozenForATurnStaysSoAndWhatSomebodyElsePausedDoesN
   EXPECT_EQ(engine_.boxes.at(box).seen.phase, Phase::running);
 }
 
+TEST_F(ReconcilerTest, AProgramThatIsAnotherOneAfterTheEngineWasAwayComesAnew) {
+  std::vector<LiveChange> heard;
+  fleet_->on_live([&](LiveInstance const&, LiveChange change) { heard.push_back(change); });
+  agents_ = {resident("dev")};
+  all();
+  run_in_background();
+  auto const first = store::finish(loop_, fleet_->program("dev"));
+  ASSERT_TRUE(first) << first.error().text();
+  auto const calls = engine_.calls;
+  engine_.tell(EngineNews::Kind::look);
+  until([&] { return engine_.calls >= calls + 2; });  // describes it, and lists
+  EXPECT_THAT(heard, ElementsAre(LiveChange::came)) << "the same program";
+  // The engine was ended, started it again, and nobody heard of it.
+  engine_.boxes.at(only_box()).pid = *first + 100;
+  engine_.tell(EngineNews::Kind::look);
+  until([&] { return heard.size() > 1; });
+  EXPECT_THAT(heard, ElementsAre(LiveChange::came, LiveChange::gone, LiveChange::came));
+  EXPECT_EQ(store::finish(loop_, fleet_->program("dev")).value(), *first + 100);
+}
+
 TEST_F(ReconcilerTest, EachInstanceHasAUserOfItsOwnThatStaysItsOwn) {
   if (::geteuid() != 0) GTEST_SKIP() << "without root all are drover's own user";
   agents_ = {resident("dev", 2)};
@@ -432,6 +452,50 @@ TEST_F(ReconcilerTest, AStateIsWipedOnlyWhenNobodyWantsIt) {
   EXPECT_EQ(engine_.running("dev"), 1U);
   EXPECT_EQ(store::finish(loop_, fleet_->wipe("ops", std::nullopt)).error().code,
             ErrorCode::not_found);
+}
+
+TEST_F(ReconcilerTest, TwoWhoWipeAtOnceAreOneAfterTheOther) {
+  agents_ = {resident("dev")};
+  all();
+  agents_.clear();
+  all();
+  std::vector<Result<void>> ended;
+  for (int i = 0; i < 2; ++i)
+    boost::asio::co_spawn(loop_, fleet_->wipe("dev", std::nullopt),
+                          [&](std::exception_ptr const& thrown, Status done) {
+                            EXPECT_FALSE(thrown);
+                            ended.push_back(std::move(done));
+                          });
+  until([&] { return ended.size() == 2; });
+  EXPECT_TRUE(ended[0]);
+  ASSERT_FALSE(ended[1]);
+  EXPECT_EQ(ended[1].error().code, ErrorCode::not_found);
+}
+
+TEST_F(ReconcilerTest, WhoeverWantsItAgainWhileItIsWipedGetsAStateThatStays) {
+  agents_ = {resident("dev")};
+  all();
+  agents_.clear();
+  all();
+  std::optional<Summary> summary;
+  engine_.fault = [&](std::string_view call) {
+    if (call != "wipe-volume" || !agents_.empty()) return Fault::none;
+    agents_ = {resident("dev")};
+    boost::asio::co_spawn(loop_, fleet_->reconcile_one("dev"),
+                          [&](std::exception_ptr const& thrown, Summary done) {
+                            EXPECT_FALSE(thrown);
+                            summary = std::move(done);
+                          });
+    // It goes as far as it can before the volume does.
+    loop_.poll();
+    return Fault::none;
+  };
+  ASSERT_TRUE(store::finish(loop_, fleet_->wipe("dev", std::nullopt)));
+  until([&] { return summary.has_value(); });
+  EXPECT_THAT(summary->created, ElementsAre("dev"));
+  EXPECT_THAT(engine_.volumes, SizeIs(1)) << "its container has one";
+  restart();
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
   TurnMoves& moves() { return *moves_; }
 
  private:
-  Task<PlacePtr> await_place(WorkloadSpec spec);
+  Task<PlacePtr> await_place(TurnPtr turn);
   Task<Status> bring_up(TurnPtr turn);
   Task<void> finish(TurnPtr turn, runtime::Ending ending);
   void begin_finish(TurnPtr const& turn, runtime::Ending ending);
@@ -93,10 +93,13 @@ class ResidentBackend::Core : public std::enable_shared_from_this<ResidentBacken
 // ---- the start ----------------------------------------------------------------------------------
 
 // Of those of its agent that are free in time: the one where its session was last, or any.
-Task<PlacePtr> ResidentBackend::Core::await_place(WorkloadSpec spec) {
+Task<PlacePtr> ResidentBackend::Core::await_place(TurnPtr turn) {
+  auto const self = shared_from_this();
+  WorkloadSpec const& spec = turn->spec;
   auto const deadline = steady_clock::now() + kFreeWait;
   for (;;) {
     auto const seen = places_->changed().version();
+    if (turn->asked) co_return nullptr;
     auto const last = last_.find(spec.id);
     auto place = places_->free_place(spec.agent, last == last_.end() ? "" : last->second);
     if (place != nullptr || closed_ || steady_clock::now() >= deadline) co_return place;
@@ -115,8 +118,15 @@ Task<Result<WorkloadStatus>> ResidentBackend::Core::start(WorkloadSpec spec) {
   if (*admitted) co_return **admitted;
   auto turn = std::make_shared<Turn>(parts_.executor, std::move(spec));
   book_.add(turn);
-  turn->place = co_await await_place(turn->spec);
+  turn->place = co_await await_place(turn);
   if (closed_) co_return fail(ErrorCode::cancelled, "drover ends");
+  if (turn->asked) {
+    Error const error{ErrorCode::cancelled,
+                      fmt::format("the workload {} was stopped before it began", turn->spec.id),
+                      {}};
+    book_.fail_start(*turn, error);
+    co_return std::unexpected(error);
+  }
   if (turn->place == nullptr) {
     Error const error{ErrorCode::unavailable,
                       fmt::format("no instance of the resident agent {} is free: {}",
@@ -209,6 +219,7 @@ Task<Result<WorkloadStatus>> ResidentBackend::Core::stop(WorkloadId id, StopReas
   auto const thawed = co_await thaw(id);
   if (!thawed) log::warn("resident-not-thawed", {{"reason", thawed.error().text()}});
   book_.ask_to_stop(*turn, reason);
+  places_->changed().notify();  // it may still wait for a place
   auto const deadline = steady_clock::now() + grace;
   bool const asked = turn->place != nullptr &&
                      turn->place->line->send(signal_order(id.str(), SIGTERM)).has_value();
@@ -218,10 +229,10 @@ Task<Result<WorkloadStatus>> ResidentBackend::Core::stop(WorkloadId id, StopReas
     runtime::Ending killed;
     killed.exit_code = kKilled;
     begin_finish(turn, killed);
-    auto const gone = steady_clock::now() + kEndWait;
-    while (turn->live() && steady_clock::now() < gone)
-      co_await runtime::Workload::await_change(turn, gone);
   }
+  auto const gone = steady_clock::now() + kEndWait;
+  while (turn->live() && steady_clock::now() < gone)
+    co_await runtime::Workload::await_change(turn, gone);
   if (turn->live()) co_return fail(ErrorCode::timeout, "workload {} does not end", id);
   co_return turn->status;
 }
