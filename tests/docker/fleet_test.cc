@@ -288,8 +288,10 @@ TEST_F(DockerFleet, AnImageWhoseNameMovedIsRolled) {
 }
 
 TEST_F(DockerFleet, SomebodyElsesContainerOfThatNameIsReportedAndLeft) {
-  cli({"run", "-d", "--network", "none", "--name", "drover-dev", std::string{DockerDaemon::kImage},
-       "sleep", "600"});
+  // Podman's own limits may be more than this machine lets it give.
+  cli({"run", "-d", "--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit",
+       "nproc=1024:1024", "--name", "drover-dev", std::string{DockerDaemon::kImage}, "sleep",
+       "600"});
   auto const id = id_of("drover-dev");
   agents_ = {resident("dev")};
   EXPECT_THAT(all().failed, SizeIs(1));
