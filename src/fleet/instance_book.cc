@@ -9,6 +9,20 @@ namespace drover::fleet {
 
 using std::chrono::steady_clock;
 
+namespace {
+
+// Of a container that lives for weeks the count alone says nothing: its last run was a short one.
+void note_restarts(Seen& seen, Vitals const& vitals, WallTime now) {
+  bool const lately = vitals.started && now - *vitals.started < kLoopWindow;
+  bool const again = vitals.phase == Phase::restarting && lately;
+  seen.engine_restarts = again ? vitals.restarts : 0;
+  if (vitals.phase == Phase::running || vitals.phase == Phase::paused) return;
+  if (vitals.exit_code) seen.last_end.exit_code = vitals.exit_code;
+  seen.last_end.out_of_memory = seen.last_end.out_of_memory || vitals.out_of_memory;
+}
+
+}  // namespace
+
 // ---- which there are ----------------------------------------------------------------------------
 
 InstanceRecord& InstanceBook::record_of(std::string const& name) {
@@ -179,12 +193,13 @@ void InstanceBook::note_came(InstanceRecord& record) {
   set_live(record, true);
 }
 
-void InstanceBook::note_ended(InstanceRecord& record, EngineNews::Kind kind) {
+void InstanceBook::note_ended(InstanceRecord& record, EngineNews const& news) {
   bool const was_up = record.seen.phase == Phase::running;
-  record.seen.phase = kind == EngineNews::Kind::ended ? std::optional{Phase::ended} : std::nullopt;
+  record.seen.phase =
+      news.kind == EngineNews::Kind::ended ? std::optional{Phase::ended} : std::nullopt;
   set_live(record, false);
   if (!was_up) return;
-  if (note_end(record.seen, clock_.boot_now()) == Run::calm) record.backoff.reset();
+  if (note_end(record.seen, clock_.boot_now(), news.end) == Run::calm) record.backoff.reset();
   // Where its engine does not start it again by itself, that is done after a wait.
   if (!record.seen.ends.empty())
     record.retry_at = steady_clock::now() + record.backoff.next(random_);
@@ -197,9 +212,11 @@ void InstanceBook::note_vitals(std::string const& instance, std::string const& c
   bool const another = record->live && record->comings == coming && record->program > 0 &&
                        vitals.phase == Phase::running && vitals.pid > 0 &&
                        vitals.pid != record->program;
+  note_restarts(record->seen, vitals, clock_.now());
   record->vitals = std::move(vitals);
   if (!another) return;
-  note_ended(*record, EngineNews::Kind::ended);
+  EngineNews const unheard{EngineNews::Kind::ended, container, {}};
+  note_ended(*record, unheard);
   note_came(*record);
 }
 
@@ -264,6 +281,13 @@ std::vector<LiveInstance> InstanceBook::live() const {
   for (auto const& [name, record] : records_)
     if (record.live) all.push_back(record.instance);
   return all;
+}
+
+std::vector<std::string> InstanceBook::restarting() const {
+  std::vector<std::string> names;
+  for (auto const& [name, record] : records_)
+    if (record.seen.phase == Phase::restarting) names.push_back(name);
+  return names;
 }
 
 std::vector<std::string> InstanceBook::names_of(std::string const& agent) const {

@@ -88,7 +88,7 @@ class InstanceBook {
 
   // As engines tell it.
   void note_came(InstanceRecord& record);
-  void note_ended(InstanceRecord& record, EngineNews::Kind kind);
+  void note_ended(InstanceRecord& record, EngineNews const& news);
   // What an engine was asked at a moment of its life, `coming`, about its container. If it is still
   // that one, and its program is another than was told, it goes and comes anew: nobody told of its
   // end while the engine was not listened to.
@@ -104,6 +104,8 @@ class InstanceBook {
   // not_found where there is no such instance, or no container of it.
   [[nodiscard]] Result<LiveInstance> with_container(std::string const& instance) const;
   [[nodiscard]] std::vector<LiveInstance> live() const;
+  // Those that their engine starts again by itself, after a wait of its own.
+  [[nodiscard]] std::vector<std::string> restarting() const;
   [[nodiscard]] std::vector<std::string> names_of(std::string const& agent) const;
   [[nodiscard]] InstanceStatus status_of(InstanceRecord const& record) const;
   [[nodiscard]] std::vector<InstanceStatus> status() const;

@@ -222,6 +222,9 @@ Task<void> Reconciler::pass_engines(Scope scope, Wanted const& wanted, Summary& 
     EnginePass pass{std::move(parts), std::move(options)};
     co_await pass.run(summary);
   }
+  // Whether that is a loop only their engine knows, if it began before this server.
+  for (auto const& name : book_.restarting())
+    co_await look_after(name);
 }
 
 void Reconciler::fail_without_engine(Scope const& scope, Wanted const& wanted, Summary& summary) {
@@ -248,7 +251,7 @@ void Reconciler::hear(FleetEngine const& engine, EngineNews const& news) {
   if (news.kind == EngineNews::Kind::came)
     book_.note_came(*record);
   else if (news.kind != EngineNews::Kind::look)
-    book_.note_ended(*record, news.kind);
+    book_.note_ended(*record, news);
   tasks_.spawn(look_after(record->instance.name), "look");
   trigger(record->instance.of.agent);
 }

@@ -419,6 +419,25 @@ TEST_F(ReconcilerTest, AProgramThatIsAnotherOneAfterTheEngineWasAwayComesAnew) {
   EXPECT_EQ(store::finish(loop_, fleet_->program("dev")).value(), *first + 100);
 }
 
+TEST_F(ReconcilerTest, ALoopThatBeganBeforeThisServerIsOneAndIsLeftToItsEngine) {
+  agents_ = {resident("dev")};
+  all();
+  restart();
+  std::string const id = only_box();
+  auto& box = engine_.boxes.at(id);
+  box.seen.phase = Phase::restarting;
+  box.starts = 42;
+  box.started = clock_.now();
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  EXPECT_EQ(state_of("dev"), State::crash_loop);
+  EXPECT_THAT(reason_of("dev"), HasSubstr("41 times"));
+  EXPECT_EQ(fleet_->status().front().restarts, 41);
+  EXPECT_EQ(only_box(), id);
+  clock_.advance(kLoopWindow);
+  all();
+  EXPECT_EQ(state_of("dev"), State::starting) << "one that ran for long is none";
+}
+
 TEST_F(ReconcilerTest, EachInstanceHasAUserOfItsOwnThatStaysItsOwn) {
   if (::geteuid() != 0) GTEST_SKIP() << "without root all are drover's own user";
   agents_ = {resident("dev", 2)};

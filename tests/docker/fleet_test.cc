@@ -265,8 +265,6 @@ TEST_F(DockerFleet, AChangedSpecIsRolledAndItsStateStays) {
 }
 
 TEST_F(DockerFleet, AnImageWhoseNameMovedIsRolled) {
-  if (test::engine_kind() == test::EngineKind::podman)
-    GTEST_SKIP() << "Podman's list shows the name that was asked for";
   std::string const small{DockerDaemon::kImage};
   cli({"tag", small, "mine:1"});
   auto agent = resident("dev");
@@ -351,6 +349,37 @@ TEST_F(DockerFleet, AProgramThatEndsAgainAndAgainIsALoop) {
     return !all_of_them.empty() && all_of_them.front().health.state == State::crash_loop;
   });
   until([&] { return await(fleet_->status_of("dev")).front().restarts >= 3; });
+  EXPECT_THAT(fleet_->status().front().health.reason, HasSubstr("exit status 3"));
+}
+
+TEST_F(DockerFleet, ALoopThatIsOutOfMemorySaysSo) {
+  program("x=0123456789abcdef; while :; do x=$x$x; done");
+  auto agent = resident("dev");
+  agent.limits.memory_mb = 32;
+  agents_ = {agent};
+  run_in_background();
+  fleet_->trigger();
+  until([&] {
+    auto const all_of_them = fleet_->status();
+    return !all_of_them.empty() && all_of_them.front().health.state == State::crash_loop;
+  });
+  EXPECT_THAT(fleet_->status().front().health.reason, HasSubstr("memory ran out"));
+}
+
+TEST_F(DockerFleet, ALoopIsKnownToAServerThatBeginsInTheMiddleOfIt) {
+  program("exit 3");
+  agents_ = {resident("dev")};
+  all();
+  until([&] { return await(fleet_->status_of("dev")).front().restarts >= 6; });
+  auto const before = id_of("drover-dev");
+  restart();
+  until([&] {
+    EXPECT_THAT(all().updated, IsEmpty()) << "its engine starts it again";
+    return fleet_->status().front().health.state == State::crash_loop;
+  });
+  EXPECT_GE(fleet_->status().front().restarts, 6);
+  EXPECT_EQ(id_of("drover-dev"), before);
+  EXPECT_THAT(fleet_->status().front().health.reason, HasSubstr("exit status 3"));
 }
 
 }  // namespace
