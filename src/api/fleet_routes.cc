@@ -23,7 +23,14 @@ std::string agent_in(Call const& call) {
   return call.path.find("agent")->second;
 }
 
-Error no_instance(std::string const& agent, std::string const& instance = {}) {
+Error no_instance(fleet::Reconciler const& fleet, std::string const& agent,
+                  std::string const& instance = {}) {
+  for (auto const& status : fleet.status())
+    if (status.instance.name == agent)
+      return {ErrorCode::not_found,
+              fmt::format("'{}' is no agent but an instance of {}", printable(agent, 80),
+                          status.instance.of.agent),
+              fmt::format("name the agent; one instance of it: --instance {}", agent)};
   if (!instance.empty())
     return {ErrorCode::not_found,
             fmt::format("the agent '{}' has no instance '{}'", printable(agent, 80),
@@ -111,7 +118,7 @@ Task<Status> FleetRoutes::get(Call call, net::HttpReply& reply) {
   if (!known) co_return known;
   std::string const agent = agent_in(call);
   auto const all = co_await fleet_.status_of(agent);
-  if (all.empty()) co_return std::unexpected(no_instance(agent));
+  if (all.empty()) co_return std::unexpected(no_instance(fleet_, agent));
   json::array instances;
   for (auto const& status : all) {
     std::optional<fleet::Usage> used;
@@ -172,7 +179,7 @@ Task<Status> FleetRoutes::logs(Call call, net::HttpReply& reply) {
     if (status.instance.of.agent == agent && instance.empty() &&
         (wanted.empty() || status.instance.name == wanted))
       instance = status.instance.name;
-  if (instance.empty()) co_return std::unexpected(no_instance(agent, wanted));
+  if (instance.empty()) co_return std::unexpected(no_instance(fleet_, agent, wanted));
   if (*follow) co_return co_await follow_logs(std::move(call), agent, *lines, reply);
   auto const output = co_await fleet_.logs(instance, *lines);
   if (!output) co_return std::unexpected(output.error());

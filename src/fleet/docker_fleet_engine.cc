@@ -226,11 +226,12 @@ Task<Result<std::unique_ptr<LogStream>>> DockerFleetEngine::follow(std::string c
                                                                    LogStart start) {
   runtime::DockerEngine::OutputSince since;
   since.lines = start.lines;
-  auto const behind = parse_engine_moment(start.cursor).value_or(EngineMoment{});
+  auto const behind = parse_engine_moment(start.cursor, container).value_or(EngineMoment{});
+  if (!start.cursor.empty()) since.lines = 0;
   if (!behind.moment.empty()) since.second = behind.moment.substr(0, behind.moment.find('.'));
-  auto opened = co_await engine_.follow_output(std::move(container), std::move(since));
+  auto opened = co_await engine_.follow_output(container, std::move(since));
   if (!opened) co_return std::unexpected(opened.error());
-  co_return std::make_unique<DockerLogStream>(*std::move(opened), behind);
+  co_return std::make_unique<DockerLogStream>(*std::move(opened), std::move(container), behind);
 }
 
 // ---- volumes ------------------------------------------------------------------------------------

@@ -8,7 +8,20 @@
 
 namespace drover::fleet {
 
-std::optional<EngineMoment> parse_engine_moment(std::string_view cursor) {
+namespace {
+
+std::string prefix_of(std::string_view container) {
+  constexpr std::size_t kIdShown = 12;
+  return fmt::format("{}/", container.substr(0, kIdShown));
+}
+
+}  // namespace
+
+std::optional<EngineMoment> parse_engine_moment(std::string_view cursor,
+                                                std::string_view container) {
+  std::string const whose = prefix_of(container);
+  if (!cursor.starts_with(whose)) return std::nullopt;
+  cursor.remove_prefix(whose.size());
   constexpr std::size_t kSeconds = 10;
   constexpr std::size_t kMoment = kSeconds + 1 + 9;
   auto const digits = [](std::string_view text) {
@@ -46,7 +59,8 @@ LogBatch DockerLogStream::batch_of(std::vector<std::string> frames) {
         at_.moment < behind_.moment || (at_.moment == behind_.moment && at_.count <= behind_.count);
     if (seen) continue;
     std::string cursor;
-    if (!at_.moment.empty()) cursor = fmt::format("{}:{}", at_.moment, at_.count);
+    if (!at_.moment.empty())
+      cursor = fmt::format("{}{}:{}", prefix_of(container_), at_.moment, at_.count);
     batch.lines.push_back({std::move(line.text), std::move(line.at), std::move(cursor)});
   }
   return batch;

@@ -213,15 +213,17 @@ TEST_F(LogFollowTest, AReaderThatGoesAwayFreesTheEngineAtOnceEvenWithAFullQueue)
   EXPECT_EQ(engine_.followers, 0);
 }
 
-TEST(LogCursors, OfAnEngineAreAMomentAndACount) {
-  auto const at = parse_engine_moment("1795331132.607123456:12");
+TEST(LogCursors, OfAnEngineAreAContainerAMomentAndACount) {
+  std::string const container = "0123456789abcdef";
+  auto const at = parse_engine_moment("0123456789ab/1795331132.607123456:12", container);
   ASSERT_TRUE(at);
   EXPECT_EQ(at->moment, "1795331132.607123456");
   EXPECT_EQ(at->count, 12U);
+  EXPECT_FALSE(parse_engine_moment("0123456789ac/1795331132.607123456:12", container));
   for (std::string const bad :
        {"", "1795331132.607123456", "1795331132.607123456:", "1795331132.607123456:x",
         "179533113a.607123456:1", "1795331132.60712345:11", "1795331132.607123456:1x"})
-    EXPECT_FALSE(parse_engine_moment(bad)) << bad;
+    EXPECT_FALSE(parse_engine_moment("0123456789ab/" + bad, container)) << bad;
 }
 
 TEST(LogCursors, AreOneLineAndComeBackAsTheyWere) {
