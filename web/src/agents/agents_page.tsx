@@ -67,7 +67,7 @@ export function AgentsPage() {
               <th role="columnheader">Name</th>
               <th role="columnheader">Model</th>
               <th role="columnheader">State</th>
-              <th role="columnheader">From</th>
+              <th role="columnheader">Revision</th>
               <th role="columnheader">Enabled</th>
             </tr>
           </thead>
@@ -102,7 +102,7 @@ function AgentRow({ one, fleet, toggle }: RowProps) {
         {description && <span class="note">{description}</span>}
       </td>
       <td role="cell" data-label="Model">
-        <span class="mono">{model ?? 'the server’s'}</span>
+        {model ? <span class="mono">{model}</span> : <span class="dim">the server’s</span>}
         {runner && <span class="note">{runner}</span>}
       </td>
       <td role="cell" data-label="State">
@@ -115,8 +115,8 @@ function AgentRow({ one, fleet, toggle }: RowProps) {
           <span class="dim">on demand</span>
         )}
       </td>
-      <td role="cell" data-label="From">
-        <span class="dim">{one.origin === 'api' ? `revision ${one.revision}` : one.origin}</span>
+      <td role="cell" data-label="Revision">
+        <span class="dim">{one.origin === 'api' ? one.revision : one.origin}</span>
       </td>
       <td role="cell" data-label="Enabled">
         <Switch

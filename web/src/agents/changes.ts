@@ -50,16 +50,21 @@ export function clashes(base: Definition, mine: Definition, theirs: Definition):
 }
 
 // Theirs with my changes on it: a member that both changed is mine.
-export function combined(base: Json | undefined, mine: Json | undefined, theirs: Json | undefined): Json | undefined {
+export function combined(
+  base: Json | undefined,
+  mine: Json | undefined,
+  theirs: Json | undefined,
+): Json | undefined {
   if (same(base, mine)) return theirs;
-  if (!is_object(mine) || !is_object(theirs)) return mine;
-  const old = is_object(base) ? base : {};
+  const objects = [base, mine, theirs].every((one) => one === undefined || is_object(one));
+  if (!objects || (mine === undefined && theirs === undefined)) return mine;
+  const [old, own, other] = [base, mine, theirs].map((one) => (is_object(one) ? one : {}));
   const result: Definition = {};
-  for (const name of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
-    const value = combined(old[name], mine[name], theirs[name]);
+  for (const name of new Set([...Object.keys(other ?? {}), ...Object.keys(own ?? {})])) {
+    const value = combined(old?.[name], own?.[name], other?.[name]);
     if (value !== undefined) result[name] = value;
   }
-  return result;
+  return mine === undefined && Object.keys(result).length === 0 ? undefined : result;
 }
 
 export interface Line {

@@ -9,7 +9,7 @@ const steps: readonly [number, Intl.RelativeTimeFormatUnit][] = [
   [Infinity, 'year'],
 ];
 
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
 
 export function since(at: number, now: number): string {
   let amount = (at - now) / 1000;
