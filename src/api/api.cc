@@ -39,7 +39,8 @@ Api::Api(ApiParts const& parts)
           WorkloadRoutes{parts.services, parts.workloads},
           GatewayRoutes{parts.services, parts.upstreams, parts.tokens, parts.mcp},
           FleetRoutes{parts.fleet, parts.services.readers}, ExecRoutes{parts.residents},
-          ServerRoutes{parts.services}) {
+          ServerRoutes{parts.services}, DashboardRoutes{parts.services}),
+      clock_(parts.services.clock) {
   std::apply([this](auto&... domain) { (add_routes(router_, domain), ...); }, domains_);
 }
 
@@ -65,13 +66,15 @@ Task<Status> Api::answer(net::HttpRequest request, net::HttpReply& reply) {
     if (!allowed) co_return allowed;
   }
   bool const open = match && match->route->access == Access::open;
+  std::string session_actor;
   if (!open && !is_signed) {
     // Before anything is said about what exists.
-    auto const known = check_token(policy_, request);
-    if (!known) co_return known;
+    auto caller = check_caller(policy_, request, clock_.now());
+    if (!caller) co_return std::unexpected(caller.error());
+    session_actor = std::move(caller->session_actor);
   }
   if (!match) co_return std::unexpected(match.error());
-  Call call{std::move(request), std::move(match->path)};
+  Call call{std::move(request), std::move(match->path), std::move(session_actor)};
   co_return co_await match->route->handler(std::move(call), reply);
 }
 

@@ -9,6 +9,7 @@
 #include "api/approval_routes.h"
 #include "api/audit_routes.h"
 #include "api/auth.h"
+#include "api/dashboard_routes.h"
 #include "api/definition_routes.h"
 #include "api/event_routes.h"
 #include "api/exec_routes.h"
@@ -59,7 +60,10 @@ class Api {
   Api& operator=(Api const&) = delete;
 
   // The Host names are known once the server listens.
-  void set_policy(AuthPolicy policy) { policy_ = std::move(policy); }
+  void set_policy(AuthPolicy policy) {
+    policy_ = std::move(policy);
+    std::get<DashboardRoutes>(domains_).set_policy(policy_);
+  }
   // Without it GET /api/v1/broker tells of the embedded broker.
   void set_redis(broker::RedisBroker const& redis) {
     std::get<ServerRoutes>(domains_).set_redis(redis);
@@ -74,10 +78,11 @@ class Api {
   using Domains = std::tuple<RunRoutes, SessionRoutes, WorkspaceRoutes, TaskTypeRoutes, AgentRoutes,
                              AuditRoutes, ApprovalRoutes, RuleRoutes, QueueRoutes, ScheduleRoutes,
                              EventRoutes, WorkflowRoutes, WorkerRoutes, UnitRoutes, WorkloadRoutes,
-                             GatewayRoutes, FleetRoutes, ExecRoutes, ServerRoutes>;
+                             GatewayRoutes, FleetRoutes, ExecRoutes, ServerRoutes, DashboardRoutes>;
   Task<Status> answer(net::HttpRequest request, net::HttpReply& reply);
 
   Domains domains_;
+  Clock const& clock_;
   AuthPolicy policy_;
   Router router_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
@@ -50,7 +51,7 @@ Status check_browser_rules(AuthPolicy const& policy, net::HttpRequest const& req
                                  host == nullptr ? "" : printable(*host, 80)),
                      fmt::format("use http://{}", policy.hosts.front()));
   auto const* const origin = request.header("origin");
-  if (origin != nullptr) {
+  if (origin != nullptr && (policy.public_origin.empty() || *origin != policy.public_origin)) {
     std::string_view const scheme = "http://";
     if (!origin->starts_with(scheme) || !ours(std::string_view{*origin}.substr(scheme.size())))
       return fail(ErrorCode::forbidden, "requests of the web site '{}' are refused",
@@ -75,6 +76,40 @@ Status check_token(AuthPolicy const& policy, net::HttpRequest const& request) {
     return fail_next(ErrorCode::unauthenticated, "the bearer token is not this server's",
                      "drover up prints the token");
   return {};
+}
+
+Result<DashboardSession> session_of(AuthPolicy const& policy, net::HttpRequest const& request,
+                                    WallTime now) {
+  SessionSeal const seal{policy.token};
+  auto const cookie = cookie_value(request.headers, seal.cookie_name());
+  if (cookie.empty())
+    return fail(ErrorCode::unauthenticated, "the request has no session of the dashboard");
+  return seal.open(cookie, now);
+}
+
+Status check_own_page(net::HttpRequest const& request) {
+  bool const reads = request.method == "GET" || request.method == "HEAD";
+  if (!reads && request.header("origin") == nullptr)
+    return fail(ErrorCode::forbidden,
+                "a change that comes with the dashboard's cookie needs the Origin of its page");
+  auto const* const site = request.header("sec-fetch-site");
+  if (site != nullptr && *site != "same-origin" && *site != "none")
+    return fail(ErrorCode::forbidden, "requests of other web sites are refused");
+  return {};
+}
+
+Result<Caller> check_caller(AuthPolicy const& policy, net::HttpRequest const& request,
+                            WallTime now) {
+  auto const by_token = check_token(policy, request);
+  if (by_token) return Caller{};
+  if (request.header("authorization") != nullptr) return std::unexpected(by_token.error());
+  SessionSeal const seal{policy.token};
+  if (cookie_value(request.headers, seal.cookie_name()).empty())
+    return std::unexpected(by_token.error());
+  auto session = session_of(policy, request, now);
+  if (!session) return std::unexpected(session.error());
+  DROVER_TRY(check_own_page(request));
+  return Caller{std::move(session->actor)};
 }
 
 }  // namespace drover::api

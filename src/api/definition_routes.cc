@@ -39,11 +39,11 @@ json::object to_json(worker::Registered<Spec> const& one) {
   return body;
 }
 
-Result<worker::DefinitionTerms> terms_of(net::HttpRequest const& request) {
-  DROVER_TRY(only_query(request, {"revision", "actor"}));
-  auto const revision = revision_of(request);
+Result<worker::DefinitionTerms> terms_of(Call const& call) {
+  DROVER_TRY(only_query(call.request, {"revision", "actor"}));
+  auto const revision = revision_of(call.request);
   if (!revision) return std::unexpected(revision.error());
-  auto actor = actor_of(request);
+  auto actor = actor_of(call);
   if (!actor) return std::unexpected(actor.error());
   worker::DefinitionTerms terms;
   terms.expected_revision = *revision;
@@ -97,7 +97,7 @@ Task<Status> DefinitionRoutes<Spec>::get(Call call, net::HttpReply& reply) {
 
 template <class Spec>
 Task<Status> DefinitionRoutes<Spec>::put(Call call, net::HttpReply& reply) {
-  auto terms = terms_of(call.request);
+  auto terms = terms_of(call);
   if (!terms) co_return std::unexpected(terms.error());
   auto spec = Names<Spec>::parse(call.request.body);
   if (!spec) co_return std::unexpected(spec.error());
@@ -115,7 +115,7 @@ Task<Status> DefinitionRoutes<Spec>::put(Call call, net::HttpReply& reply) {
 
 template <class Spec>
 Task<Status> DefinitionRoutes<Spec>::remove(Call call, net::HttpReply& reply) {
-  auto terms = terms_of(call.request);
+  auto terms = terms_of(call);
   if (!terms) co_return std::unexpected(terms.error());
   std::string name = call.path.at(std::string{Names<Spec>::kOne});
   auto const removed = co_await definitions_.remove(std::move(name), *std::move(terms));

@@ -68,9 +68,9 @@ json::object fleet_instance(fleet::InstanceStatus const& status,
 
 json::object fleet_agent(std::string const& agent, json::array instances) {
   auto const worst = std::ranges::min_element(instances, {}, rank);
-  json::value const state = worst == instances.end()
-                                ? json::value{"stopped"}
-                                : json::value{worst->get_object().at("state").get_string()};
+  json::string const state = worst == instances.end()
+                                 ? json::string{"stopped"}
+                                 : worst->get_object().at("state").get_string();
   return {{"agent", json::string{agent}}, {"state", state}, {"instances", std::move(instances)}};
 }
 

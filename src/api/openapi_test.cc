@@ -35,9 +35,32 @@ std::set<std::string> documented() {
 TEST(OpenApi, DocumentsExactlyTheRoutes) {
   std::set<std::string> served;
   for (RouteName const& route : Api::route_names())
-    if (route.pattern != "/")
+    if (!route.operation.empty())
       served.insert(fmt::format("{} {} {}", route.method, route.pattern, route.operation));
   EXPECT_EQ(served, documented());
+}
+
+// Whoever makes a client from the document follows them.
+void expect_references(json::value const& document, json::value const& at) {
+  if (auto const* const list = at.if_array())
+    for (auto const& item : *list)
+      expect_references(document, item);
+  auto const* const object = at.if_object();
+  if (object == nullptr) return;
+  for (auto const& [name, value] : *object) {
+    expect_references(document, value);
+    if (name != "$ref" || !value.is_string()) continue;
+    std::string const reference{value.get_string()};
+    boost::system::error_code error;
+    EXPECT_TRUE(reference.starts_with("#/") && document.find_pointer(reference.substr(1), error))
+        << reference;
+  }
+}
+
+TEST(OpenApi, EveryReferenceLeadsSomewhere) {
+  auto const document = parse_json(openapi_document());
+  ASSERT_TRUE(document);
+  expect_references(*document, *document);
 }
 
 TEST(OpenApi, NamesTheParametersOfItsPaths) {
@@ -46,6 +69,7 @@ TEST(OpenApi, NamesTheParametersOfItsPaths) {
   EXPECT_TRUE(document->at("openapi").as_string().starts_with("3.1"));
   std::string const text{openapi_document()};
   for (RouteName const& route : Api::route_names()) {
+    if (route.operation.empty()) continue;
     std::string const pattern{route.pattern};
     for (auto at = pattern.find('{'); at != std::string::npos; at = pattern.find('{', at + 1)) {
       std::string const name = pattern.substr(at + 1, pattern.find('}', at) - at - 1);

@@ -101,8 +101,9 @@ Result<json::array> only_list(net::HttpRequest const& request, std::string_view 
   return std::move(object->at(name).as_array());
 }
 
-Result<std::string> actor_of(net::HttpRequest const& request) {
-  std::string const text = query_text(request, "actor");
+Result<std::string> actor_of(Call const& call) {
+  if (!call.session_actor.empty()) return call.session_actor;
+  std::string const text = query_text(call.request, "actor");
   if (text.empty()) return std::string{kNobodysActor};
   auto const actor = contract::parse_launcher(text);
   if (!actor || text.size() > kActorBytesMax || !is_utf8(text))

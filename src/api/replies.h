@@ -29,8 +29,9 @@ Result<Id> id_of(Call const& call, std::string_view name) {
 [[nodiscard]] Result<std::int64_t> limit_of(net::HttpRequest const& request);
 // `?revision=`: the change is made only to this one; 0: only where there is none.
 [[nodiscard]] Result<std::optional<std::int64_t>> revision_of(net::HttpRequest const& request);
-// `?actor=`: who says to do it. Who has the server's token may say anybody's name.
-[[nodiscard]] Result<std::string> actor_of(net::HttpRequest const& request);
+// Who says to do it: whose the session is, else `?actor=`. Who has the server's token may say
+// anybody's name.
+[[nodiscard]] Result<std::string> actor_of(Call const& call);
 // The header Idempotency-Key stands for the member where the body has none; two different keys are
 // an error.
 [[nodiscard]] Status take_key(net::HttpRequest const& request, std::optional<std::string>& key);

@@ -12,7 +12,8 @@ namespace drover::api {
 struct RouteName {
   std::string_view method;
   std::string_view pattern;
-  std::string_view operation;  // operationId in the OpenAPI document
+  // operationId in the OpenAPI document; empty: a page of the dashboard, and not of the API
+  std::string_view operation;
 };
 
 template <class Routes>

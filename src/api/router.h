@@ -13,8 +13,8 @@
 namespace drover::api {
 
 enum class Access : std::uint8_t {
-  token,  // a bearer token is needed
-  open,   // health probes and the page that says what this server is
+  token,  // a bearer token is needed, or a session of the dashboard
+  open,   // health probes, the dashboard's pages, and signing in
   // The handler checks a signature over the body. Neither token nor the rules for browsers: another
   // service calls it, through whatever name this server has for it.
   signature,
@@ -27,6 +27,7 @@ using PathParameters = std::map<std::string, std::string, std::less<>>;
 struct Call {
   net::HttpRequest request;
   PathParameters path;
+  std::string session_actor{};  // of the dashboard's session that it came in; empty: in none
 };
 
 struct Route {

@@ -52,7 +52,7 @@ Task<Status> RuleRoutes::list(Call call, net::HttpReply& reply) {
 Task<Status> RuleRoutes::create(Call call, net::HttpReply& reply) {
   auto const known = only_query(call.request, {"actor"});
   if (!known) co_return known;
-  auto actor = actor_of(call.request);
+  auto actor = actor_of(call);
   if (!actor) co_return std::unexpected(actor.error());
   auto rule = driver::parse_rule(call.request.body);
   if (!rule) co_return std::unexpected(rule.error());

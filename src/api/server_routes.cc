@@ -12,12 +12,11 @@ namespace drover::api {
 
 RouteTable<ServerRoutes> ServerRoutes::table() {
   using Self = ServerRoutes;
-  static constexpr std::array<RouteEntry<Self>, 5> kTable = {{
+  static constexpr std::array<RouteEntry<Self>, 4> kTable = {{
       {{"GET", "/api/v1/broker", "getBroker"}, Access::token, &Self::get_broker},
       {{"GET", "/api/v1/openapi.json", "getOpenApi"}, Access::token, &Self::get_openapi},
       {{"GET", "/healthz", "getHealth"}, Access::open, &Self::get_health},
       {{"GET", "/readyz", "getReadiness"}, Access::open, &Self::get_ready},
-      {{"GET", "/", "getRoot"}, Access::open, &Self::get_root},
   }};
   return kTable;
 }
@@ -56,13 +55,6 @@ Task<Status> ServerRoutes::get_ready(Call, net::HttpReply& reply) {
   bool const full = !services_.reserve.held();
   json::object body{{"status", refusing ? "store_failed" : full ? "no_space" : "ok"}};
   co_return co_await reply_json(reply, refusing || full ? 503 : 200, std::move(body));
-}
-
-Task<Status> ServerRoutes::get_root(Call, net::HttpReply& reply) {
-  net::Headers headers{{"content-type", "text/plain; charset=utf-8"}};
-  co_return co_await reply.send(200, std::move(headers),
-                                "drover is running. The API is at /api/v1, its description at "
-                                "/api/v1/openapi.json; drover --help lists the commands.\n");
 }
 
 }  // namespace drover::api

@@ -20,7 +20,6 @@ class ServerRoutes {
   Task<Status> get_openapi(Call call, net::HttpReply& reply);
   Task<Status> get_health(Call call, net::HttpReply& reply);
   Task<Status> get_ready(Call call, net::HttpReply& reply);
-  Task<Status> get_root(Call call, net::HttpReply& reply);
 
   worker::Services const& services_;
   broker::RedisBroker const* redis_ = nullptr;  // null: there is none

@@ -41,6 +41,7 @@ Work
 
 Server
   up           start the server if it does not run, and print its address
+  dashboard    print a link that signs a browser in
   down         stop the server that `up` started
   serve        run the server in the foreground
   worker       work on the runs of a server, here or on another machine

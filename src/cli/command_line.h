@@ -63,6 +63,10 @@ struct UpCommand {
   std::string broker;  // a URL; empty: what DROVER_BROKER says
   Dispatch dispatch = Dispatch::running;
 };
+// A link that signs a browser in.
+struct DashboardCommand {
+  Format format = Format::text;
+};
 enum class OwnWorker : std::uint8_t { yes, no };
 struct ServeCommand {
   std::string host = "127.0.0.1";
@@ -458,13 +462,13 @@ struct SdkCommand {
 };
 
 using Command = std::variant<
-    HelpCommand, VersionCommand, DoctorCommand, UpCommand, ServeCommand, WorkerCommand, DownCommand,
-    RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand, EventsCommand, DiffCommand,
-    CancelCommand, SessionsCommand, SessionRemoveCommand, SessionEnvironmentCommand,
-    WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand, DefinitionsCommand,
-    DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand, DefinitionEditCommand,
-    AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand, FleetSyncCommand,
-    FleetWipeCommand, FleetLogsCommand, FleetExecCommand, ApprovalRulesCommand,
+    HelpCommand, VersionCommand, DoctorCommand, UpCommand, DashboardCommand, ServeCommand,
+    WorkerCommand, DownCommand, RunCommand, SendCommand, PsCommand, AttachCommand, LogsCommand,
+    EventsCommand, DiffCommand, CancelCommand, SessionsCommand, SessionRemoveCommand,
+    SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand,
+    DefinitionsCommand, DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand,
+    DefinitionEditCommand, AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand,
+    FleetSyncCommand, FleetWipeCommand, FleetLogsCommand, FleetExecCommand, ApprovalRulesCommand,
     ApprovalRuleAddCommand, ApprovalRuleRemoveCommand, AuditCommand, AuditShowCommand,
     ApprovalsCommand, ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand,
     QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,

@@ -344,14 +344,19 @@ TEST(CommandLine, AnAgentIsMadeOfOptions) {
                   .contains("--prompt-file"));
 }
 
+TEST(CommandLine, TheDashboardIsALinkOrAnObject) {
+  EXPECT_EQ(command<DashboardCommand>({"dashboard"}).format, Format::text);
+  EXPECT_EQ(command<DashboardCommand>({"dashboard", "--json"}).format, Format::json);
+}
+
 TEST(CommandLine, HelpNamesEveryCommand) {
   std::string const overview = command<HelpCommand>({}).text;
   EXPECT_EQ(command<HelpCommand>({"--help"}).text, overview);
   for (char const* const name :
-       {"up",         "serve",     "run",     "ps",          "attach",   "logs",
-        "events",     "diff",      "cancel",  "send",        "sessions", "workspaces",
-        "task-types", "agents",    "audit",   "approvals",   "land",     "down",
-        "backup",     "workloads", "restore", "model serve", "version"}) {
+       {"up",         "dashboard",  "serve",     "run",     "ps",          "attach",
+        "logs",       "events",     "diff",      "cancel",  "send",        "sessions",
+        "workspaces", "task-types", "agents",    "audit",   "approvals",   "land",
+        "down",       "backup",     "workloads", "restore", "model serve", "version"}) {
     EXPECT_TRUE(overview.contains(std::string{"\n  "} + name)) << name;
     std::vector<std::string> words;
     for (auto const word : split(name, ' '))

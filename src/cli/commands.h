@@ -9,6 +9,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, HelpCommand const& command);
 [[nodiscard]] int execute(Context const& context, VersionCommand const& command);
 [[nodiscard]] int execute(Context const& context, UpCommand const& command);
+[[nodiscard]] int execute(Context const& context, DashboardCommand const& command);
 [[nodiscard]] int execute(Context const& context, ServeCommand const& command);
 [[nodiscard]] int execute(Context const& context, WorkerCommand const& command);
 [[nodiscard]] int execute(Context const& context, DownCommand const& command);

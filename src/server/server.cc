@@ -579,6 +579,10 @@ Status Server::listen() {
   api::AuthPolicy policy{token_, api::loopback_hosts(http_->port())};
   for (std::string& host : api::host_names(options_.host, http_->port()))
     policy.hosts.push_back(std::move(host));
+  if (!settings_.public_origin.empty()) {
+    policy.public_origin = settings_.public_origin;
+    policy.hosts.push_back(policy.public_origin.substr(policy.public_origin.find("//") + 2));
+  }
   api_->set_policy(std::move(policy));
   return {};
 }

@@ -137,6 +137,28 @@ Result<BackendSettings> backend_settings() {
   return settings;
 }
 
+// "https://drover.example.org", as browsers say it: lower case, no path, no usual port.
+Result<std::string> public_origin() {
+  std::string const given = first_of({"DROVER_PUBLIC_URL"}, "");
+  std::string_view text{given};
+  while (text.ends_with('/'))
+    text.remove_suffix(1);
+  if (text.empty()) return std::string{};
+  std::string_view const secure = "https://";
+  std::string_view const scheme = text.starts_with(secure) ? secure : "http://";
+  std::string_view const host = text.starts_with(scheme) ? text.substr(scheme.size()) : "";
+  bool const fits =
+      !host.empty() &&
+      host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-:[]") == std::string_view::npos;
+  bool const usual_port = host.ends_with(scheme == secure ? ":443" : ":80");
+  if (fits && !usual_port) return std::string{text};
+  return fail_next(ErrorCode::invalid_argument,
+                   fmt::format("DROVER_PUBLIC_URL is the address that browsers use, not '{}'",
+                               printable(given, 100)),
+                   "write it as https://drover.example.org, in lower case, without a path and "
+                   "without the scheme's own port");
+}
+
 }  // namespace
 
 Result<Settings> settings_from_environment() {
@@ -144,6 +166,9 @@ Result<Settings> settings_from_environment() {
   settings.upstreams = upstreams_from_environment();
   settings.schedule_reach = schedule_reach();
   settings.broker = take_from_environment("DROVER_BROKER");
+  auto origin = public_origin();
+  if (!origin) return std::unexpected(origin.error());
+  settings.public_origin = *std::move(origin);
   settings.shared_key_file = first_of({"DROVER_HS256_KEY_FILE"}, "");
   auto runners = third_party_runners();
   if (!runners) return std::unexpected(runners.error());

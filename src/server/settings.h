@@ -39,6 +39,7 @@ struct Settings {
   Millis fleet_period{0};              // between two looks of its reconciler
   std::string shared_key_file;         // of HS256 tokens of third parties; empty: none are taken
   driver::HostWall host_wall = driver::HostWall::sandbox;  // around processes of workflows
+  std::string public_origin;  // what browsers know this server by; empty: its own address
   Secret broker;  // its address, which may hold a password; empty: the embedded one alone
 };
 

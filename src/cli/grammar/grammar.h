@@ -88,7 +88,7 @@ void add_workflow(Grammar& grammar);
 void add_workloads(Grammar& grammar);
 // gateway, budgets, spend
 void add_gateway(Grammar& grammar);
-// up, down, serve, worker, doctor, backup, restore, model serve, version
+// up, dashboard, down, serve, worker, doctor, backup, restore, model serve, version
 void add_server(Grammar& grammar);
 
 }  // namespace drover::cli

@@ -137,6 +137,11 @@ void add_server(Grammar& grammar) {
   up->add_flag("--paused", into.paused, kPaused);
   up->footer(std::string{kServerSettings});
 
+  auto* const dashboard =
+      grammar.add(grammar.app, "dashboard", "Prints a link that signs a browser in, once.",
+                  [](Raw const& raw) { return Result<Command>{DashboardCommand{format_of(raw)}}; });
+  grammar.json(dashboard);
+
   auto* const serve =
       grammar.add(grammar.app, "serve", "Runs the server in the foreground.", make_serve);
   serve->add_option("--host", into.host, "address to listen on (default 127.0.0.1)")

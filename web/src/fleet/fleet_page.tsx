@@ -1,0 +1,128 @@
+import { call } from '../api/client';
+import { useLive } from '../app/live';
+import { usePlace } from '../app/router';
+import { StateBadge, state_words } from '../parts/badges';
+import { Choice, Search } from '../parts/search';
+import { Banner, Loading, Nothing } from '../parts/states';
+import { Time } from '../parts/time';
+import { agent_path } from '../routes';
+import type { FleetInstance, Spend } from '../../generated/api';
+import { count_words, usd_words } from './amounts';
+import { counts_of, fits, instances_of, states } from './fleet_list';
+import { SyncButton } from './sync';
+
+const period_ms = 3000;
+const spend_period_ms = 30_000;
+
+const load_fleet = (signal: AbortSignal) => call('GET /api/v1/fleet', {}, signal);
+const load_spend = (signal: AbortSignal) =>
+  call('GET /api/v1/spend', { query: { by: 'agent' } }, signal);
+
+export function FleetPage() {
+  const { query } = usePlace();
+  const { value, error, again } = useLive(load_fleet, period_ms);
+  const { value: spend } = useLive(load_spend, spend_period_ms);
+  const search = query.get('q') ?? '';
+  const state = states.find((one) => one === query.get('state')) ?? 'all';
+  const all = instances_of(value?.agents ?? []);
+  const shown = all.filter((one) => fits(one, search, state));
+  const counts = counts_of(all);
+  return (
+    <>
+      <header class="page-head">
+        <div>
+          <h1 tabIndex={-1}>Fleet</h1>
+          <p class="lead">The containers that resident agents keep.</p>
+        </div>
+        <SyncButton done={again} />
+      </header>
+      {all.length > 0 && (
+        <div class="tools">
+          <Search label="Search containers" />
+          <Choice
+            label="State"
+            name="state"
+            usual="all"
+            value={state}
+            choices={['all', ...counts.map(([one]) => one)]}
+            words={(one) => (one === 'all' ? `all ${all.length}` : `${state_words(one)} ${counts.find(([other]) => other === one)?.[1] ?? 0}`)}
+          />
+        </div>
+      )}
+      {error && <Banner error={error} again={again} />}
+      {!value && !error && <Loading what="the fleet" />}
+      {value && all.length === 0 && (
+        <Nothing title="No agent keeps a container">
+          <p>
+            A resident agent has one, with a state that stays. Make one under{' '}
+            <a href="/new-agent">New agent</a>, or change one of <a href="/agents">yours</a>.
+          </p>
+        </Nothing>
+      )}
+      {value && all.length > 0 && shown.length === 0 && (
+        <Nothing title="No container fits this search">
+          <a href="/fleet">Show all of them</a>
+        </Nothing>
+      )}
+      {shown.length > 0 && (
+        <table class="rows" aria-label="Containers" role="table">
+          <thead>
+            <tr role="row">
+              <th role="columnheader">Container</th>
+              <th role="columnheader">State</th>
+              <th role="columnheader">Since</th>
+              <th role="columnheader">Restarts</th>
+              <th role="columnheader">Heartbeat</th>
+              <th role="columnheader">Agent’s cost</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((one) => (
+              <Row key={one.instance} one={one} spend={spend} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
+  );
+}
+
+function Row({ one, spend }: { one: FleetInstance; spend: Spend | undefined }) {
+  const cost = spend?.spend.find((row) => row.agent === one.agent);
+  return (
+    <tr role="row" class={one.wanted ? '' : 'faint'}>
+      <td role="cell" class="grow">
+        <a class="name" href={agent_path(one.agent, 'containers')} data-row>
+          {one.instance}
+        </a>
+        <span class="note">
+          {one.instance === one.agent ? one.backend : `of ${one.agent}, ${one.backend}`}
+          {one.busy === true && ', at work'}
+        </span>
+        {one.reason !== '' && <span class="note reason">{one.reason}</span>}
+      </td>
+      <td role="cell" data-label="State">
+        <StateBadge state={one.state} />
+      </td>
+      <td role="cell" data-label="Since">
+        <Time at={one.since} />
+      </td>
+      <td role="cell" data-label="Restarts" class="number">
+        {one.restarts}
+      </td>
+      <td role="cell" data-label="Heartbeat">
+        {one.heartbeat ? <Time at={one.heartbeat} /> : <span class="dim">none</span>}
+      </td>
+      <td role="cell" data-label="Agent’s cost" class="number">
+        {cost ? (
+          <>
+            {usd_words(cost.cost_usd)}
+            <span class="note">{count_words(cost.tokens)} tokens</span>
+          </>
+        ) : (
+          <span class="dim">none</span>
+        )}
+      </td>
+    </tr>
+  );
+}
