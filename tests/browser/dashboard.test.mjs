@@ -280,6 +280,32 @@ test('who saves over theirs knows it, and is fenced by the revision that was sho
   assert.deepEqual(body.entries.map((one) => one.actor), [`user:${me}`, 'user:bob', 'user:bob', 'user:bob']);
 });
 
+test('a change of somebody else is told while one types, and fills a form that nobody touched', async (world) => {
+  await world.put({ name: 'dev', model: 'm', prompt: 'Old.' });
+  const page = await world.signed_in('/agents/dev/edit');
+  await page.getByText('Nothing is changed.').waitFor();
+  await world.put({ name: 'dev', model: 'n', prompt: 'Old.' });
+  await page.waitForFunction(() => document.querySelector('#field-model').value === 'n');
+  await page.getByLabel('Prompt').fill('Mine.');
+  await world.put({ name: 'dev', model: 'o', prompt: 'Old.' });
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await page.getByRole('button', { name: 'Combine both' }).click();
+  await save(page);
+  assert.deepEqual(await model_and_prompt(world), ['o', 'Mine.']);
+});
+
+test('a session that ends while one types loses nothing', async (world) => {
+  await world.put({ name: 'dev' });
+  const page = await world.signed_in('/agents/dev/edit', { expected: [refused(401)] });
+  await page.getByLabel('Description').fill('Half a sen');
+  await page.context().clearCookies();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.getByLabel('Or the server’s token').fill(world.token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('Not saved.').waitFor();
+  assert.equal(await page.getByLabel('Description').inputValue(), 'Half a sen');
+});
+
 test('what was deleted meanwhile can be stored again', async (world) => {
   await world.put({ name: 'dev', model: 'm' });
   const page = await world.signed_in('/agents/dev/edit', { expected: [refused(409), refused(404)] });

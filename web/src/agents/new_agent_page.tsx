@@ -65,9 +65,16 @@ export function NewAgentPage() {
         <button class="primary" disabled={busy}>
           Create agent
         </button>
-        <a class="button" href="/agents">
-          Cancel
-        </a>
+        {draft.changed ? (
+          <button type="button" onClick={() => draft.rebase({}, 0)}>
+            Discard
+          </button>
+        ) : (
+          <a class="button" href="/agents">
+            Cancel
+          </a>
+        )}
+        {draft.changed && <span class="dim">The draft stays in this tab.</span>}
       </AgentForm>
     </>
   );
