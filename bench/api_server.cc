@@ -62,22 +62,6 @@ Result<os::Process> spawn_logged(os::ProcessSpec spec, std::string const& log) {
 
 }  // namespace
 
-Result<Address> address_in(std::string const& state_folder) {
-  std::string const file = state_folder + "/server.json";
-  auto const text = os::read_file(file);
-  if (!text) return std::unexpected(text.error());
-  auto const value = parse_json(*text);
-  if (!value) return std::unexpected(value.error());
-  auto const object = JsonObject::of(*value);
-  if (!object) return std::unexpected(object.error());
-  auto const url = object->string("url");
-  auto const token = object->string("token");
-  auto const pid = object->integer("pid");
-  if (!url || !token || !pid)
-    return fail(ErrorCode::data_corrupt, "{} lacks url, token or pid", file);
-  return Address{*url, "Bearer " + *token, static_cast<pid_t>(*pid)};
-}
-
 ApiServer::ApiServer(std::string state_folder, std::string log, os::ProcessSpec spec,
                      os::Process process)
     : state_folder_(std::move(state_folder)),
@@ -174,20 +158,7 @@ Status ApiServer::not_ready(std::string_view how) {
 }
 
 Result<json::object> ApiServer::post(std::string const& path, json::object const& body) {
-  net::ClientRequest request;
-  request.method = "POST";
-  request.url = address_.url + path;
-  request.headers = {{"Authorization", address_.authorization},
-                     {"Content-Type", "application/json"}};
-  request.body = json::serialize(body);
-  auto const response = http_.request(request);
-  if (!response) return std::unexpected(response.error());
-  if (response->status / 100 != 2)
-    return fail(ErrorCode::upstream, "POST {}: {} {}", path, response->status,
-                printable(response->body, 500));
-  auto value = parse_json(response->body);
-  if (!value) return std::unexpected(value.error());
-  return std::move(*value).as_object();
+  return post_json(http_, address_, path, body);
 }
 
 Result<std::string> ApiServer::add_workspace(std::string const& path) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api_calls.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "machine.h"
@@ -40,15 +41,6 @@ struct UnitTrace {
   std::vector<std::string> cgroups;
 };
 
-// Where a server is reached. A new one over the same state may have another port.
-struct Address {
-  std::string url;
-  std::string authorization;  // the header's value
-  pid_t pid = -1;
-};
-// As the server wrote it once it listened; not_found before. One that was killed leaves its own.
-[[nodiscard]] Result<Address> address_in(std::string const& state_folder);
-
 class ApiServer {
  public:
   // State and home are made in `scratch`, which must outlive the server. `variables` are added to
@@ -63,6 +55,7 @@ class ApiServer {
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
   [[nodiscard]] std::string const& state_folder() const { return state_folder_; }
   [[nodiscard]] std::string const& log() const { return log_; }
+  [[nodiscard]] Address const& address() const { return address_; }
 
   // A workspace at `path`; the folder is made where it is missing, and a git repository of it.
   [[nodiscard]] Result<std::string> add_workspace(std::string const& path);

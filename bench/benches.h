@@ -18,6 +18,8 @@ namespace drover::bench {
 [[nodiscard]] Status run_dispatch(Report& report);
 // Steps of workflows, by the length of their runs.
 [[nodiscard]] Status run_replay(Report& report);
+// Thousands of workflows on one server that wait, step, and are taken up again.
+[[nodiscard]] Status run_workflows(Report& report);
 // Recording what is due, and the steps of people, with 100 000 schedules in the store.
 [[nodiscard]] Status run_schedules(Report& report);
 

@@ -32,6 +32,7 @@ constexpr Bench kBenches[] = {
     {"replay", "steps of workflows by the length of their runs, beside the SDK", run_replay},
     {"reconcile", "a look at 1000 resident agents; containers made, beside a shell loop",
      run_reconcile},
+    {"workflows", "thousands of workflows that wait and step on one server", run_workflows},
     {"schedules", "what is due, and changes, among 100 000 schedules", run_schedules},
 };
 

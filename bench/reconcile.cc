@@ -13,6 +13,7 @@
 #include "fleet/docker_fleet_engine.h"
 #include "fleet/process_fleet_engine.h"
 #include "fleet/reconciler.h"
+#include "fleet/rows.h"
 #include "machine.h"
 #include "net/http_server.h"
 #include "os/files.h"

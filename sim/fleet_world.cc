@@ -13,6 +13,7 @@
 
 #include "fleet/model_engine.h"
 #include "fleet/reconciler.h"
+#include "fleet/rows.h"
 #include "sim/disk.h"
 #include "sim/machine.h"
 
@@ -136,6 +137,8 @@ class FleetWorld {
   void step();
   void edit();
   void disturb();
+  void work();
+  void beat();
   ModelEngine::Fault fault_of(std::string_view call);
   [[nodiscard]] std::string_view name() { return kNames.at(dice_.below(kNames.size())); }
   contract::AgentSpec* find(std::string_view agent);
@@ -152,8 +155,9 @@ class FleetWorld {
   ModelEngine engine_;
   std::vector<contract::AgentSpec> agents_;
   std::unique_ptr<Life> life_;
-  std::set<std::string> made_;     // volumes that have been there
-  std::set<std::string> foreign_;  // containers of somebody else's
+  std::set<std::string> made_;                  // volumes that have been there
+  std::set<std::string> foreign_;               // containers of somebody else's
+  std::map<std::string, std::string> at_work_;  // by container: the instance whose turn it is
   bool down_ = false;
   bool losing_ = false;
   bool mended_ = false;
@@ -168,6 +172,7 @@ void FleetWorld::begin_life() {
 
 void FleetWorld::end_life() {
   life_.reset();
+  at_work_.clear();  // a turn dies with its server
   engine_.pause = nullptr;
   engine_.watch(nullptr, nullptr);
   disk_.crash(dice_.one_in(3) ? Disk::Loss::power : Disk::Loss::process);
@@ -180,6 +185,7 @@ void FleetWorld::pass_time(Nanos time) {
     machine_.advance(slice);
     time -= slice;
     if (life_) life_->pump();
+    beat();
     watch_over("in passing");
   }
 }
@@ -234,6 +240,7 @@ void FleetWorld::disturb() {
   if (at->second.foreign) return;
   std::string const id = at->first;
   auto& seen = at->second.seen;
+  at_work_.erase(id);
   trace_.note("somebody takes hold of {}", seen.name);
   switch (dice_.below(5)) {
     case 0:
@@ -253,8 +260,38 @@ void FleetWorld::disturb() {
   }
 }
 
+// A turn begins in one that is live, or ends.
+void FleetWorld::work() {
+  if (!life_) return;
+  auto const live = life_->reconciler->live();
+  if (live.empty()) return;
+  auto const& one = live.at(dice_.below(live.size()));
+  auto const box = engine_.boxes.find(one.container);
+  // What somebody has just paused or ended says nothing.
+  if (box == engine_.boxes.end() || box->second.seen.phase != Phase::running) return;
+  if (at_work_.erase(one.container) > 0) {
+    life_->reconciler->beat(one.name, fleet::Busy::no);
+    trace_.note("the turn in {} ends", one.name);
+    return;
+  }
+  at_work_.emplace(one.container, one.name);
+  trace_.note("a turn begins in {}", one.name);
+}
+
+// Their programs say that they are there.
+void FleetWorld::beat() {
+  if (!life_) return;
+  for (auto const& [container, instance] : at_work_)
+    life_->reconciler->beat(instance, fleet::Busy::yes);
+}
+
 void FleetWorld::step() {
-  switch (dice_.below(8)) {
+  switch (dice_.below(10)) {
+    case 8:
+    case 9:
+      work();
+      beat();
+      break;
     case 0:
     case 1:
       edit();
@@ -299,6 +336,8 @@ void FleetWorld::watch_over(std::string_view when) {
     if (!engine_.volumes.contains(volume)) trace_.violated("state", "{} is lost", volume);
   for (auto const& id : foreign_)
     if (!engine_.boxes.contains(id)) trace_.violated("foreign", "{} is gone", id);
+  for (auto const& [id, instance] : at_work_)
+    if (!engine_.boxes.contains(id)) trace_.violated("turn", "that of {} is cut off", instance);
 }
 
 void FleetWorld::inspect() {
@@ -336,6 +375,8 @@ void FleetWorld::play() {
   down_ = false;
   if (!life_) begin_life();
   engine_.tell(fleet::EngineNews::Kind::look);
+  for (auto const& [container, instance] : std::exchange(at_work_, {}))
+    life_->reconciler->beat(instance, fleet::Busy::no);
   trace_.note("all is mended");
   pass_time(kMended);
   inspect();

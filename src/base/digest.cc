@@ -45,8 +45,8 @@ std::array<std::uint8_t, Sha256::kBytes> Sha256::finish() {
   std::uint64_t const bits_total = bytes_total_ * 8;
   // One 1 bit, zeros up to 8 bytes before the end of a block, then the length in bits.
   update(std::string_view{"\x80", 1});
-  while (held_ != kBlockBytes - 8)
-    update(std::string_view{"\0", 1});
+  constexpr std::array<char, kBlockBytes> kZeros{};
+  update({kZeros.data(), (2 * kBlockBytes - 8 - held_) % kBlockBytes});
   std::array<char, 8> length{};
   for (std::size_t i = 0; i < length.size(); ++i)
     length[i] = static_cast<char>(bits_total >> (56 - 8 * i) & 0xFF);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "driver/command_results.h"
+#include "workflow/document.h"
 #include "workflow/state_cache.h"
 
 namespace drover::driver {
@@ -37,6 +38,7 @@ Status DrivenRun::take() {
 }
 
 Status DrivenRun::take_up() {
+  if (run_ && run_->is_held()) return {};
   if (run_) {
     auto const taken = run_->take_up(kOwner);
     // Looked at with the lock held, which whoever replaces a journal holds too. One that was
@@ -49,28 +51,57 @@ Status DrivenRun::take_up() {
   if (!run) return std::unexpected(run.error());
   run_.emplace(*std::move(run));
   journal_ = identity_of(folder_.journal());
+  auto const& entry = run_->record().entrypoint;
+  bool const is_ours = entry.is_native() || workflow::is_document(entry.import_path);
+  weight_ = is_ours ? Weight::light : Weight::process;
   return {};
+}
+
+void DrivenRun::let_go_of_lock() {
+  kept_ = false;
+  if (run_) run_->release();
 }
 
 template <class Act>
 auto DrivenRun::locked(Act act) -> decltype(act()) {
   DROVER_TRY(take_up());
   auto result = act();
-  run_->release();
+  if (!kept_ && run_) run_->release();
   return result;
 }
 
 Result<workflow::Iterated> DrivenRun::step() {
-  return locked([this] {
-    auto iterated = step_locked();
+  auto iterated = step(Start::allowed);
+  if (!iterated) return std::unexpected(iterated.error());
+  return **std::move(iterated);
+}
+
+Result<std::optional<workflow::Iterated>> DrivenRun::step(Start start) {
+  return locked([this, start] {
+    auto iterated = step_locked(start);
     // Whatever is wrong with the process, the next step replays it from its start.
     if (!iterated) execution_.reset();
     return iterated;
   });
 }
 
-Result<workflow::Iterated> DrivenRun::step_locked() {
+Result<std::optional<workflow::Iterated>> DrivenRun::step_locked(Start start) {
   if (auto ended = ended_before(run_->record(), run_->history())) return *std::move(ended);
+  if (!execution_ && !rests_at_.empty() && rests_at_ == file_name(run_->history().head())) {
+    auto waiting = workflow::resting(*run_);
+    if (!waiting) return waiting;
+    if (*waiting) {
+      seen_ = run_->history().head().seq;
+      return waiting;
+    }
+  }
+  if (!execution_ && start == Start::refused && weight_ == Weight::process) return std::nullopt;
+  auto iterated = step_process();
+  if (!iterated) return std::unexpected(iterated.error());
+  return *std::move(iterated);
+}
+
+Result<workflow::Iterated> DrivenRun::step_process() {
   if (!execution_) {
     auto const prepared = prepare(*run_);
     if (!prepared) return std::unexpected(prepared.error());
@@ -81,7 +112,14 @@ Result<workflow::Iterated> DrivenRun::step_locked() {
   auto iterated = workflow::step(*run_, *execution_);
   if (!iterated) return iterated;
   seen_ = run_->history().head().seq;
+  note_rest(*iterated);
   return iterated;
+}
+
+// One that did not ask for something that the journal has open has to be asked again.
+void DrivenRun::note_rest(workflow::Iterated const& iterated) {
+  bool const rests = iterated.state == workflow::IterateState::waiting && iterated.warnings.empty();
+  rests_at_ = rests ? file_name(run_->history().head()) : "";
 }
 
 Result<DrivenRun::Begun> DrivenRun::begin_commands(std::vector<workflow::NextAction> const& actions,
@@ -118,8 +156,11 @@ Result<DrivenRun::Begun> DrivenRun::begin_locked(std::vector<workflow::NextActio
     begun.jobs.push_back({folder_, run_->record(), now.effect, std::move(step.work)});
   }
   // Durable before the first of them begins.
+  bool const rests = begun.settled == 0 && rests_at_ == file_name(run_->history().head());
   if (!marks.empty()) DROVER_TRY(run_->append(std::move(marks)));
   seen_ = run_->history().head().seq;
+  // That they have begun is nothing for the process.
+  rests_at_ = rests ? file_name(run_->history().head()) : "";
   return begun;
 }
 
@@ -165,6 +206,8 @@ Status DrivenRun::halt(std::string const& reason) {
 }
 
 Result<json::value> DrivenRun::query(std::string const& name, json::value const& arguments) {
+  // Of the process itself, also where its directory says what it waits for.
+  rests_at_.clear();
   auto const rested = step();
   if (!rested) return std::unexpected(rested.error());
   if (!execution_) return fail(ErrorCode::conflict, "the run has ended, and its process with it");
@@ -189,19 +232,6 @@ Status DrivenRun::save_state() {
   auto const saved = locked([this] { return run_->save_state("journal_mismatch"); });
   saved_ = seen_;
   return saved;
-}
-
-std::optional<WallTime> next_timer(workflow::Iterated const& iterated) {
-  std::optional<WallTime> next;
-  for (auto const& action : iterated.actions) {
-    if (action.silent_at) next = next ? std::min(*next, *action.silent_at) : *action.silent_at;
-    auto const* const definition = action.definition.if_object();
-    auto const* const sleep = definition == nullptr ? nullptr : definition->if_contains("sleep");
-    if (sleep == nullptr || !sleep->is_object()) continue;
-    auto const target = from_unix_ms(integer_or(sleep->get_object(), "targetEpochMs", 0));
-    next = next ? std::min(*next, target) : target;
-  }
-  return next;
 }
 
 }  // namespace drover::driver

@@ -27,6 +27,12 @@ struct JournalIdentity {
   bool operator==(JournalIdentity const&) const = default;
 };
 
+// What it takes to have a run's process in memory.
+enum class Weight : std::uint8_t {
+  light,    // a part of this program: a document, C++
+  process,  // a process of its own: Node
+};
+
 class DrivenRun {
  public:
   DrivenRun(workflow::RunFolder folder, workflow::HostSpec host, Clock const& clock, Random& random)
@@ -36,8 +42,23 @@ class DrivenRun {
   // process drives the run.
   [[nodiscard]] Status take();
 
+  // Between its making and its end the lock is kept, for several things one after another.
+  class Hold {
+   public:
+    explicit Hold(DrivenRun& run) : run_(run) { run_.kept_ = true; }
+    ~Hold() { run_.let_go_of_lock(); }
+    Hold(Hold const&) = delete;
+    Hold& operator=(Hold const&) = delete;
+
+   private:
+    DrivenRun& run_;
+  };
+
   // One pass under the lock.
   [[nodiscard]] Result<workflow::Iterated> step();
+  // The same where there may be no place for a process of its own; nullopt: it needs one.
+  enum class Start : std::uint8_t { allowed, refused };
+  [[nodiscard]] Result<std::optional<workflow::Iterated>> step(Start start);
   // Notes the commands among `actions` as begun, and returns them to be carried out; those that
   // cannot be are ended here. `under_way` are ids of effects that are at work here already.
   struct Begun {
@@ -65,13 +86,24 @@ class DrivenRun {
   [[nodiscard]] bool was_rewound() { return std::exchange(rewound_, false); }
   // When the run last came to rest: its last entry.
   [[nodiscard]] std::uint64_t rested_at() const { return seen_; }
+  // The name of the journal's last entry where the process is known to wait for nothing but what
+  // the journal has open; empty: not known. As long as the journal ends there, a step needs no
+  // process. It may be told to whoever drives the run next.
+  [[nodiscard]] std::string const& rests_at() const { return rests_at_; }
+  void known_to_rest(std::string entry) { rests_at_ = std::move(entry); }
+  [[nodiscard]] bool is_in_memory() const { return execution_.has_value(); }
+  // Of the process; light while nothing was read.
+  [[nodiscard]] Weight weight() const { return weight_; }
   [[nodiscard]] workflow::RunFolder const& folder() const { return folder_; }
 
  private:
   template <class Act>
   auto locked(Act act) -> decltype(act());
   Status take_up();
-  Result<workflow::Iterated> step_locked();
+  void let_go_of_lock();
+  Result<std::optional<workflow::Iterated>> step_locked(Start start);
+  Result<workflow::Iterated> step_process();
+  void note_rest(workflow::Iterated const& iterated);
   Result<Begun> begin_locked(std::vector<workflow::NextAction> const& actions,
                              std::vector<std::string> const& under_way);
 
@@ -83,12 +115,12 @@ class DrivenRun {
   std::optional<workflow::OpenRun> run_;
   JournalIdentity journal_{};  // of run_
   bool rewound_ = false;
+  bool kept_ = false;
+  Weight weight_ = Weight::light;
+  std::string rests_at_;
   std::optional<workflow::Execution> execution_;
   std::uint64_t seen_ = 0;   // the last entry, when the run last came to rest
   std::uint64_t saved_ = 0;  // and when state.json was last made
 };
-
-// The earliest of the timers that a run waits for.
-[[nodiscard]] std::optional<WallTime> next_timer(workflow::Iterated const& iterated);
 
 }  // namespace drover::driver

@@ -27,32 +27,42 @@ constexpr Millis kStepGrace{2'000};
 constexpr int kRoundsMax = 100;
 
 struct Advanced {
-  Result<workflow::Iterated> iterated;
+  std::optional<Result<workflow::Iterated>> iterated{};  // nullopt: it has to wait for a place
   std::vector<CommandJob> commands{};
   std::vector<workflow::Effect> cancelled{};  // all that were, of a first look
   bool again = false;                         // an effect was ended by the look itself
   bool rewound = false;                       // its journal is another than before
   std::uint64_t rested_at = 0;
+  std::string rests_at{};
+  Weight weight = Weight::light;
+  bool is_in_memory = false;
 };
 
 // What one look at a run does: the process, then the commands that it asks for.
 Result<Advanced> look(DrivenRun& run, CommandPool& commands,
-                      std::vector<std::string> const& under_way) {
+                      std::vector<std::string> const& under_way, DrivenRun::Start start) {
   DROVER_TRY(run.take());
   for (int round = 0;; ++round) {
-    auto iterated = run.step();
-    if (!iterated) return std::unexpected(iterated.error());
-    bool const waits = iterated->state == workflow::IterateState::waiting;
+    auto stepped = run.step(start);
+    if (!stepped) return std::unexpected(stepped.error());
+    if (!*stepped) return Advanced{};
+    auto iterated = **std::move(stepped);
+    bool const waits = iterated.state == workflow::IterateState::waiting;
     bool const has_command =
-        waits && std::ranges::any_of(iterated->actions, [](workflow::NextAction const& action) {
+        waits && std::ranges::any_of(iterated.actions, [](workflow::NextAction const& action) {
           return names_a_command(action.effect.kind, action.definition);
         });
-    if (!has_command) return Advanced{std::move(iterated)};
+    Advanced advanced;
+    if (!has_command) {
+      advanced.iterated = std::move(iterated);
+      return advanced;
+    }
     DROVER_TRY(commands.ready());
-    auto begun = run.begin_commands(iterated->actions, under_way);
+    auto begun = run.begin_commands(iterated.actions, under_way);
     if (!begun) return std::unexpected(begun.error());
     if (begun->settled > 0 && begun->jobs.empty() && round < kRoundsMax) continue;
-    Advanced advanced{std::move(iterated), std::move(begun->jobs)};
+    advanced.iterated = std::move(iterated);
+    advanced.commands = std::move(begun->jobs);
     advanced.again = begun->settled > 0;
     return advanced;
   }
@@ -60,12 +70,22 @@ Result<Advanced> look(DrivenRun& run, CommandPool& commands,
 
 enum class First : std::uint8_t { no, yes };
 Advanced advance_blocking(DrivenRun& run, CommandPool& commands,
-                          std::vector<std::string> const& under_way, First first) {
-  auto looked = look(run, commands, under_way);
-  Advanced advanced = looked ? *std::move(looked) : Advanced{std::unexpected(looked.error())};
+                          std::vector<std::string> const& under_way, First first,
+                          DrivenRun::Start start) {
+  auto looked = look(run, commands, under_way, start);
+  Advanced advanced;
+  if (looked)
+    advanced = *std::move(looked);
+  else
+    advanced.iterated = std::unexpected(looked.error());
   if (first == First::yes) advanced.cancelled = run.cancelled();
   advanced.rewound = run.was_rewound();
   advanced.rested_at = run.rested_at();
+  advanced.rests_at = run.rests_at();
+  advanced.weight = run.weight();
+  advanced.is_in_memory = run.is_in_memory();
+  // What was read goes with the process, or where there is none.
+  if (!advanced.is_in_memory) run.rest();
   return advanced;
 }
 
@@ -91,7 +111,9 @@ Driver::Driver(DriverParts parts, DriverOptions options)
       pool_(options_.threads),
       commands_(std::make_unique<CommandPool>(options_.commands, parts.clock)),
       ended_(parts.io.get_executor()),
-      tasks_(parts.io.get_executor(), "workflows") {
+      tasks_(parts.io.get_executor(), "workflows"),
+      processes_(options_.processes),
+      light_(options_.light) {
   DROVER_CHECK(stop_hosts_.valid());
   options_.host.stop_fd = stop_hosts_.get();
 }
@@ -130,6 +152,8 @@ Task<void> Driver::stop() {
   auto const is_busy = [](auto const& entry) { return entry.second->busy; };
   while (std::ranges::any_of(runs_, is_busy) && SteadyPoint::clock::now() < end)
     co_await ended_.wait(ended_.version(), end);
+  auto rests = all_rests();
+  co_await note_rests(std::move(rests));
   std::uint64_t const one = 1;
   static_cast<void>(!os::write_all(stop_hosts_.get(),
                                    {reinterpret_cast<char const*>(&one), sizeof one}, "a stop"));
@@ -151,6 +175,7 @@ Driver::RunPtr Driver::drive(WorkflowRecord record) {
   std::string const id = record.id;
   auto run = std::make_shared<Run>(std::move(record), options_, parts_.clock, parts_.random);
   runs_[id] = run;
+  run->driven->known_to_rest(run->record.rests_at);
   if (auto const watched = watch_->add(id, run->driven->folder()); !watched)
     log::warn("workflow-not-watched", {{"workflow", id}, {"reason", watched.error().text()}});
   run->step = true;
@@ -182,23 +207,32 @@ void Driver::on_journal(std::string const& id, std::uint64_t seq) {
 
 // One look after another, until there is nothing left to look for.
 Task<void> Driver::advance(RunPtr run) {
+  std::string const id = run->record.id;
   while (!stopping_ && !run->over && (run->step || !run->requests.empty())) {
+    auto const start = processes_.has(id) ? DrivenRun::Start::allowed : DrivenRun::Start::refused;
     run->step = false;
-    run->used = ++uses_;
+    if (residents_of(*run).has(id)) residents_of(*run).begin(id, parts_.clock.boot_now());
     set_timer(run, std::nullopt);
     auto const requests = std::exchange(run->requests, {});
     std::vector<std::string> under_way;
     for (auto const& [effect_id, carrier] : run->under_way)
       under_way.push_back(effect_id);
     auto const first = run->looked_at ? First::no : First::yes;
-    auto work = [driven = run->driven, pool = commands_, requests, under_way, first] {
+    auto work = [driven = run->driven, pool = commands_, requests, under_way, first, start] {
+      DrivenRun::Hold const held{*driven};
       for (auto const& request : requests)
         request->reply = request->act(*driven);
-      return advance_blocking(*driven, *pool, under_way, first);
+      return advance_blocking(*driven, *pool, under_way, first, start);
     };
     Advanced advanced = co_await pool_.run(std::move(work));
+    run->weight = advanced.weight;
+    run->is_in_memory = advanced.is_in_memory;
     ended_.notify();
-    run->resident = true;
+    if (!advanced.iterated) {
+      wait_for_place(run);
+      continue;
+    }
+    run->record.rests_at = advanced.rests_at;
     run->looked_at = true;
     // The server before this one may have died between the cancel and the end of what it cancelled.
     for (auto const& effect : advanced.cancelled)
@@ -206,7 +240,7 @@ Task<void> Driver::advance(RunPtr run) {
         who->second->stop(run->record.id, effect.id);
     run->rested_at = advanced.rested_at;
     run->step = run->step || advanced.again;
-    co_await settle(run, std::move(advanced.iterated), std::move(advanced.commands));
+    co_await settle(run, *std::move(advanced.iterated), std::move(advanced.commands));
     if (advanced.rewound) run->heard_of = run->rested_at;
     if (run->heard_of > run->rested_at) run->step = true;
   }
@@ -215,6 +249,7 @@ Task<void> Driver::advance(RunPtr run) {
     request->reply = fail(ErrorCode::conflict, "the workflow {} has ended", run->record.id);
   run->requests.clear();
   run->busy = false;
+  note_resident(*run);
   ended_.notify();
   keep_few_resident();
 }
@@ -275,6 +310,7 @@ Task<void> Driver::end(RunPtr run, workflow::Iterated iterated) {
   run->over = true;
   set_timer(run, std::nullopt);
   watch_->remove(run->record.id);
+  residents_of(*run).leave(run->record.id);
   if (!iterated.continued_as.empty()) {
     WorkflowRecord next = run->record;
     next.id = iterated.continued_as;
@@ -413,38 +449,6 @@ void Driver::ring() {
   std::optional<WallTime> first;
   if (!timers_.empty()) first = from_unix_ms(timers_.begin()->first);
   alarm_->set(first);
-}
-
-// The one that was looked at longest ago gives its process up, and is replayed when it is needed.
-void Driver::keep_few_resident() {
-  if (stopping_) return;
-  auto const resident =
-      std::ranges::count_if(runs_, [](auto const& entry) { return entry.second->resident; });
-  if (static_cast<std::size_t>(resident) <= options_.resident) return;
-  RunPtr oldest;
-  for (auto const& [id, run] : runs_)
-    if (run->resident && !run->busy && (!oldest || run->used < oldest->used)) oldest = run;
-  if (!oldest) return;
-  oldest->resident = false;
-  oldest->busy = true;
-  tasks_.spawn(rest(oldest), "rest");
-}
-
-Task<void> Driver::rest(RunPtr run) {
-  auto let_go = [driven = run->driven] {
-    auto const saved = driven->save_state();
-    driven->rest();
-    return saved;
-  };
-  auto const saved = co_await pool_.run(std::move(let_go));
-  if (!saved)
-    log::warn("workflow-state-not-saved",
-              {{"workflow", run->record.id}, {"reason", saved.error().text()}});
-  run->busy = false;
-  ended_.notify();
-  if (run->heard_of > run->rested_at) run->step = true;
-  if (run->step || !run->requests.empty()) wake(run);
-  keep_few_resident();
 }
 
 }  // namespace drover::driver

@@ -22,7 +22,9 @@
 #include "driver/driven_run.h"
 #include "driver/driver_plan.h"
 #include "driver/effect_carrier.h"
+#include "driver/entry_checks.h"
 #include "driver/journal_watch.h"
+#include "driver/residents.h"
 #include "driver/workflow_store.h"
 #include "os/async_event.h"
 #include "os/fd.h"
@@ -37,9 +39,10 @@ struct DriverOptions {
   std::string runs_root;  // absolute; of runs that are made here
   workflow::HostSpec host;
   CommandPoolOptions commands;
-  std::size_t threads = 4;    // that steps are made on
-  std::size_t resident = 32;  // processes kept in memory; a further one takes the oldest's place
-  std::size_t active_max = 10'000;  // workflows that have not ended
+  std::size_t threads = 4;             // that steps are made on
+  ResidentLimits processes{};          // kept in memory: of their own (Node),
+  ResidentLimits light{.most = 1000};  // and of this program (documents, C++)
+  std::size_t active_max = 10'000;     // workflows that have not ended
 };
 
 struct DriverParts {
@@ -128,8 +131,19 @@ class Driver {
   void stop_effect(RunPtr const& run, std::string const& effect_id);
   void set_timer(RunPtr const& run, std::optional<WallTime> at);
   void ring();
+  [[nodiscard]] Residents& residents_of(Run const& run);
+  void note_resident(Run const& run);
+  void wait_for_place(RunPtr const& run);
+  Task<void> admit();
   void keep_few_resident();
+  void evict(std::string const& id);
   Task<void> rest(RunPtr run);
+  struct RestNote {
+    std::string id;
+    std::string rests_at;
+  };
+  [[nodiscard]] std::vector<RestNote> all_rests() const;
+  Task<void> note_rests(std::vector<RestNote> notes);
   void on_journal(std::string const& id, std::uint64_t seq);
 
   DriverParts parts_;
@@ -145,7 +159,10 @@ class Driver {
   std::set<std::pair<std::int64_t, std::string>> timers_;  // (when in unix ms, run)
   os::AsyncEvent ended_;
   os::TaskGroup tasks_;
-  std::uint64_t uses_ = 0;
+  std::shared_ptr<EntryChecks> checks_ = std::make_shared<EntryChecks>();
+  Residents processes_;
+  Residents light_;
+  bool admitting_ = false;
   bool stopping_ = false;
 };
 

@@ -19,13 +19,14 @@ namespace fs = std::filesystem;
 
 // Of the directory; blocking.
 Result<workflow::CreatedRun> make_directory(NewWorkflow const& wanted, DriverOptions const& options,
-                                            Clock const& clock, Random& random) {
+                                            EntryChecks& checks, Clock const& clock,
+                                            Random& random) {
   auto entry = workflow::parse_entrypoint(wanted.entry);
   if (!entry) return std::unexpected(entry.error());
   if (!fs::path{entry->import_path}.is_absolute())
     return fail(ErrorCode::invalid_argument, "/entry: expected an absolute path, found '{}'",
                 printable(wanted.entry, 200));
-  DROVER_TRY(check_entry(entry->import_path, entry->export_name, options.host));
+  DROVER_TRY(checks.check(*entry, options.host));
   workflow::NewRun run;
   run.runs_root = options.runs_root;
   run.run_id = wanted.id;
@@ -98,8 +99,8 @@ Task<Result<Driver::Created>> Driver::create(NewWorkflow wanted) {
   if (runs_.size() >= options_.active_max)
     co_return fail(ErrorCode::rate_limited, "there are {} workflows that have not ended",
                    options_.active_max);
-  auto make = [this, wanted] {
-    return make_directory(wanted, options_, parts_.clock, parts_.random);
+  auto make = [this, wanted, checks = checks_] {
+    return make_directory(wanted, options_, *checks, parts_.clock, parts_.random);
   };
   auto const made = co_await pool_.run(std::move(make));
   if (!made) co_return std::unexpected(made.error());

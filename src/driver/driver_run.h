@@ -30,12 +30,12 @@ struct Driver::Run {
   std::optional<std::int64_t> timer_ms{};
   std::uint64_t rested_at = 0;  // the journal's last entry when it was last looked at
   std::uint64_t heard_of = 0;   // and the last that the watch told of
-  std::uint64_t used = 0;       // for who goes first when there are too many
+  Weight weight = Weight::light;
+  bool is_in_memory = false;
   unsigned failures = 0;
   bool step = false;
   bool looked_at = false;
   bool busy = false;
-  bool resident = false;
   bool over = false;
 };
 

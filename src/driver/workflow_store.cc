@@ -41,8 +41,13 @@ CREATE INDEX workflows_open ON workflows(number) WHERE state IN ('running', 'blo
 CREATE INDEX workflows_by_state ON workflows(state, number)
 )sql";
 
+// What a run waits for can be told without its process while the journal ends here.
+constexpr std::string_view kRestColumn =
+    "ALTER TABLE workflows ADD COLUMN rests_at TEXT NOT NULL DEFAULT ''";
+
 constexpr std::string_view kColumns =
-    "id, folder, process, state, reason, agent, parent, parent_effect, created_ms, updated_ms";
+    "id, folder, process, state, reason, agent, parent, parent_effect, created_ms, updated_ms, "
+    "rests_at";
 
 Result<WorkflowRecord> read_record(store::Statement const& row) {
   WorkflowRecord record;
@@ -60,6 +65,7 @@ Result<WorkflowRecord> read_record(store::Statement const& row) {
   record.parent_effect = row.text(7);
   record.created_at = from_unix_ms(row.integer(8));
   record.updated_at = from_unix_ms(row.integer(9));
+  record.rests_at = row.text(10);
   return record;
 }
 
@@ -100,17 +106,22 @@ bool is_over(WorkflowState state) {
 std::vector<store::Migration> workflow_migrations() {
   return {{"workflows", 1, "workflow runs that are driven", kTable},
           breakpoint_migration(),
-          rule_migration()};
+          rule_migration(),
+          {"workflows", 4, "where workflows rest", kRestColumn}};
 }
 
 Status insert_workflow(store::Database& database, WorkflowRecord const& record) {
   if (find_workflow(database, record.id))
     return fail(ErrorCode::conflict, "there is a workflow {} already", record.id);
   return database.run(
-      fmt::format("INSERT INTO workflows({}) VALUES(?,?,?,?,?,?,?,?,?,?)", kColumns), record.id,
+      fmt::format("INSERT INTO workflows({}) VALUES(?,?,?,?,?,?,?,?,?,?,?)", kColumns), record.id,
       record.folder, record.process_id, to_string(record.state), record.reason,
       json::serialize(record.agent), record.parent, record.parent_effect,
-      to_unix_ms(record.created_at), to_unix_ms(record.updated_at));
+      to_unix_ms(record.created_at), to_unix_ms(record.updated_at), record.rests_at);
+}
+
+Status note_rest(store::Database& database, std::string const& id, std::string const& rests_at) {
+  return database.run("UPDATE workflows SET rests_at=? WHERE id=?", rests_at, id);
 }
 
 Status update_workflow(store::Database& database, WorkflowRecord const& record) {

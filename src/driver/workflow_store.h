@@ -37,6 +37,7 @@ struct WorkflowRecord {
   std::string parent_effect;
   WallTime created_at;
   WallTime updated_at;
+  std::string rests_at;  // the journal's entry where it was last known to rest; empty: not known
 };
 
 [[nodiscard]] std::vector<store::Migration> workflow_migrations();
@@ -44,6 +45,9 @@ struct WorkflowRecord {
 // conflict: there is one of this id.
 [[nodiscard]] Status insert_workflow(store::Database& database, WorkflowRecord const& record);
 [[nodiscard]] Status update_workflow(store::Database& database, WorkflowRecord const& record);
+// Where it rests; what it waits for stands in its directory.
+[[nodiscard]] Status note_rest(store::Database& database, std::string const& id,
+                               std::string const& rests_at);
 [[nodiscard]] Result<WorkflowRecord> find_workflow(store::Database& database,
                                                    std::string const& id);
 struct WorkflowFilter {

@@ -65,7 +65,8 @@ runtime::EngineWatch::Hooks DockerFleetEngine::hooks() {
 }
 
 Task<Status> DockerFleetEngine::tell_to_look() {
-  tell({EngineNews::Kind::look, {}});
+  out_of_memory_.clear();  // what became of them is looked up
+  tell({EngineNews::Kind::look, {}, {}});
   co_return Status{};
 }
 
@@ -93,14 +94,21 @@ void DockerFleetEngine::watch(std::function<void(EngineNews const&)> told,
 void DockerFleetEngine::hear(runtime::EngineEvent const& event) {
   switch (event.action) {
     case EngineAction::started:
-      return tell({EngineNews::Kind::came, event.container});
+      return tell({EngineNews::Kind::came, event.container, {}});
     case EngineAction::altered:
-      return tell({EngineNews::Kind::look, event.container});
-    case EngineAction::ended:
-      return tell({EngineNews::Kind::ended, event.container});
+      return tell({EngineNews::Kind::look, event.container, {}});
+    case EngineAction::ended: {
+      LastEnd end;
+      end.exit_code = event.exit_code;
+      end.out_of_memory = out_of_memory_.erase(event.container) > 0;
+      return tell({EngineNews::Kind::ended, event.container, end});
+    }
     case EngineAction::removed:
-      return tell({EngineNews::Kind::gone, event.container});
+      out_of_memory_.erase(event.container);
+      return tell({EngineNews::Kind::gone, event.container, {}});
     case EngineAction::out_of_memory:
+      out_of_memory_.insert(event.container);
+      return;
     case EngineAction::other:
       return;
   }

@@ -6,6 +6,7 @@
 // The environment of a container is in the body of the request that makes it: nothing of it is in a
 // file at any time (docs/decisions/0027).
 #include <memory>
+#include <set>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -68,6 +69,7 @@ class DockerFleetEngine final : public FleetEngine,
   runtime::DockerEngine engine_;
   runtime::ContainerMaker maker_;
   runtime::EngineWatch watch_;
+  std::set<std::string> out_of_memory_;  // containers of which that was said since they last ended
   std::function<void(EngineNews const&)> told_{};
   std::function<bool()> needed_ = [] { return false; };
 };

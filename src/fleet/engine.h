@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "fleet/health.h"
 #include "fleet/instance.h"
 #include "fleet/plan.h"
 #include "os/blocking_pool.h"
@@ -44,7 +45,8 @@ struct EngineNews {
     gone,
   };
   Kind kind = Kind::look;
-  std::string container{};  // empty for look
+  std::string container{};  // empty: the engine itself answers (again)
+  LastEnd end{};            // of ended, as far as it was said
 };
 
 class FleetEngine {

@@ -15,7 +15,14 @@ std::size_t recent_ends(Seen const& seen, BootTime now) {
       std::ranges::count_if(seen.ends, [&](BootTime end) { return now - end < kLoopWindow; }));
 }
 
+// One that an engine starts again and again goes on so while no server runs.
+bool engine_loops(Seen const& seen) {
+  return seen.phase == Phase::restarting &&
+         seen.engine_restarts >= static_cast<std::int64_t>(kLoopEnds);
+}
+
 bool loops(Seen const& seen, BootTime now) {
+  if (engine_loops(seen)) return true;
   if (recent_ends(seen, now) < kLoopEnds) return false;
   bool const up = seen.phase == Phase::running && seen.came.has_value();
   return !up || now - *seen.came < kCalmRun;
@@ -23,6 +30,27 @@ bool loops(Seen const& seen, BootTime now) {
 
 std::int64_t seconds(Nanos time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
+
+std::string how_it_ended(LastEnd const& end) {
+  constexpr int kSignalled = 128;
+  std::string how;
+  if (end.exit_code && *end.exit_code > kSignalled)
+    how = fmt::format(", the last time by signal {}", *end.exit_code - kSignalled);
+  else if (end.exit_code)
+    how = fmt::format(", the last time with exit status {}", *end.exit_code);
+  if (end.out_of_memory) how += how.empty() ? ": its memory ran out" : ", as its memory ran out";
+  return how;
+}
+
+Health judge_loop(Seen const& seen, BootTime now) {
+  auto const ends = recent_ends(seen, now);
+  std::string const how = how_it_ended(seen.last_end);
+  if (ends < kLoopEnds)
+    return {State::crash_loop, fmt::format("its engine has started its program again {} times{}",
+                                           seen.engine_restarts, how)};
+  return {State::crash_loop, fmt::format("its program has ended {} times in the last {} minutes{}",
+                                         ends, seconds(kLoopWindow) / 60, how)};
 }
 
 Health judge_running(Seen const& seen, BootTime now) {
@@ -65,14 +93,13 @@ Health judge(Seen const& seen, BootTime now) {
   bool const up = seen.phase == Phase::running || seen.phase == Phase::restarting;
   if (seen.foreign && !up) return {State::foreign, failure};
   if (seen.failure && !up) return {State::failed, failure};
-  if (loops(seen, now))
-    return {State::crash_loop, fmt::format("its program has ended {} times in the last {} minutes",
-                                           recent_ends(seen, now), seconds(kLoopWindow) / 60)};
+  if (loops(seen, now)) return judge_loop(seen, now);
   if (seen.phase == Phase::running) return judge_running(seen, now);
   return {State::starting, failure};
 }
 
-Run note_end(Seen& seen, BootTime now) {
+Run note_end(Seen& seen, BootTime now, LastEnd end) {
+  seen.last_end = end;
   bool const calm = seen.came && now - *seen.came >= kCalmRun;
   seen.came.reset();
   seen.heartbeat.reset();

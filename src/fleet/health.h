@@ -27,13 +27,22 @@ inline constexpr Millis kCalmRun{60'000};  // after which an end is no part of a
 inline constexpr Millis kLoopWindow{600'000};
 inline constexpr std::size_t kLoopEnds = 3;
 
+// How a program ended.
+struct LastEnd {
+  std::optional<int> exit_code{};  // 128 + signal where a signal ended it
+  bool out_of_memory = false;
+};
+
 // What has been seen of one instance.
 struct Seen {
   bool wanted = false;
   std::optional<Phase> phase{};    // of its container; none: there is none
   std::optional<BootTime> came{};  // when its program was last seen to start
   std::optional<BootTime> heartbeat{};
-  std::deque<BootTime> ends{};     // of short runs, the newest last
+  std::deque<BootTime> ends{};  // of short runs, the newest last
+  LastEnd last_end{};           // as far as it is known
+  // So often has its engine started it again by itself, if it does that at this moment; 0: not.
+  std::int64_t engine_restarts = 0;
   std::optional<Error> failure{};  // of what was last tried
   bool foreign = false;            // that failure: the name is somebody else's
 };
@@ -46,6 +55,6 @@ struct Health {
 
 // Its program has ended. Whether it had run for so long that the end counts as none of a loop.
 enum class Run : std::uint8_t { brief, calm };
-Run note_end(Seen& seen, BootTime now);
+Run note_end(Seen& seen, BootTime now, LastEnd end = {});
 
 }  // namespace drover::fleet

@@ -48,6 +48,30 @@ TEST(Health, OneThatEndsAgainAndAgainIsALoopUntilItRunsCalmly) {
   EXPECT_EQ(seen.ends.size(), 0U);
 }
 
+TEST(Health, ALoopSaysHowItsProgramEnded) {
+  auto seen = up_since(0);
+  for (int end = 1; end <= 3; ++end) {
+    seen.came = at(end);
+    note_end(seen, at(end), {.exit_code = 3, .out_of_memory = false});
+  }
+  EXPECT_THAT(judge(seen, at(4)).reason, HasSubstr("3 times"));
+  EXPECT_THAT(judge(seen, at(4)).reason, HasSubstr("exit status 3"));
+  note_end(seen, at(5), {.exit_code = 137, .out_of_memory = true});
+  EXPECT_THAT(judge(seen, at(6)).reason, HasSubstr("signal 9"));
+  EXPECT_THAT(judge(seen, at(6)).reason, HasSubstr("memory ran out"));
+}
+
+TEST(Health, WhatItsEngineStartsAgainAndAgainIsALoopToAServerThatHasJustBegun) {
+  Seen seen;
+  seen.wanted = true;
+  seen.phase = Phase::restarting;
+  seen.engine_restarts = 2;
+  EXPECT_EQ(judge(seen, at(0)).state, State::starting);
+  seen.engine_restarts = 41;
+  EXPECT_EQ(judge(seen, at(0)).state, State::crash_loop);
+  EXPECT_THAT(judge(seen, at(0)).reason, HasSubstr("41 times"));
+}
+
 TEST(Health, EndsLongAgoAreNoLoop) {
   auto seen = up_since(0);
   for (int end = 1; end <= 3; ++end)

@@ -21,6 +21,8 @@ class ModelEngine final : public FleetEngine {
     bool foreign = false;
     std::string volume{};
     int starts = 0;
+    int pid = 0;
+    std::optional<WallTime> started{};
   };
   enum class Fault : std::uint8_t { none, down, answer_lost };
 
@@ -43,15 +45,15 @@ class ModelEngine final : public FleetEngine {
     seen.id = fmt::format("c{:04}", ++made_);
     std::string const id = seen.id;
     std::string volume = foreign ? "" : seen.instance;
-    boxes[id] = Box{std::move(seen), foreign, std::move(volume), 0};
+    boxes[id] = Box{std::move(seen), foreign, std::move(volume), 0, 0, {}};
     check_volumes();
     return id;
   }
   void take_away(std::string const& id) {
     if (boxes.erase(id) > 0) tell(EngineNews::Kind::gone, id);
   }
-  void tell(EngineNews::Kind kind, std::string const& id = {}) {
-    if (told_) told_(EngineNews{kind, id});
+  void tell(EngineNews::Kind kind, std::string const& id = {}, LastEnd end = {}) {
+    if (told_) told_(EngineNews{kind, id, end});
   }
   [[nodiscard]] std::size_t running(std::string_view instance) const {
     return static_cast<std::size_t>(std::ranges::count_if(boxes, [&](auto const& entry) {
@@ -77,7 +79,10 @@ class ModelEngine final : public FleetEngine {
     auto& box = boxes.at(id);
     if (box.seen.phase == Phase::removing)
       return fail(ErrorCode::conflict, "{} is being removed", id);
-    if (box.seen.phase != Phase::running) ++box.starts;
+    if (box.seen.phase != Phase::running) {
+      ++box.starts;
+      box.pid = ++pids_;
+    }
     box.seen.phase = Phase::running;
     check_volumes();
     return {};
@@ -170,6 +175,8 @@ class ModelEngine final : public FleetEngine {
     if (found == boxes.end()) co_return fail(ErrorCode::not_found, "no container {}", container);
     Vitals vitals;
     vitals.phase = found->second.seen.phase;
+    vitals.pid = found->second.pid;
+    vitals.started = found->second.started;
     vitals.restarts = std::max(0, found->second.starts - 1);
     co_return vitals;
   }
@@ -211,6 +218,7 @@ class ModelEngine final : public FleetEngine {
 
   std::string backend_;
   int made_ = 0;
+  int pids_ = 1000;
   std::function<void(EngineNews const&)> told_{};
 };
 

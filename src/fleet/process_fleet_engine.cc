@@ -62,7 +62,10 @@ void ProcessFleetEngine::hear(runtime::RuntimeEvent const& event) {
   }
   if (event.state == runtime::WorkloadState::stopped) {
     found->second.seen.phase = Phase::ended;
-    tell(EngineNews::Kind::ended, found->first);
+    LastEnd end;
+    end.exit_code = event.exit_code;
+    end.out_of_memory = event.stop_reason == runtime::StopReason::oom;
+    tell(EngineNews::Kind::ended, found->first, end);
   }
 }
 

@@ -45,8 +45,8 @@ class ProcessFleetEngine final : public FleetEngine {
 
   void hear(runtime::RuntimeEvent const& event);
   Task<void> end(std::string container);
-  void tell(EngineNews::Kind kind, std::string const& container) {
-    if (told_) told_({kind, container});
+  void tell(EngineNews::Kind kind, std::string const& container, LastEnd end = {}) {
+    if (told_) told_({kind, container, end});
   }
   [[nodiscard]] Result<Entries::iterator> find(std::string const& container);
 

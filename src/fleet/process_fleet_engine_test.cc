@@ -11,6 +11,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "fleet/fleet.h"
+#include "fleet/rows.h"
 #include "store/scratch.h"
 
 namespace drover::fleet {

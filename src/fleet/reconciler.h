@@ -1,13 +1,13 @@
 #pragma once
 // Keeps the engines as the agents want them: looks at both, plans (plan.h) and carries the steps
-// out. Level-triggered: at the start, on each change of an agent, on what an engine says, from time
-// to time, and when somebody asks. One pass at a time; triggers that come meanwhile are one more.
+// out (engine_pass.h). Level-triggered: at the start, on each change of an agent, on what an engine
+// says, from time to time, and when somebody asks. One pass at a time; triggers that come meanwhile
+// are one more.
 //
 // What fails is tried again, each instance by itself, after a wait that doubles up to five minutes.
 // On the event loop. Life: load, watch, any calls, stop.
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,10 +19,10 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "fleet/engine.h"
-#include "fleet/health.h"
+#include "fleet/instance_book.h"
+#include "fleet/instance_states.h"
 #include "fleet/live.h"
-#include "fleet/plan.h"
-#include "fleet/rows.h"
+#include "fleet/pass_terms.h"
 #include "fleet/wanted.h"
 #include "os/async_event.h"
 #include "os/task_group.h"
@@ -39,43 +39,17 @@ struct ReconcilerParts {
   std::function<std::vector<contract::AgentSpec>()> agents;
   std::vector<FleetEngine*> engines;
   // Makes what an instance needs on the host before its container; `wipe` takes it away again.
-  std::function<Task<Status>(Instance)> prepare_host;
-  std::function<Task<Status>(Instance)> wipe_host;
+  InstanceStates::OnHost prepare_host;
+  InstanceStates::OnHost wipe_host;
 };
 
 struct ReconcilerOptions {
   FleetPlaces places{};
   Millis period{60'000};
-  Millis grace{15'000};       // between SIGTERM and SIGKILL
-  std::size_t at_once = 4;    // instances that are worked on
-  uid_t uid_first = 400'000;  // of the host; each instance has one of its own, for good
-  uid_t uid_count = 65'536;
+  Millis grace{15'000};     // between SIGTERM and SIGKILL
+  std::size_t at_once = 4;  // instances that are worked on
+  UserRange users{};
   redis::BackoffOptions backoff{.first = Millis{1'000}, .longest = Millis{300'000}};
-};
-
-struct Failure {
-  std::string instance{};
-  Error error{};
-};
-// The instances, by what became of them.
-struct Summary {
-  std::vector<std::string> created{};
-  std::vector<std::string> removed{};
-  std::vector<std::string> unchanged{};
-  std::vector<std::string> updated{};
-  std::vector<Failure> failed{};
-};
-
-struct InstanceStatus {
-  LiveInstance instance{};  // its container is empty where there is none
-  Health health{};
-  WallTime since{};  // in this state
-  bool wanted = false;
-  std::int64_t restarts = 0;
-  std::string image{};
-  std::optional<WallTime> heartbeat{};
-  std::optional<Busy> busy{};
-  Millis retry_in{0};  // 0: nothing is waited for
 };
 
 class Reconciler {
@@ -100,7 +74,7 @@ class Reconciler {
   void trigger();
   void trigger(std::string agent);
 
-  [[nodiscard]] std::vector<InstanceStatus> status() const;
+  [[nodiscard]] std::vector<InstanceStatus> status() const { return book_.status(); }
   // Of one agent, with what its engine says of restarts and image now.
   Task<std::vector<InstanceStatus>> status_of(std::string agent);
   Task<Result<Usage>> usage(std::string instance);
@@ -110,8 +84,8 @@ class Reconciler {
   Task<Status> wipe(std::string agent, std::optional<std::string> instance);
 
   // For whoever gives them turns. Listeners are told after the list has changed.
-  [[nodiscard]] std::vector<LiveInstance> live() const;
-  void on_live(LiveListener listener) { live_listeners_.push_back(std::move(listener)); }
+  [[nodiscard]] std::vector<LiveInstance> live() const { return book_.live(); }
+  void on_live(LiveListener listener) { book_.on_live(std::move(listener)); }
   // The pid of its program on this machine.
   Task<Result<int>> program(std::string instance);
   // For the one who gives it turns: nothing runs in it, and a pass leaves it so until it is thawed.
@@ -123,76 +97,39 @@ class Reconciler {
   [[nodiscard]] FleetPlaces const& places() const { return options_.places; }
 
  private:
-  // All that is known of one name.
-  struct Record {
-    LiveInstance instance;
-    Seen seen;
-    State state = State::stopped;  // as last told
-    WallTime since{};
-    Vitals vitals;
-    std::string image;
-    std::optional<Busy> busy;
-    std::optional<WallTime> heartbeat;
-    redis::Backoff backoff;
-    std::chrono::steady_clock::time_point retry_at{};
-    bool live = false;     // listeners were told
-    bool held = false;     // frozen by freeze()
-    bool put_off = false;  // what is to be done to it waits for the end of its turn
+  // Where an instance's container is.
+  struct Place {
+    FleetEngine* engine = nullptr;
+    std::string container{};
   };
-  enum class Waits : std::uint8_t { respected, ignored };
-  struct Scope {
-    std::optional<std::string> agent;  // none: all
-    Waits waits = Waits::respected;
-  };
-  struct Job;
-  struct Round;
 
+  Task<void> begin_alone();
+  void end_alone();
   Task<Summary> pass(Scope scope);
-  Task<Summary> pass_locked(Scope scope);
-  Task<Result<std::size_t>> remember(Wanted const& wanted);
-  Task<void> pass_engine(FleetEngine& engine, Scope scope, Wanted const& wanted, Summary& summary);
-  Task<Result<std::vector<Actual>>> look(FleetEngine& engine, Scope scope);
-  [[nodiscard]] std::vector<InstancePlan> plans_for(FleetEngine const& engine, Scope const& scope,
-                                                    Wanted const& wanted,
-                                                    std::vector<Actual> const& actual) const;
-  Task<void> carry_out_all(std::shared_ptr<Round> round);
-  Task<void> work_off(std::shared_ptr<Round> round);
-  Task<Status> carry_out(FleetEngine& engine, InstancePlan plan, Instance const* instance);
-  Task<Status> make_state(FleetEngine& engine, Instance instance);
-  [[nodiscard]] bool in_scope(Scope const& scope, std::string const& agent) const;
+  Task<Summary> pass_alone(Scope scope);
+  Task<void> pass_engines(Scope scope, Wanted const& wanted, Summary& summary);
   [[nodiscard]] bool concerns(FleetEngine const& engine, Scope const& scope,
                               Wanted const& wanted) const;
-  void take_in(std::vector<Actual> const& actual, FleetEngine const& engine, Scope const& scope);
-  void note_wanted(Wanted const& wanted);
-  [[nodiscard]] Record& record_of(std::string const& name);
-  [[nodiscard]] bool waits(std::string const& instance) const;
-  // Whether the plan would end a turn that is under way; then it is for later.
-  [[nodiscard]] bool put_off(InstancePlan const& plan);
-  [[nodiscard]] Health health_of(Record const& record) const;
-  void note_failure(std::string const& instance, Error error);
-  void note_success(std::string const& instance);
-  void report(Summary const& summary, Scope const& scope) const;
-
-  void hear(FleetEngine& engine, EngineNews const& news);
-  void set_live(Record& record, bool live);
-  void tell_states();
-  Task<void> look_after(std::string instance);
-  [[nodiscard]] Record* find_by_container(std::string const& container);
-  [[nodiscard]] FleetEngine* engine_of(std::string_view backend) const;
-  [[nodiscard]] Result<Record const*> running(std::string const& instance) const;
-  [[nodiscard]] InstanceStatus status_of(Record const& record) const;
-  [[nodiscard]] std::chrono::steady_clock::time_point next_look() const;
-  Task<Status> wipe_one(std::string instance);
+  void fail_without_engine(Scope const& scope, Wanted const& wanted, Summary& summary);
   [[nodiscard]] Wanted wanted_now() const;
+
+  void hear(FleetEngine const& engine, EngineNews const& news);
+  Task<void> look_after(std::string instance);
+  Task<void> look_after_all(std::string backend);
+  [[nodiscard]] FleetEngine* engine_of(std::string_view backend) const;
+  [[nodiscard]] Result<Place> place_of(std::string const& instance) const;
+  [[nodiscard]] std::chrono::steady_clock::time_point next_look() const;
+  [[nodiscard]] Result<std::vector<std::string>> unwanted_states(
+      std::string const& agent, std::optional<std::string> const& instance) const;
+  Task<Status> wipe_alone(std::vector<std::string> names);
 
   ReconcilerParts parts_;
   ReconcilerOptions options_;
-  KnownInstances known_;
-  std::map<std::string, Record, std::less<>> records_;
-  std::vector<LiveListener> live_listeners_;
+  InstanceStates states_;
+  InstanceBook book_;
   bool all_dirty_ = false;
   std::set<std::string> dirty_;  // agents
-  bool busy_ = false;            // a pass is under way
+  bool busy_ = false;            // a pass or a wipe is under way
   bool looked_ = false;          // one is over
   bool stopping_ = false;
   os::AsyncEvent changed_;

@@ -7,6 +7,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "fleet/model_engine.h"
+#include "fleet/rows.h"
 #include "store/scratch.h"
 
 namespace drover::fleet {
@@ -333,6 +334,54 @@ TEST_F(ReconcilerTest, ATurnThatIsUnderWayIsNotEndedByAChange) {
   EXPECT_THAT(all().removed, ElementsAre("dev"));
 }
 
+TEST_F(ReconcilerTest, ATurnThatBeginsWhileThePassIsUnderWayIsNotEndedEither) {
+  agents_ = {resident("dev")};
+  all();
+  std::string const before = only_box();
+  std::vector<LiveChange> heard;
+  fleet_->on_live([&](LiveInstance const&, LiveChange change) { heard.push_back(change); });
+  agents_.front().env["MORE"] = "yes";
+  engine_.fault = [&](std::string_view call) {
+    if (call == "create") fleet_->beat("dev", Busy::yes);
+    return Fault::none;
+  };
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  ASSERT_TRUE(engine_.boxes.contains(before)) << "it was to be replaced when the turn began";
+  EXPECT_EQ(engine_.boxes.at(before).seen.phase, Phase::running);
+  EXPECT_THAT(heard, IsEmpty()) << "whoever gave the turn has its place";
+  fleet_->beat("dev", Busy::no);
+  EXPECT_THAT(all().updated, ElementsAre("dev"));
+  EXPECT_NE(only_box(), before);
+  EXPECT_EQ(engine_.running("dev"), 1U);
+}
+
+TEST_F(ReconcilerTest, ATurnThatBeginsBeforeAnUnwantedOneIsEndedEndsFirst) {
+  agents_ = {resident("dev"), resident("ops")};
+  all();
+  agents_.clear();
+  // dev is the first; the turn of the other begins while it ends.
+  engine_.fault = [&](std::string_view call) {
+    if (call == "remove") fleet_->beat("ops", Busy::yes);
+    return Fault::none;
+  };
+  EXPECT_THAT(all().removed, ElementsAre("dev"));
+  EXPECT_EQ(engine_.running("ops"), 1U);
+  engine_.fault = [](std::string_view) { return Fault::none; };
+  fleet_->beat("ops", Busy::no);
+  EXPECT_THAT(all().removed, ElementsAre("ops"));
+}
+
+TEST_F(ReconcilerTest, WhatIsReplacedAgainAndAgainIsNoLoop) {
+  agents_ = {resident("dev")};
+  all();
+  run_in_background();
+  for (int i = 0; i < 5; ++i) {
+    agents_.front().env["ROUND"] = fmt::format("{}", i);
+    EXPECT_THAT(all().updated, ElementsAre("dev"));
+  }
+  EXPECT_EQ(state_of("dev"), State::starting) << reason_of("dev");
+}
+
 TEST_F(ReconcilerTest, WhatIsFrozenForATurnStaysSoAndWhatSomebodyElsePausedDoesNot) {
   agents_ = {resident("dev")};
   all();
@@ -348,6 +397,45 @@ TEST_F(ReconcilerTest, WhatIsFrozenForATurnStaysSoAndWhatSomebodyElsePausedDoesN
   engine_.boxes.at(box).seen.phase = Phase::paused;
   EXPECT_THAT(all().updated, ElementsAre("dev"));
   EXPECT_EQ(engine_.boxes.at(box).seen.phase, Phase::running);
+}
+
+TEST_F(ReconcilerTest, AProgramThatIsAnotherOneAfterTheEngineWasAwayComesAnew) {
+  std::vector<LiveChange> heard;
+  fleet_->on_live([&](LiveInstance const&, LiveChange change) { heard.push_back(change); });
+  agents_ = {resident("dev")};
+  all();
+  run_in_background();
+  auto const first = store::finish(loop_, fleet_->program("dev"));
+  ASSERT_TRUE(first) << first.error().text();
+  auto const calls = engine_.calls;
+  engine_.tell(EngineNews::Kind::look);
+  until([&] { return engine_.calls >= calls + 2; });  // describes it, and lists
+  EXPECT_THAT(heard, ElementsAre(LiveChange::came)) << "the same program";
+  // The engine was ended, started it again, and nobody heard of it.
+  engine_.boxes.at(only_box()).pid = *first + 100;
+  engine_.tell(EngineNews::Kind::look);
+  until([&] { return heard.size() > 1; });
+  EXPECT_THAT(heard, ElementsAre(LiveChange::came, LiveChange::gone, LiveChange::came));
+  EXPECT_EQ(store::finish(loop_, fleet_->program("dev")).value(), *first + 100);
+}
+
+TEST_F(ReconcilerTest, ALoopThatBeganBeforeThisServerIsOneAndIsLeftToItsEngine) {
+  agents_ = {resident("dev")};
+  all();
+  restart();
+  std::string const id = only_box();
+  auto& box = engine_.boxes.at(id);
+  box.seen.phase = Phase::restarting;
+  box.starts = 42;
+  box.started = clock_.now();
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  EXPECT_EQ(state_of("dev"), State::crash_loop);
+  EXPECT_THAT(reason_of("dev"), HasSubstr("41 times"));
+  EXPECT_EQ(fleet_->status().front().restarts, 41);
+  EXPECT_EQ(only_box(), id);
+  clock_.advance(kLoopWindow);
+  all();
+  EXPECT_EQ(state_of("dev"), State::starting) << "one that ran for long is none";
 }
 
 TEST_F(ReconcilerTest, EachInstanceHasAUserOfItsOwnThatStaysItsOwn) {
@@ -383,6 +471,50 @@ TEST_F(ReconcilerTest, AStateIsWipedOnlyWhenNobodyWantsIt) {
   EXPECT_EQ(engine_.running("dev"), 1U);
   EXPECT_EQ(store::finish(loop_, fleet_->wipe("ops", std::nullopt)).error().code,
             ErrorCode::not_found);
+}
+
+TEST_F(ReconcilerTest, TwoWhoWipeAtOnceAreOneAfterTheOther) {
+  agents_ = {resident("dev")};
+  all();
+  agents_.clear();
+  all();
+  std::vector<Result<void>> ended;
+  for (int i = 0; i < 2; ++i)
+    boost::asio::co_spawn(loop_, fleet_->wipe("dev", std::nullopt),
+                          [&](std::exception_ptr const& thrown, Status done) {
+                            EXPECT_FALSE(thrown);
+                            ended.push_back(std::move(done));
+                          });
+  until([&] { return ended.size() == 2; });
+  EXPECT_TRUE(ended[0]);
+  ASSERT_FALSE(ended[1]);
+  EXPECT_EQ(ended[1].error().code, ErrorCode::not_found);
+}
+
+TEST_F(ReconcilerTest, WhoeverWantsItAgainWhileItIsWipedGetsAStateThatStays) {
+  agents_ = {resident("dev")};
+  all();
+  agents_.clear();
+  all();
+  std::optional<Summary> summary;
+  engine_.fault = [&](std::string_view call) {
+    if (call != "wipe-volume" || !agents_.empty()) return Fault::none;
+    agents_ = {resident("dev")};
+    boost::asio::co_spawn(loop_, fleet_->reconcile_one("dev"),
+                          [&](std::exception_ptr const& thrown, Summary done) {
+                            EXPECT_FALSE(thrown);
+                            summary = std::move(done);
+                          });
+    // It goes as far as it can before the volume does.
+    loop_.poll();
+    return Fault::none;
+  };
+  ASSERT_TRUE(store::finish(loop_, fleet_->wipe("dev", std::nullopt)));
+  until([&] { return summary.has_value(); });
+  EXPECT_THAT(summary->created, ElementsAre("dev"));
+  EXPECT_THAT(engine_.volumes, SizeIs(1)) << "its container has one";
+  restart();
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
 }
 
 }  // namespace

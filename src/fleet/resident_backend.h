@@ -4,7 +4,6 @@
 // has ended the container is as it was before but for its state.
 //
 // On the event loop. The containers themselves are the reconciler's.
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "base/random.h"
+#include "fleet/resident_places.h"
 #include "fleet/turn_places.h"
 #include "runtime/runtime.h"
 
@@ -22,13 +22,6 @@ namespace drover::fleet {
 
 // A message waits so long for an instance that is free; then its run goes back to the queue.
 inline constexpr Millis kFreeWait{10'000};
-
-struct ResidentHealth {
-  bool connected = false;  // its program speaks to this server
-  std::chrono::steady_clock::time_point heard{};
-  bool frozen = false;     // so that it is silent
-  std::string workload{};  // what it works on; empty: nothing
-};
 
 struct ResidentParts {
   boost::asio::any_io_executor executor;
@@ -48,18 +41,12 @@ class ResidentBackend final : public runtime::Runtime {
 
   // nullopt for an instance that does not run.
   [[nodiscard]] std::optional<ResidentHealth> health(std::string_view instance) const;
-  // Told when the program of one says something, a heartbeat too, and when it has become busy or
-  // free.
-  using Heard = std::function<void(std::string const& instance, bool busy)>;
-  void on_heard(Heard listener);
+  void on_heard(ResidentPlaces::Heard listener);
 
   // Instances of the agent whose program speaks to this server.
   [[nodiscard]] std::vector<std::string> connected(std::string_view agent) const;
 
-  struct Command {
-    std::vector<std::string> argv{};
-    std::function<void(bool error_stream, std::string const& text)> output{};
-  };
+  using Command = ResidentCommand;
   // As a person asks for it, in an instance that runs; its exit status, 128 + signal where one
   // ended it. A turn that begins or ends in the instance ends it too.
   Task<Result<int>> run_command(std::string instance, Command command);

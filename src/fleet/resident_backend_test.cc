@@ -253,6 +253,28 @@ TEST_F(Resident, OneAtATimeAndTheOthersWait) {
   EXPECT_EQ(backend_->health("dev")->workload, "session-two");
 }
 
+TEST_F(Resident, OneThatIsStoppedWhileItWaitsForAPlaceNeverBegins) {
+  ASSERT_TRUE(await(backend_->start(unit("session-one"))));
+  std::optional<Result<runtime::WorkloadStatus>> second;
+  boost::asio::co_spawn(loop_, backend_->start(unit("session-two")),
+                        [&](std::exception_ptr const&, Result<runtime::WorkloadStatus> status) {
+                          second = std::move(status);
+                        });
+  loop_.restart();
+  loop_.poll();
+  ASSERT_FALSE(second);
+  auto const began = std::chrono::steady_clock::now();
+  auto const stopped = await(
+      backend_->stop(WorkloadId::trusted("session-two"), runtime::StopReason::stopped, Millis{0}));
+  ASSERT_TRUE(stopped) << stopped.error().text();
+  EXPECT_EQ(stopped->state, runtime::WorkloadState::stopped);
+  until([&] { return second.has_value(); });
+  ASSERT_FALSE(*second);
+  EXPECT_EQ(second->error().code, ErrorCode::cancelled);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kFreeWait) << "it does not wait on";
+  EXPECT_EQ(backend_->health("dev")->workload, "session-one");
+}
+
 TEST_F(Resident, AnInstanceThatEndsTakesItsUnitWithIt) {
   std::optional<runtime::RuntimeEvent> ended;
   backend_->on_event([&](runtime::RuntimeEvent const& event) {

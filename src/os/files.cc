@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -31,36 +31,61 @@ std::string folder_of(std::string const& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Status require_regular(int fd, std::string_view name) {
+// Its size, which is 0 for files of the kernel's.
+Result<std::size_t> require_regular(int fd, std::string_view name) {
   struct stat info{};
   if (fstat(fd, &info) != 0) return fail_errno("inspect", name);
   if (!S_ISREG(info.st_mode))
     return fail(ErrorCode::invalid_argument, "{} is not a regular file", printable(name));
-  return {};
+  return static_cast<std::size_t>(info.st_size);
+}
+
+// One read at the file's position; fewer bytes than `most` where there are no more.
+Result<std::string> read_some(int fd, std::string_view name, std::size_t most) {
+  std::string content;
+  ssize_t got = 0;
+  content.resize_and_overwrite(most, [&](char* bytes, std::size_t size) {
+    do
+      got = ::read(fd, bytes, size);
+    while (got < 0 && errno == EINTR);
+    return static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+  });
+  if (got < 0) return fail_errno("read", name);
+  return content;
+}
+
+std::unexpected<Error> over_limit(std::string_view name, std::size_t bytes_max) {
+  return fail(ErrorCode::too_large, "{} is over the limit of {} bytes", printable(name), bytes_max);
 }
 
 }  // namespace
 
 Result<std::string> read_all(int fd, std::string_view name, std::size_t bytes_max) {
+  constexpr std::size_t kPiece = 65536;
   std::string content;
-  std::array<char, 65536> buffer{};
   for (;;) {
-    ssize_t const got = ::read(fd, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("read", name);
-    if (got == 0) return content;
-    content.append(buffer.data(), static_cast<std::size_t>(got));
-    if (content.size() > bytes_max)
-      return fail(ErrorCode::too_large, "{} is over the limit of {} bytes", printable(name),
-                  bytes_max);
+    auto const piece = read_some(fd, name, kPiece);
+    if (!piece) return std::unexpected(piece.error());
+    if (piece->empty()) return content;
+    content += *piece;
+    if (content.size() > bytes_max) return over_limit(name, bytes_max);
   }
 }
 
 Result<std::string> read_file(std::string const& path, std::size_t bytes_max) {
   Fd const fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!fd.valid()) return fail_errno("open", path);
-  DROVER_TRY(require_regular(fd.get(), path));
-  return read_all(fd.get(), path, bytes_max);
+  auto const size = require_regular(fd.get(), path);
+  if (!size) return std::unexpected(size.error());
+  if (*size > bytes_max) return over_limit(path, bytes_max);
+  // One byte more than it has: that it is not there is the end of the file.
+  auto content = read_some(fd.get(), path, *size + 1);
+  if (!content || (*size > 0 && content->size() == *size)) return content;
+  auto const rest = read_all(fd.get(), path, bytes_max);
+  if (!rest) return std::unexpected(rest.error());
+  *content += *rest;
+  if (content->size() > bytes_max) return over_limit(path, bytes_max);
+  return content;
 }
 
 Status write_all(int fd, std::string_view bytes, std::string_view name) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "base/text.h"
 #include "os/fd.h"
@@ -26,34 +27,45 @@ Status taken_or(std::string const& path) {
   return fail(ErrorCode::conflict, "{} exists already", printable(path));
 }
 
+enum class Sync : std::uint8_t { file, none };
+
 // For file systems without unnamed files, such as NFS.
-Status create_by_link(std::string const& path, std::string_view bytes) {
+Status create_by_link(std::string const& path, std::string_view bytes, Sync sync) {
   std::string temporary = folder_of(folder_of(path)) + "/.new-XXXXXX";
   Fd const fd{::mkostemp(temporary.data(), O_CLOEXEC)};
   if (!fd.valid()) return fail_errno("create a file beside", path);
   auto status = write_all(fd.get(), bytes, temporary);
-  if (status && (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0))
+  if (status && ::fchmod(fd.get(), 0644) != 0) status = fail_errno("open to all", temporary);
+  if (status && sync == Sync::file && ::fsync(fd.get()) != 0)
     status = fail_errno("sync", temporary);
   if (status && ::link(temporary.c_str(), path.c_str()) != 0) status = taken_or(path);
   ::unlink(temporary.c_str());
   return status;
 }
 
-}  // namespace
-
-Status create_whole_file(std::string const& path, std::string_view bytes) {
+Status create(std::string const& path, std::string_view bytes, Sync sync) {
   Fd const fd{::open(folder_of(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644)};
   if (!fd.valid() && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-    return create_by_link(path, bytes);
+    return create_by_link(path, bytes, sync);
   if (!fd.valid()) return fail_errno("create a file in the folder of", path);
   DROVER_TRY(write_all(fd.get(), bytes, path));
-  if (::fsync(fd.get()) != 0) return fail_errno("sync", path);
+  if (sync == Sync::file && ::fsync(fd.get()) != 0) return fail_errno("sync", path);
   // AT_EMPTY_PATH would need a capability; the magic link does not.
   std::string const unnamed = fmt::format("/proc/self/fd/{}", fd.get());
   if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0)
     return {};
-  if (errno == ENOENT || errno == EXDEV) return create_by_link(path, bytes);
+  if (errno == ENOENT || errno == EXDEV) return create_by_link(path, bytes, sync);
   return taken_or(path);
+}
+
+}  // namespace
+
+Status create_whole_file(std::string const& path, std::string_view bytes) {
+  return create(path, bytes, Sync::file);
+}
+
+Status create_passing_file(std::string const& path, std::string_view bytes) {
+  return create(path, bytes, Sync::none);
 }
 
 Status sync_folder(std::string const& path) {

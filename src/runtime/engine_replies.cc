@@ -223,9 +223,9 @@ Result<ContainerEnd> parse_inspection(std::string_view reply) {
   end.out_of_memory = flag(*state, "OOMKilled");
   end.error = text_or(*state, "Error");
   end.pid = static_cast<int>(integer_or(*state, "Pid", 0));
-  if (*known == ContainerState::ended)
-    end.exit_code = static_cast<int>(integer_or(*state, "ExitCode", -1));
   end.restarting = flag(*state, "Restarting");
+  if (*known == ContainerState::ended || end.restarting)
+    end.exit_code = static_cast<int>(integer_or(*state, "ExitCode", -1));
   end.restarts = integer_or(*object, "RestartCount", 0);
   end.image = text_or(*object, "Image");
   // "0001-01-01T00:00:00Z" of one that never was.
@@ -286,6 +286,10 @@ Result<EngineEvent> parse_engine_event(std::string_view line) {
   if (action == "destroy" || action == "remove") event.action = EngineAction::removed;
   auto const* const actor = object_at(*object, "Actor");
   event.container = actor == nullptr ? text_or(*object, "id") : text_or(*actor, "ID");
+  auto const* const attributes = actor == nullptr ? nullptr : object_at(*actor, "Attributes");
+  if (attributes == nullptr || event.action != EngineAction::ended) return event;
+  event.exit_code = number_in<int>(
+      string_or(*attributes, "exitCode", string_or(*attributes, "containerExitCode", "")));
   return event;
 }
 
@@ -344,7 +348,9 @@ Error engine_refusal(std::string_view what, int status, std::string_view body) {
   std::string next;
   if (status == 400) code = ErrorCode::invalid_argument;
   if (status == 404) code = ErrorCode::not_found;
-  if (status == 409) code = ErrorCode::conflict;
+  // Podman 4 has no status of its own for a name that another container has.
+  bool const name_taken = reason.ends_with("that name is already in use");
+  if (status == 409 || name_taken) code = ErrorCode::conflict;
   if (reason.find("bind source path does not exist") != std::string::npos)
     next =
         "the engine has to run on this machine and to see drover's folders; a mount namespace of "

@@ -104,6 +104,7 @@ enum class EngineAction : std::uint8_t {
 struct EngineEvent {
   EngineAction action = EngineAction::other;
   std::string container{};
+  std::optional<int> exit_code{};  // of one that has ended
 };
 struct Volume {
   std::string place{};  // its folder on the engine's machine

@@ -133,6 +133,8 @@ TEST(EngineReplies, EventsOfBothEngines) {
                           .value();
   EXPECT_EQ(EngineAction::ended, docker.action);
   EXPECT_EQ("aa", docker.container);
+  EXPECT_EQ(0, docker.exit_code);
+  EXPECT_FALSE(parse_engine_event(R"({"Action": "die", "Actor": {"ID": "aa"}})")->exit_code);
   EXPECT_EQ(EngineAction::ended, parse_engine_event(R"({"status": "died", "id": "bb"})")->action);
   EXPECT_EQ(EngineAction::out_of_memory, parse_engine_event(R"({"Action": "oom"})")->action);
   EXPECT_EQ(EngineAction::removed, parse_engine_event(R"({"Action": "destroy"})")->action);
@@ -189,6 +191,12 @@ TEST(EngineReplies, ARefusalSaysWhatWasTried) {
   EXPECT_THAT(error.message, HasSubstr("start the container ab"));
   EXPECT_THAT(error.message, HasSubstr("No such image"));
   EXPECT_THAT(engine_refusal("x", 502, "<html>").message, HasSubstr("502"));
+  EXPECT_EQ(ErrorCode::conflict, engine_refusal("x", 409, "{}").code);
+  EXPECT_EQ(ErrorCode::upstream, engine_refusal("x", 500, "{}").code);
+  auto const podman = R"({"message": "the container name \"a\" is already in use by 49a6. You have)"
+                      R"( to remove that container to be able to reuse that name: that name is)"
+                      R"( already in use"})";
+  EXPECT_EQ(ErrorCode::conflict, engine_refusal("x", 500, podman).code);
   EXPECT_THAT(
       engine_refusal(
           "x", 400,

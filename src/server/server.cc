@@ -36,6 +36,7 @@
 #include "driver/driver.h"
 #include "fleet/fleet.h"
 #include "fleet/instance_places.h"
+#include "fleet/rows.h"
 #include "gateway/mcp_broker.h"
 #include "gateway/upstream_book.h"
 #include "git/repository.h"

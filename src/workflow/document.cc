@@ -51,8 +51,8 @@ std::vector<KindRule> const& kind_rules() {
   };
   return rules;
 }
-constexpr std::array<std::string_view, 6> kCommon = {"id",    "name",    "if",
-                                                     "retry", "timeout", "continue_on_error"};
+constexpr std::array<std::string_view, 7> kCommon = {
+    "id", "name", "if", "retry", "timeout", "heartbeat", "continue_on_error"};
 
 class DocumentReader {
  public:
@@ -245,6 +245,11 @@ class DocumentReader {
       if (!limit) return std::unexpected(limit.error());
       step.timeout = *limit;
     }
+    if (auto const* const heartbeat = node.find("heartbeat")) {
+      auto const limit = duration(*heartbeat, "heartbeat");
+      if (!limit) return std::unexpected(limit.error());
+      step.heartbeat = *limit;
+    }
     if (auto const* const goes_on = node.find("continue_on_error")) {
       auto const is = truth(*goes_on, "continue_on_error");
       if (!is) return std::unexpected(is.error());
@@ -277,6 +282,10 @@ class DocumentReader {
     bool const is_effect = step.kind <= StepKind::child && step.kind != StepKind::sleep;
     if ((step.retry.attempts > 1 || step.timeout) && !is_effect)
       return wrong(node, "only what is carried out is tried again or has a timeout");
+    bool const is_work = step.kind == StepKind::shell || step.kind == StepKind::node ||
+                         step.kind == StepKind::agent || step.kind == StepKind::task;
+    if (step.heartbeat && !is_work)
+      return wrong(node, "only commands, agents and tasks have a heartbeat");
     switch (step.kind) {
       case StepKind::for_each:
         return read_for_each(node, own, step);

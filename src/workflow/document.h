@@ -50,6 +50,7 @@ struct DocumentStep {
   json::object more{};
   Retry retry{};
   std::optional<Millis> timeout{};
+  std::optional<Millis> heartbeat{};  // ended where nothing is heard of it for so long
   bool continue_on_error = false;
 
   DocumentSteps steps{};    // of for_each, loop and block

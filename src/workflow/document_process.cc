@@ -131,11 +131,19 @@ StepResult as_step(DocumentStep const& step, StepResult result) {
 
 Flow<StepResult> run_steps(Run const& run, DocumentSteps const& steps, Names names);
 
+// What was said last of an effect that nothing more was heard of, for the next attempt at it.
+json::value last_heartbeat(StepResult const& result) {
+  auto const* const data = result ? nullptr : result.error().data.if_object();
+  auto const* const said = data == nullptr ? nullptr : data->if_contains("heartbeat");
+  return said == nullptr ? json::value{} : *said;
+}
+
 // Whatever is carried out outside, with the attempts that the step has.
 Flow<StepResult> carry_out(Run const& run, DocumentStep const& step, Names names) {
   auto definition = definition_of(run, step, names);
   if (!definition) co_return std::unexpected(definition.error());
   TaskCall call;
+  if (step.heartbeat) definition->insert_or_assign("heartbeatTimeoutMs", step.heartbeat->count());
   call.id = step.id.empty() ? std::string{string_or(*definition, "kind", "task")} : step.id;
   call.label = step.label;
   call.arguments = json::value(*definition);
@@ -145,6 +153,8 @@ Flow<StepResult> carry_out(Run const& run, DocumentStep const& step, Names names
     auto const ended = co_await run.ctx.task(call, place_of(run, step));
     auto result = as_step(step, ended);
     if (result || attempt >= step.retry.attempts || must_pass(result.error())) co_return result;
+    if (auto said = last_heartbeat(result); !said.is_null())
+      call.definition.insert_or_assign("lastHeartbeat", std::move(said));
     auto const wait = backoff_of(step.retry, attempt);
     auto const waited = co_await run.ctx.sleep(wait, place_of(run, step));
     if (!waited) co_return waited;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "workflow/create_run.h"
+#include "workflow/heartbeat.h"
 #include "workflow/iterate.h"
 #include "workflow/testing.h"
 
@@ -61,6 +62,7 @@ TEST(Document, AMistakeIsNamedByLineAndColumn) {
       {"steps:\n  - sleep: soon\n", "sleep is a duration, as 10s or 5m"},
       {"steps:\n  - for_each: 3\n    steps: [{log: x}]\n", "for_each is a list"},
       {"steps:\n  - log: x\n    timeout: 5m\n", "only what is carried out is tried again"},
+      {"steps:\n  - {signal: x, heartbeat: 5m}\n", "only commands, agents and tasks have a heartb"},
       {"steps: []\n", "f.yaml:1:8: steps is a list, of one at least"},
       {"a: 1\nsteps: [{log: x}]\n", "f.yaml:1:4: 'a' is not known here"},
       {"steps:\n  - log: x\n    log: y\n", "f.yaml:3:5: 'log' is there twice"},
@@ -347,6 +349,24 @@ TEST_F(Documents, APersonMayTakeTooLong) {
   EXPECT_EQ(rest().actions.size(), 2U);
   clock_.advance(Millis{3'600'000});
   EXPECT_EQ(rest().reason, "process-error: gate took longer than 3600000 ms");
+}
+
+TEST_F(Documents, ACommandThatFallsSilentIsBegunAgainWithWhatItSaidLast) {
+  make("steps:\n  - {id: crawl, shell: crawl, heartbeat: 1m, retry: {attempts: 2, backoff: 1s}}\n");
+  auto const first = rest().actions.at(0);
+  EXPECT_EQ(first.definition.at("heartbeatTimeoutMs").to_number<int>(), 60'000);
+  EXPECT_FALSE(first.definition.as_object().contains("lastHeartbeat"));
+  {
+    auto opened = OpenRun::open(run_, "test", clock_, random_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    ASSERT_TRUE(
+        opened->post(first.effect.id, silent_result(Millis{60'000}, json::object{{"page", 7}})));
+  }
+  (void)rest();
+  clock_.advance(Millis{1'000});
+  auto const second = rest().actions.at(0);
+  EXPECT_NE(second.effect.id, first.effect.id);
+  EXPECT_EQ(json::serialize(second.definition.at("lastHeartbeat")), R"({"page":7})");
 }
 
 TEST_F(Documents, InputsAreThoseThatItNames) {

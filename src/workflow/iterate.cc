@@ -266,6 +266,38 @@ Result<Iterated> step(OpenRun& run, Execution& execution) {
   }
 }
 
+Result<std::optional<Iterated>> resting(OpenRun& run) {
+  Pass pass;
+  for (auto const& effect : run.history().effects()) {
+    if (effect.status != EffectStatus::requested) continue;
+    auto task = read_task(run.folder(), effect.id);
+    if (!task) return std::unexpected(task.error());
+    if (!*task) return std::nullopt;
+    pass.actions.push_back({effect.id, **std::move(task)});
+  }
+  auto iterated = wait_on(run, std::move(pass));
+  if (!iterated) return std::unexpected(iterated.error());
+  auto const timer = next_timer(*iterated);
+  if (timer && *timer <= run.now()) return std::nullopt;
+  auto const silent = end_silent(run, iterated->actions);
+  if (!silent) return std::unexpected(silent.error());
+  if (*silent) return std::nullopt;
+  return *std::move(iterated);
+}
+
+std::optional<WallTime> next_timer(Iterated const& iterated) {
+  std::optional<WallTime> next;
+  for (auto const& action : iterated.actions) {
+    if (action.silent_at) next = next ? std::min(*next, *action.silent_at) : *action.silent_at;
+    auto const* const definition = action.definition.if_object();
+    auto const* const sleep = definition == nullptr ? nullptr : definition->if_contains("sleep");
+    if (sleep == nullptr || !sleep->is_object()) continue;
+    auto const target = from_unix_ms(integer_or(sleep->get_object(), "targetEpochMs", 0));
+    next = next ? std::min(*next, target) : target;
+  }
+  return next;
+}
+
 Result<Iterated> iterate(RunFolder const& folder, HostSpec const& host, Clock const& clock,
                          Random& random) {
   auto run = OpenRun::open(folder, "runtime:orchestrateIteration", clock, random);

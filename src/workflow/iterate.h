@@ -40,6 +40,9 @@ struct Iterated {
 // What a run that has ended says, without running anything; nullopt: it has not.
 [[nodiscard]] std::optional<Iterated> ended_before(RunRecord const& record, History const& history);
 
+// The earliest of the timers that a run waits for.
+[[nodiscard]] std::optional<WallTime> next_timer(Iterated const& iterated);
+
 // Ends those of the effects that nothing was heard of for too long, and notes of the others until
 // when they are to be. Whether there were any, for which the run is to be stepped again.
 [[nodiscard]] Result<bool> end_silent(OpenRun& run, std::vector<NextAction>& actions);
@@ -49,6 +52,10 @@ struct Iterated {
 
 // Brings a process that runs to where it waits, and writes that down.
 [[nodiscard]] Result<Iterated> step(OpenRun& run, Execution& execution);
+
+// What a run waits for whose process is known to rest where the journal ends: from its directory,
+// without the process. nullopt: there is something for the process after all.
+[[nodiscard]] Result<std::optional<Iterated>> resting(OpenRun& run);
 
 // Makes a run ready for its process: bare runs are refused, a changed process is noted.
 [[nodiscard]] Result<std::vector<std::string>> prepare(OpenRun& run);

@@ -44,6 +44,7 @@ class OpenRun {
   // Lets others write, until it is taken up again: then what they wrote is read, and no more.
   // Nothing else may be called in between.
   void release() { lock_.reset(); }
+  [[nodiscard]] bool is_held() const { return lock_.has_value(); }
   [[nodiscard]] Status take_up(std::string_view owner, Millis wait = RunLock::kWait);
 
   [[nodiscard]] RunFolder const& folder() const { return run_; }

@@ -93,7 +93,8 @@ Result<RunLock> RunLock::acquire(RunFolder const& run, std::string_view owner, C
   for (;;) {
     Found found{Holder::alive, "another process of drover"};
     if (::flock(folder->get(), LOCK_EX | LOCK_NB) == 0) {
-      auto const made = os::create_whole_file(file, lock_text(owner, clock));
+      // One that a power cut leaves empty is that of nobody.
+      auto const made = os::create_passing_file(file, lock_text(owner, clock));
       if (made) return RunLock{*std::move(folder), file};
       if (made.error().code != ErrorCode::conflict) return std::unexpected(made.error());
       found = look(file, clock);

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include <boost/json.hpp>
@@ -103,19 +104,61 @@ TEST_F(Driven, ACancelEndsItWithAllThatItHasUnderWay) {
 }
 
 TEST_F(Driven, WhatCannotGoOnSaysWhyAndGoesOnOnceItCan) {
-  process(R"js(export async function process(inputs, ctx) { return ctx.signal('go'); })js");
+  process(R"js(export async function process(inputs, ctx) {
+    return [await ctx.signal('go'), await ctx.signal('on')];
+  })js");
   flow_.world().serve();
   start("w");
   (void)waits("w");
   flow_.world().stop_server();
   process("export const nothing = 1;");
   flow_.world().serve();
+  EXPECT_EQ(post("w/signals", json::object{{"name", "go"}, {"payload", 3}}), 200);
   ASSERT_TRUE(comes_to("w", "blocked"));
   EXPECT_THAT(get("w").at("reason").as_string().c_str(), HasSubstr("exports no function"));
-  process(R"js(export async function process(inputs, ctx) { return ctx.signal('go'); })js");
-  EXPECT_EQ(post("w/signals", json::object{{"name", "go"}, {"payload", 3}}), 200);
+  process(R"js(export async function process(inputs, ctx) {
+    return [await ctx.signal('go'), await ctx.signal('on')];
+  })js");
+  EXPECT_EQ(post("w/signals", json::object{{"name", "on"}, {"payload", 4}}), 200);
   ASSERT_TRUE(comes_to("w", "completed"));
-  EXPECT_EQ(output("w"), 3);
+  EXPECT_EQ(json::serialize(output("w")), "[3,4]");
+}
+
+// The next server knows from the directory what it waits for: a process that cannot even be loaded
+// is missed only when there is something for it.
+TEST_F(Driven, ARunThatRestsIsTakenUpWithoutItsProcess) {
+  std::string const parent = R"js(export async function process(inputs, ctx) {
+    return ctx.child('child.yaml', {});
+  })js";
+  process(parent);
+  std::ofstream{std::filesystem::path{flow_.entry()}.replace_filename("child.yaml")}
+      << "name: child\nsteps:\n  - {id: s, signal: go}\n"
+         "output: ${steps.s}\n";
+  flow_.world().serve();
+  start("w");
+  std::string child;
+  ASSERT_TRUE(eventually(
+      [&] {
+        auto const list = flow_.world().api().get("/api/v1/workflows?state=running").body;
+        for (auto const& one : list.at("workflows").as_array())
+          if (one.at("id") != "w") child = one.at("id").as_string();
+        return !child.empty();
+      },
+      kPatience));
+  (void)waits(child);
+  (void)waits("w");
+  flow_.world().stop_server();
+  process("export const nothing = 1;");
+  flow_.world().serve();
+  EXPECT_EQ(post(child + "/signals", json::object{{"name", "go"}, {"payload", "done"}}), 200);
+  // What the child came to is the parent's, though nobody could ask the parent to wait for it.
+  ASSERT_TRUE(eventually(
+      [&] { return get("w/tasks").at("tasks").at(0).at("status") == "resolved_ok"; }, kPatience))
+      << flow_.world().server_log();
+  ASSERT_TRUE(comes_to("w", "blocked"));
+  process(parent);
+  ASSERT_TRUE(comes_to("w", "completed"));
+  EXPECT_EQ(output("w"), "done");
 }
 
 TEST_F(Driven, MoreRunsThanProcessesThatAreKept) {

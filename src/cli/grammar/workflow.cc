@@ -11,7 +11,7 @@ constexpr std::string_view kExamples = R"(Examples:
   drover workflow tasks r1 --pending
   drover workflow post r1 EFFECT --value '{"approved":true}'
   drover workflow run r1                     until it ends: commands in sandboxes, timers, what is posted
-  drover workflow start --entry flow.mjs --run r2 --agent '{"model":"anthropic/claude-sonnet-4-5","workspaces":[{"id":"project"}]}'
+  drover workflow start r2 --entry flow.mjs --agent '{"model":"anthropic/claude-sonnet-4-5","workspaces":[{"id":"project"}]}'
   drover workflow signal r1 deploy --value '{"sha":"abc"}'
 
 Runs are directories, in ~/.a5c/runs, .a5c/runs, BABYSITTER_RUNS_DIR or --runs-dir. The commands of the
