@@ -46,12 +46,13 @@ export function AgentEditor({ one, saved }: Props) {
   const refused_field = refused && problem_of(refused);
   const problems: Problem[] = [...(tried ? unreadable : []), ...(refused_field ? [refused_field] : [])];
 
-  // Where nothing is typed, the form is what is stored, also when that moves on.
+  // Where nothing is typed, the form is what is stored, also when that moves on. What was looked at
+  // may be older than what a conflict has shown.
   useEffect(() => {
-    if (!draft.changed && one.revision !== draft.revision)
+    if (!draft.changed && one.revision > draft.revision)
       draft.rebase(one.agent as unknown as Definition, one.revision);
   }, [one.revision, draft.changed]);
-  const behind = draft.changed && one.revision !== draft.revision && !theirs;
+  const behind = draft.changed && one.revision > draft.revision && !theirs;
   const compare = async (): Promise<void> => {
     try {
       set_theirs(await fetch_theirs(one.name));
