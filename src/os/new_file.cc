@@ -68,6 +68,13 @@ Status create_passing_file(std::string const& path, std::string_view bytes) {
   return create(path, bytes, Sync::none);
 }
 
+Status sync_file_system(std::string const& folder) {
+  Fd const opened{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!opened.valid()) return fail_errno("open the folder", folder);
+  if (::syncfs(opened.get()) != 0) return fail_errno("sync the file system of", folder);
+  return {};
+}
+
 Status sync_folder(std::string const& path) {
   Fd const folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!folder.valid()) return fail_errno("open the folder", path);

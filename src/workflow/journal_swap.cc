@@ -30,9 +30,9 @@ Status replace_journal(RunFolder const& run, std::vector<Event> const& events, W
   DROVER_TRY(os::remove_tree(fresh));
   DROVER_TRY(os::make_folders(fresh));
   for (auto const& event : events)
-    DROVER_TRY(os::create_whole_file(fmt::format("{}/{}", fresh, file_name(event.name)),
-                                     print_event(event, writer)));
-  DROVER_TRY(os::sync_folder(fresh));
+    DROVER_TRY(os::create_passing_file(fmt::format("{}/{}", fresh, file_name(event.name)),
+                                       print_event(event, writer)));
+  DROVER_TRY(os::sync_file_system(fresh));
   DROVER_TRY(swap_folders(fresh, run.journal()));
   DROVER_TRY(os::sync_folder(run.path()));
   std::error_code error;

@@ -1,8 +1,6 @@
 #include "workflow/rewind.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +9,6 @@
 
 #include "base/digest.h"
 #include "base/text.h"
-#include "os/fd.h"
 #include "os/files.h"
 #include "os/new_file.h"
 #include "workflow/journal_swap.h"
@@ -44,13 +41,6 @@ std::vector<Effect const*> named(History const& history, std::string_view name) 
   for (auto const& effect : history.effects())
     if (effect.step_id == name || effect.label == name) found.push_back(&effect);
   return found;
-}
-
-Status sync_all(std::string const& folder) {
-  auto const opened = os::open_folder(folder);
-  if (!opened) return std::unexpected(opened.error());
-  if (::syncfs(opened->get()) != 0) return fail_errno("sync", folder);
-  return {};
 }
 
 Status copy_if_there(std::string const& from, std::string const& to) {
@@ -94,10 +84,10 @@ Status fill_fork(RunFolder const& from, RunFolder const& to, RunRecord const& re
   for (auto const& effect : history->effects())
     DROVER_TRY(copy_task(from, to, effect));
   for (auto const& event : events)
-    DROVER_TRY(os::create_whole_file(fmt::format("{}/{}", to.journal(), file_name(event.name)),
-                                     print_event(event, record.writer)));
+    DROVER_TRY(os::create_passing_file(fmt::format("{}/{}", to.journal(), file_name(event.name)),
+                                       print_event(event, record.writer)));
   DROVER_TRY(to.write_json("run.json", record.raw));
-  return sync_all(to.path());
+  return os::sync_file_system(to.path());
 }
 
 Status set_aside_as(std::string const& from, std::string const& to) {
