@@ -5,7 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 
 import { run_all, Skipped, test } from './runner.mjs';
-import { launch, until, World } from './world.mjs';
+import { launch, reverse_proxy, until, World } from './world.mjs';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const me = userInfo().username; // as `drover dashboard` says it
@@ -92,6 +92,39 @@ test('a cookie alone changes nothing: the Origin of our own page does', async (w
   const named = await world.api('PUT', '/api/v1/agents/dev?actor=user:eve', { body: { name: 'dev', model: 'm' }, headers: own });
   assert.equal(named.status, 200, named.text);
   assert.equal((await world.api('GET', '/api/v1/audit?kind=agent&name=dev')).body.entries[0].actor, 'user:ann');
+});
+
+test('behind a reverse proxy it is known by the address that it was told', async (world) => {
+  const proxy = await reverse_proxy(() => world.port);
+  try {
+    const address = `http://127.0.0.1:${proxy.address().port}`;
+    const through = (method, path, ask) => World.prototype.api.call({ url: address, token: world.token }, method, path, ask);
+    assert.equal((await through('GET', '/')).status, 403, 'it was not told yet');
+    await world.stop_server();
+    world.environment.DROVER_PUBLIC_URL = `${address}/`;
+    await world.serve();
+    const link = (await world.drover('dashboard')).trim();
+    assert.ok(link.startsWith(`${address}/#code=`), link);
+    world.url = address;
+    const page = await world.page();
+    await page.goto(link);
+    await page.getByRole('link', { name: 'New agent' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('dev');
+    await page.getByRole('button', { name: 'Create agent' }).click();
+    await page.getByText('dev is created').waitFor();
+  } finally {
+    proxy.closeAllConnections?.();
+    proxy.close();
+  }
+  await world.stop_server();
+  world.environment.DROVER_PUBLIC_URL = 'https://drover.example.org';
+  await world.serve();
+  const secure = { host: 'drover.example.org', origin: 'https://drover.example.org' };
+  const signed = await world.api('POST', '/api/v1/dashboard/session', { body: { token: world.token }, headers: secure });
+  assert.equal(signed.status, 200, signed.text);
+  assert.match(signed.headers['set-cookie'][0], /; Secure$/);
+  const foreign = { host: 'drover.example.org', origin: 'http://drover.example.org.evil.example' };
+  assert.equal((await world.api('POST', '/api/v1/dashboard/session', { body: { token: world.token }, headers: foreign })).status, 403);
 });
 
 test('its files hold no data and need no session; unknown paths of the API stay JSON', async (world) => {
@@ -280,6 +313,32 @@ test('who saves over theirs knows it, and is fenced by the revision that was sho
   assert.deepEqual(body.entries.map((one) => one.actor), [`user:${me}`, 'user:bob', 'user:bob', 'user:bob']);
 });
 
+test('a change of somebody else is told while one types, and fills a form that nobody touched', async (world) => {
+  await world.put({ name: 'dev', model: 'm', prompt: 'Old.' });
+  const page = await world.signed_in('/agents/dev/edit');
+  await page.getByText('Nothing is changed.').waitFor();
+  await world.put({ name: 'dev', model: 'n', prompt: 'Old.' });
+  await page.waitForFunction(() => document.querySelector('#field-model').value === 'n');
+  await page.getByLabel('Prompt').fill('Mine.');
+  await world.put({ name: 'dev', model: 'o', prompt: 'Old.' });
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await page.getByRole('button', { name: 'Combine both' }).click();
+  await save(page);
+  assert.deepEqual(await model_and_prompt(world), ['o', 'Mine.']);
+});
+
+test('a session that ends while one types loses nothing', async (world) => {
+  await world.put({ name: 'dev' });
+  const page = await world.signed_in('/agents/dev/edit', { expected: [refused(401)] });
+  await page.getByLabel('Description').fill('Half a sen');
+  await page.context().clearCookies();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.getByLabel('Or the server’s token').fill(world.token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('Not saved.').waitFor();
+  assert.equal(await page.getByLabel('Description').inputValue(), 'Half a sen');
+});
+
 test('what was deleted meanwhile can be stored again', async (world) => {
   await world.put({ name: 'dev', model: 'm' });
   const page = await world.signed_in('/agents/dev/edit', { expected: [refused(409), refused(404)] });
@@ -290,6 +349,16 @@ test('what was deleted meanwhile can be stored again', async (world) => {
   await page.getByRole('button', { name: 'Store yours again' }).click();
   await page.getByText('dev is saved').waitFor();
   assert.equal((await world.agent('dev')).agent.model, 'mine');
+});
+
+test('an agent is made like another, under a name of its own', async (world) => {
+  const { agent } = await world.put(whole);
+  const page = await world.signed_in('/agents/dev');
+  await page.getByRole('link', { name: 'Duplicate' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('dev-two');
+  await page.getByRole('button', { name: 'Create agent' }).click();
+  await page.getByRole('heading', { name: 'dev-two', exact: true }).waitFor();
+  assert.deepEqual((await world.agent('dev-two')).agent, { ...agent, name: 'dev-two' });
 });
 
 test('agents are enabled, disabled and deleted', async (world) => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -133,6 +133,22 @@ export class World {
   check() {
     assert.deepEqual(this.errors, [], 'what the consoles said');
   }
+}
+
+// What ends TLS and passes on, as nginx does: the Host as it came, and nothing else changed.
+export async function reverse_proxy(port_behind) {
+  const server = createServer((asked, answer) => {
+    const sent = request({ host: '127.0.0.1', port: port_behind(), method: asked.method, path: asked.url, headers: asked.headers },
+      (reply) => {
+        answer.writeHead(reply.statusCode, reply.headers);
+        reply.pipe(answer);
+      });
+    sent.once('error', () => answer.destroy());
+    asked.pipe(sent);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
 }
 
 // Until `ask` gives something that holds; each look waits for an answer, none for a time alone.

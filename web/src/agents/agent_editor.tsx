@@ -1,6 +1,6 @@
 // Changing an agent: a draft, the difference before it is stored, and the way out where somebody
 // was faster.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 
 import { type ApiError, call, error_of } from '../api/client';
 import { announce } from '../app/announce';
@@ -45,6 +45,21 @@ export function AgentEditor({ one, saved }: Props) {
   const [busy, set_busy] = useState(false);
   const refused_field = refused && problem_of(refused);
   const problems: Problem[] = [...(tried ? unreadable : []), ...(refused_field ? [refused_field] : [])];
+
+  // Where nothing is typed, the form is what is stored, also when that moves on. What was looked at
+  // may be older than what a conflict has shown.
+  useEffect(() => {
+    if (!draft.changed && one.revision > draft.revision)
+      draft.rebase(one.agent as unknown as Definition, one.revision);
+  }, [one.revision, draft.changed]);
+  const behind = draft.changed && one.revision > draft.revision && !theirs;
+  const compare = async (): Promise<void> => {
+    try {
+      set_theirs(await fetch_theirs(one.name));
+    } catch (thrown) {
+      set_refused(error_of(thrown));
+    }
+  };
 
   const review = (): void => {
     set_tried(true);
@@ -104,6 +119,12 @@ export function AgentEditor({ one, saved }: Props) {
           combine={combine}
           save_mine={() => void save(theirs.revision)}
         />
+      )}
+      {behind && (
+        <div class="banner" role="status">
+          <p>Somebody stored a change while you were typing. Yours is not lost.</p>
+          <button onClick={() => void compare()}>Compare</button>
+        </div>
       )}
       {refused && !refused_field && <Banner error={refused} />}
       <AgentForm

@@ -124,11 +124,16 @@ function Head({ name, one, again }: HeadProps) {
             </p>
           )}
         </div>
-        {one && one.origin !== 'file' && (
+        {one && (
           <div class="actions">
-            <button disabled={busy} onClick={() => void toggle()}>
-              {is_enabled(one) ? 'Disable' : 'Enable'}
-            </button>
+            <a class="button" href={`/new-agent?from=${encodeURIComponent(name)}`}>
+              Duplicate
+            </a>
+            {one.origin !== 'file' && (
+              <button disabled={busy} onClick={() => void toggle()}>
+                {is_enabled(one) ? 'Disable' : 'Enable'}
+              </button>
+            )}
             {one.origin === 'api' && (
               <button class="danger" onClick={() => set_deleting(true)}>
                 Delete…

@@ -1,13 +1,15 @@
-import { useState } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 
 import { type ApiError, error_of } from '../api/client';
 import { announce } from '../app/announce';
-import { navigate } from '../app/router';
-import { Banner } from '../parts/states';
+import { useLive } from '../app/live';
+import { navigate, usePlace } from '../app/router';
+import { Banner, Loading } from '../parts/states';
 import { agent_path } from '../routes';
 import type { AgentSpec } from '../../generated/api';
-import { put_agent } from './agent_calls';
+import { fetch_agent, put_agent } from './agent_calls';
 import { AgentForm } from './agent_form';
+import type { Definition } from './changes';
 import { definition_of, type Problem } from './form_state';
 import { problem_of } from './problems';
 import { useDraft } from './use_draft';
@@ -15,8 +17,23 @@ import { useDraft } from './use_draft';
 // Of a name in the address of the page that shows it: "/agents//" would be another.
 const nameless: Problem = { path: 'name', text: 'An agent needs a name' };
 
+// `?from=NAME`: all but its name is as that one has it.
 export function NewAgentPage() {
-  const draft = useDraft('', {}, 0);
+  const from = usePlace().query.get('from') ?? '';
+  return from === '' ? <NewAgent from="" like={{}} /> : <Copy key={from} from={from} />;
+}
+
+function Copy({ from }: { from: string }) {
+  const load = useCallback((signal: AbortSignal) => fetch_agent(from, signal), [from]);
+  const { value, error, again } = useLive(load, undefined);
+  if (error) return <Banner error={error} again={again} />;
+  if (!value) return <Loading what={from} />;
+  const { name: _, ...like } = value.agent as unknown as Definition;
+  return <NewAgent from={from} like={like} />;
+}
+
+function NewAgent({ from, like }: { from: string; like: Definition }) {
+  const draft = useDraft(`+${from}`, like, 0);
   const { definition, problems: unreadable } = definition_of(draft.form, draft.base);
   const [refused, set_refused] = useState<ApiError>();
   const [tried, set_tried] = useState(false);
@@ -48,7 +65,11 @@ export function NewAgentPage() {
             <a href="/agents">Agents</a>
           </p>
           <h1 tabIndex={-1}>New agent</h1>
-          <p class="lead">A name is enough: what is left empty is the server’s.</p>
+          <p class="lead">
+            {from === ''
+              ? 'A name is enough: what is left empty is the server’s.'
+              : `As ${from} is, under another name.`}
+          </p>
         </div>
       </header>
       {refused && !refused_field && <Banner error={refused} />}
@@ -65,9 +86,16 @@ export function NewAgentPage() {
         <button class="primary" disabled={busy}>
           Create agent
         </button>
-        <a class="button" href="/agents">
-          Cancel
-        </a>
+        {draft.changed ? (
+          <button type="button" onClick={() => draft.rebase(like, 0)}>
+            Discard
+          </button>
+        ) : (
+          <a class="button" href="/agents">
+            Cancel
+          </a>
+        )}
+        {draft.changed && <span class="dim">The draft stays in this tab.</span>}
       </AgentForm>
     </>
   );

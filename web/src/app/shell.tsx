@@ -1,6 +1,6 @@
 // What is around every page: where to go, who is signed in, keys, and the line that is read out.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { error_of } from '../api/client';
 import { Dialog } from '../parts/dialog';
@@ -67,10 +67,11 @@ function useShortcuts(show_help: () => void): void {
   }, [show_help]);
 }
 
-// Whoever goes to another page begins at its heading, also with a screen reader.
+// Whoever goes to another page begins at its heading, also with a screen reader. Before it is seen:
+// a key that is pressed then must find the focus where it will stay.
 function useArrival(path: string): void {
   const first = useRef(true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${title_of(route_of(path))} · drover`;
     if (first.current) {
       first.current = false;
