@@ -77,10 +77,11 @@ Result<std::string> read_file(std::string const& path, std::size_t bytes_max) {
   if (!fd.valid()) return fail_errno("open", path);
   auto const size = require_regular(fd.get(), path);
   if (!size) return std::unexpected(size.error());
-  if (*size > bytes_max) return over_limit(path, bytes_max);
-  // One byte more than it has: that it is not there is the end of the file.
-  auto content = read_some(fd.get(), path, *size + 1);
-  if (!content || (*size > 0 && content->size() == *size)) return content;
+  // Those of the kernel say 0, and some of them give nothing but to one read at their beginning.
+  if (*size == 0) return read_all(fd.get(), path, bytes_max);
+  // One byte more than it has: that it is not there is the end of the file. sysfs says more.
+  auto content = read_some(fd.get(), path, std::min(*size, bytes_max) + 1);
+  if (!content || content->size() == *size) return content;
   auto const rest = read_all(fd.get(), path, bytes_max);
   if (!rest) return std::unexpected(rest.error());
   *content += *rest;

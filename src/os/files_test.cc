@@ -71,6 +71,36 @@ TEST_F(Files, ReadHasABound) {
   EXPECT_EQ(read_file(folder_ + "/big", 999).error().code, ErrorCode::too_large);
 }
 
+// /proc says that its files have no bytes, and gives some of them to the first read alone; /sys
+// says a page whatever there is.
+TEST_F(Files, ReadGivesWhatTheKernelSays) {
+  auto const all = [](char const* path) {
+    Fd const fd{::open(path, O_RDONLY | O_CLOEXEC)};
+    std::string text(4096, '\0');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(0, ::read(fd.get(), text.data(), 4096))));
+    return text;
+  };
+  for (auto const* const path : {"/proc/sys/kernel/pid_max", "/proc/version",
+                                 "/sys/devices/system/cpu/online", "/sys/kernel/mm/ksm/run"}) {
+    if (!exists(path)) continue;
+    auto const read = read_file(path, 512);
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(*read, all(path)) << path;
+    EXPECT_GT(read->size(), 1U) << path;
+  }
+}
+
+TEST_F(Files, AFileIsReadToItsBound) {
+  for (std::size_t const size : {0U, 1U, 511U, 512U}) {
+    std::string const path = fmt::format("{}/{}", folder_, size);
+    ASSERT_TRUE(write_file_atomic(path, std::string(size, 'x')));
+    EXPECT_EQ(read_file(path, 512).value().size(), size);
+  }
+  ASSERT_TRUE(write_file_atomic(folder_ + "/over", std::string(513, 'x')));
+  EXPECT_EQ(read_file(folder_ + "/over", 512).error().code, ErrorCode::too_large);
+}
+
 TEST_F(Files, BeneathFollowsNoLinkAndNoDotDot) {
   ASSERT_TRUE(make_folders(folder_ + "/inside/deep"));
   ASSERT_TRUE(write_file_atomic(folder_ + "/outside", "secret"));
