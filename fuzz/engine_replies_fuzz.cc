@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "runtime/engine_replies.h"
+#include "runtime/output_frames.h"
 
 namespace runtime = drover::runtime;
 
@@ -16,6 +17,21 @@ struct Outcome {
   bool refused = false;
   friend bool operator==(Outcome const&, Outcome const&) = default;
 };
+
+Outcome frames(std::string_view text, std::size_t step) {
+  runtime::OutputFrames splitter;
+  Outcome outcome;
+  for (std::size_t at = 0; at < text.size(); at += step) {
+    auto some = splitter.feed(text.substr(at, step));
+    // What came before what is refused depends on the cut.
+    if (!some) return {{}, true};
+    for (auto& one : *some) {
+      (void)runtime::parse_output_line(one);
+      outcome.lines.push_back(std::move(one));
+    }
+  }
+  return outcome;
+}
 
 Outcome split(std::string_view text, std::size_t step) {
   runtime::LineSplitter splitter;
@@ -73,6 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   parse(data[0] % 10, text);
   auto const output = runtime::parse_output(text);
   if (output && output->size() > text.size()) std::abort();
+  if (frames(text, text.size() + 1) != frames(text, std::size_t{1} + data[0] % 7)) std::abort();
   if (split(text, text.size() + 1) != split(text, std::size_t{1} + data[0] % 7)) std::abort();
   return 0;
 }

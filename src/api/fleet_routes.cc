@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "api/fleet_view.h"
+#include "api/log_events.h"
 #include "api/replies.h"
 #include "base/text.h"
 
@@ -22,7 +23,19 @@ std::string agent_in(Call const& call) {
   return call.path.find("agent")->second;
 }
 
-Error no_instance(std::string const& agent) {
+Error no_instance(fleet::Reconciler const& fleet, std::string const& agent,
+                  std::string const& instance = {}) {
+  for (auto const& status : fleet.status())
+    if (status.instance.name == agent)
+      return {ErrorCode::not_found,
+              fmt::format("'{}' is no agent but an instance of {}", printable(agent, 80),
+                          status.instance.of.agent),
+              fmt::format("name the agent; one instance of it: --instance {}", agent)};
+  if (!instance.empty())
+    return {ErrorCode::not_found,
+            fmt::format("the agent '{}' has no instance '{}'", printable(agent, 80),
+                        printable(instance, 80)),
+            fmt::format("see: drover agents status {}", printable(agent, 80))};
   return {ErrorCode::not_found,
           fmt::format("the agent '{}' has no container and no state", printable(agent, 80)),
           "a resident agent has: drover agents create NAME --resident"};
@@ -59,6 +72,20 @@ Result<int> lines_of(net::HttpRequest const& request) {
               kLinesMax, printable(text, 40));
 }
 
+Result<bool> is_asked(net::HttpRequest const& request, std::string_view name) {
+  std::string const text = query_text(request, name);
+  if (text.empty() || text == "false") return false;
+  if (text == "true") return true;
+  return fail(ErrorCode::invalid_argument, "{} is true or false, not '{}'", name,
+              printable(text, 20));
+}
+
+// Where whoever was cut off goes on.
+Result<fleet::LogCursors> cursors_of(net::HttpRequest const& request) {
+  auto const* const header = request.header("last-event-id");
+  return fleet::parse_cursors(header != nullptr ? *header : query_text(request, "after"));
+}
+
 }  // namespace
 
 RouteTable<FleetRoutes> FleetRoutes::table() {
@@ -91,7 +118,7 @@ Task<Status> FleetRoutes::get(Call call, net::HttpReply& reply) {
   if (!known) co_return known;
   std::string const agent = agent_in(call);
   auto const all = co_await fleet_.status_of(agent);
-  if (all.empty()) co_return std::unexpected(no_instance(agent));
+  if (all.empty()) co_return std::unexpected(no_instance(fleet_, agent));
   json::array instances;
   for (auto const& status : all) {
     std::optional<fleet::Usage> used;
@@ -139,10 +166,12 @@ Task<Status> FleetRoutes::wipe(Call call, net::HttpReply& reply) {
 
 // What a program wrote may be any bytes.
 Task<Status> FleetRoutes::logs(Call call, net::HttpReply& reply) {
-  auto const known = only_query(call.request, {"instance", "tail"});
+  auto const known = only_query(call.request, {"instance", "tail", "follow", "after"});
   if (!known) co_return known;
   auto const lines = lines_of(call.request);
   if (!lines) co_return std::unexpected(lines.error());
+  auto const follow = is_asked(call.request, "follow");
+  if (!follow) co_return std::unexpected(follow.error());
   std::string const agent = agent_in(call);
   std::string const wanted = query_text(call.request, "instance");
   std::string instance;
@@ -150,13 +179,26 @@ Task<Status> FleetRoutes::logs(Call call, net::HttpReply& reply) {
     if (status.instance.of.agent == agent && instance.empty() &&
         (wanted.empty() || status.instance.name == wanted))
       instance = status.instance.name;
-  if (instance.empty()) co_return std::unexpected(no_instance(agent));
+  if (instance.empty()) co_return std::unexpected(no_instance(fleet_, agent, wanted));
+  if (*follow) co_return co_await follow_logs(std::move(call), agent, *lines, reply);
   auto const output = co_await fleet_.logs(instance, *lines);
   if (!output) co_return std::unexpected(output.error());
   json::object body{{"agent", json::string{agent}},
                     {"instance", json::string{instance}},
                     {"output", json::string{to_utf8(*output)}}};
   co_return co_await reply_json(reply, 200, std::move(body));
+}
+
+Task<Status> FleetRoutes::follow_logs(Call call, std::string agent, int lines,
+                                      net::HttpReply& reply) {
+  auto cursors = cursors_of(call.request);
+  if (!cursors) co_return std::unexpected(cursors.error());
+  fleet::LogWish wish;
+  wish.agent = std::move(agent);
+  wish.instance = query_text(call.request, "instance");
+  wish.lines = lines;
+  wish.cursors = *std::move(cursors);
+  co_return co_await serve_logs(fleet_.follow_logs(std::move(wish)), reply);
 }
 
 }  // namespace drover::api

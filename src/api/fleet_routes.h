@@ -21,6 +21,7 @@ class FleetRoutes {
   Task<Status> sync(Call call, net::HttpReply& reply);
   Task<Status> wipe(Call call, net::HttpReply& reply);
   Task<Status> logs(Call call, net::HttpReply& reply);
+  Task<Status> follow_logs(Call call, std::string agent, int lines, net::HttpReply& reply);
 
   fleet::Reconciler& fleet_;
   store::Readers& readers_;

@@ -152,11 +152,11 @@ Status ApiClient::ready(Millis deadline) {
               net::url_for_people(endpoint_.url), response->status);
 }
 
-Status ApiClient::stream(std::string_view path, std::int64_t after, StreamPatience patience,
+Status ApiClient::stream(std::string_view path, std::string_view last, StreamPatience patience,
                          std::function<net::StreamStep(std::string_view)> const& on_bytes) {
   auto request = make("GET", fmt::format("{}{}", kApi, path));
   request.headers.add("Accept", "text/event-stream");
-  if (after > 0) request.headers.add("Last-Event-ID", fmt::format("{}", after));
+  if (!last.empty()) request.headers.add("Last-Event-ID", std::string{last});
   request.timeouts.head = patience.head;
   request.timeouts.idle = patience.idle;
   auto const response = http_->stream(request, on_bytes);

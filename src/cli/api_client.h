@@ -47,9 +47,9 @@ class ApiClient {
     Millis head;  // until the answer begins
     Millis idle;  // the longest silence after that
   };
-  // The bytes of an event stream behind event number `after`, until its end, until patience runs
-  // out (timeout), or stop.
-  [[nodiscard]] Status stream(std::string_view path, std::int64_t after, StreamPatience patience,
+  // The bytes of an event stream behind the event with the id `last` (empty: from its beginning),
+  // until its end, until patience runs out (timeout), or stop.
+  [[nodiscard]] Status stream(std::string_view path, std::string_view last, StreamPatience patience,
                               std::function<net::StreamStep(std::string_view)> const& on_bytes);
 
  private:

@@ -237,8 +237,9 @@ struct FleetWipeCommand {
 };
 struct FleetLogsCommand {
   std::string agent;
-  std::string instance;  // empty: the first
+  std::string instance;  // empty: the first; of a stream all of them
   std::int64_t lines = 200;
+  Follow follow = Follow::no;
 };
 struct ApprovalRulesCommand {
   Format format = Format::text;

@@ -18,20 +18,6 @@ constexpr Millis kBackoffFirst{100};
 constexpr Millis kBackoffMax{2'000};
 constexpr Millis kAbortLook{50};
 
-void pause_for(Millis duration, std::atomic<bool> const* abort) {
-  for (Millis left = duration; left > Millis{0}; left -= kAbortLook) {
-    if (abort != nullptr && abort->load()) return;
-    timespec const step{0, std::min(left, kAbortLook).count() * 1'000'000};
-    ::nanosleep(&step, nullptr);
-  }
-}
-
-// Worth another try: the server went away, or says that it is not there yet.
-bool is_passing(Error const& error) {
-  return error.code == ErrorCode::unavailable || error.code == ErrorCode::timeout ||
-         error.code == ErrorCode::upstream;
-}
-
 class Follower {
  public:
   Follower(FollowRequest const& request, FollowHooks const& hooks, Clock const& clock,
@@ -105,7 +91,8 @@ Status Follower::one_connection(ApiClient& client) {
   std::string const path = fmt::format("/sessions/{}/runs/{}/events{}", request_.session,
                                        request_.run, follow ? "" : "?follow=false");
   auto const streamed =
-      client.stream(path, last_, {.head = kHeadTimeout, .idle = kIdleFollowing},
+      client.stream(path, last_ > 0 ? fmt::format("{}", last_) : "",
+                    {.head = kHeadTimeout, .idle = kIdleFollowing},
                     [&](std::string_view bytes) { return on_bytes(parser, bytes); });
   if (!failed_) return failed_;
   if (complete_ || stopped_ || aborted()) return {};
@@ -150,6 +137,19 @@ Result<FollowEnd> Follower::follow(Endpoint endpoint) {
 }
 
 }  // namespace
+
+void pause_for(Millis duration, std::atomic<bool> const* abort) {
+  for (Millis left = duration; left > Millis{0}; left -= kAbortLook) {
+    if (abort != nullptr && abort->load()) return;
+    timespec const step{0, std::min(left, kAbortLook).count() * 1'000'000};
+    ::nanosleep(&step, nullptr);
+  }
+}
+
+bool is_passing(Error const& error) {
+  return error.code == ErrorCode::unavailable || error.code == ErrorCode::timeout ||
+         error.code == ErrorCode::upstream;
+}
 
 Result<FollowEnd> follow_events(Endpoint endpoint, FollowRequest const& request,
                                 FollowHooks const& hooks, Clock const& clock,

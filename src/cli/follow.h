@@ -43,6 +43,11 @@ struct FollowHooks {
 // How long a lost server is looked for, counted from the last byte it sent.
 inline constexpr Millis kReconnectFor{30'000};
 
+// Worth another try: the server went away, or says that it is not there yet.
+[[nodiscard]] bool is_passing(Error const& error);
+// Ends early when `abort` is set, which may be nullptr.
+void pause_for(Millis duration, std::atomic<bool> const* abort);
+
 // Errors: what the server says for good (not_found, unauthenticated, …), and unavailable after
 // kReconnectFor without a server. `abort` is borrowed, may be nullptr.
 [[nodiscard]] Result<FollowEnd> follow_events(Endpoint endpoint, FollowRequest const& request,

@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 
 #include "base/log.h"
+#include "fleet/docker_log_stream.h"
 #include "fleet/mount_sources.h"
 #include "fleet/resident_container.h"
 #include "os/fd.h"
@@ -219,6 +220,18 @@ Task<Result<Usage>> DockerFleetEngine::usage(std::string container) {
 
 Task<Result<std::string>> DockerFleetEngine::logs(std::string container, int lines) {
   co_return co_await engine_.output(std::move(container), lines);
+}
+
+Task<Result<std::unique_ptr<LogStream>>> DockerFleetEngine::follow(std::string container,
+                                                                   LogStart start) {
+  runtime::DockerEngine::OutputSince since;
+  since.lines = start.lines;
+  auto const behind = parse_engine_moment(start.cursor, container).value_or(EngineMoment{});
+  if (!start.cursor.empty()) since.lines = 0;
+  if (!behind.moment.empty()) since.second = behind.moment.substr(0, behind.moment.find('.'));
+  auto opened = co_await engine_.follow_output(container, std::move(since));
+  if (!opened) co_return std::unexpected(opened.error());
+  co_return std::make_unique<DockerLogStream>(*std::move(opened), std::move(container), behind);
 }
 
 // ---- volumes ------------------------------------------------------------------------------------

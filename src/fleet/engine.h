@@ -3,6 +3,7 @@
 // calls are on the event loop; errors say what is in the way, unavailable where nobody answers.
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "base/time.h"
 #include "fleet/health.h"
 #include "fleet/instance.h"
+#include "fleet/log_stream.h"
 #include "fleet/plan.h"
 #include "os/blocking_pool.h"
 
@@ -78,6 +80,9 @@ class FleetEngine {
   virtual Task<Result<Usage>> usage(std::string container) = 0;
   // The last lines of both streams: untrusted text.
   virtual Task<Result<std::string>> logs(std::string container, int lines) = 0;
+  // And what it writes from then on.
+  virtual Task<Result<std::unique_ptr<LogStream>>> follow(std::string container,
+                                                          LogStart start) = 0;
 
   // From now on news are told; `needed` says whether one that does not answer is tried again.
   virtual void watch(std::function<void(EngineNews const&)> told, std::function<bool()> needed) = 0;

@@ -10,6 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "fleet/engine.h"
 
 namespace drover::fleet {
@@ -38,6 +42,8 @@ class ModelEngine final : public FleetEngine {
       volumes;  // by name: whose; empty: somebody else's
   std::set<std::string, std::less<>> missing_images{};
   std::int64_t calls = 0;
+  std::map<std::string, std::vector<std::string>> said{};  // by container, line by line
+  int followers = 0;
   // Two that run on one volume at once: what must never be.
   std::vector<std::string> violations{};
 
@@ -184,6 +190,14 @@ class ModelEngine final : public FleetEngine {
   Task<Result<std::string>> logs(std::string container, int) override {
     co_return fmt::format("said by {}\n", container);
   }
+  // Of what each container has written, in the order of `said`; a cursor is its number.
+  Task<Result<std::unique_ptr<LogStream>>> follow(std::string container, LogStart start) override {
+    auto const went = co_await begin("follow");
+    if (went != Fault::none) co_return std::unexpected(away());
+    if (!boxes.contains(container)) co_return fail(ErrorCode::not_found, "no {}", container);
+    ++followers;
+    co_return std::make_unique<Follower>(*this, std::move(container), std::move(start));
+  }
   void watch(std::function<void(EngineNews const&)> told, std::function<bool()>) override {
     told_ = std::move(told);
   }
@@ -193,6 +207,45 @@ class ModelEngine final : public FleetEngine {
   }
 
  private:
+  class Follower final : public LogStream {
+   public:
+    Follower(ModelEngine& engine, std::string container, LogStart start)
+        : engine_(engine), container_(std::move(container)) {
+      auto const& all = engine_.said[container_];
+      if (start.cursor.starts_with(container_ + "/"))
+        next_ = std::stoul(start.cursor.substr(container_.size() + 1)) + 1;
+      else if (start.cursor.empty() && start.lines > 0)
+        next_ = all.size() - std::min(all.size(), static_cast<std::size_t>(start.lines));
+    }
+    ~Follower() override { --engine_.followers; }
+    Follower(Follower const&) = delete;
+    Follower& operator=(Follower const&) = delete;
+
+    Task<Result<std::optional<LogBatch>>> next() override {
+      boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor};
+      while (!cancelled_) {
+        auto const& all = engine_.said[container_];
+        LogBatch batch;
+        for (; next_ < all.size(); ++next_)
+          batch.lines.push_back({all[next_], {}, fmt::format("{}/{}", container_, next_)});
+        if (!batch.lines.empty()) co_return batch;
+        auto const box = engine_.boxes.find(container_);
+        if (box == engine_.boxes.end() || box->second.seen.phase != Phase::running) break;
+        timer.expires_after(Millis{1});
+        co_await timer.async_wait(boost::asio::use_awaitable);
+      }
+      co_return std::nullopt;
+    }
+    void cancel() override { cancelled_ = true; }
+
+   private:
+    ModelEngine& engine_;
+    std::string container_;
+    std::size_t next_ = 0;
+    bool cancelled_ = false;
+  };
+  friend class Follower;
+
   Task<Fault> begin(std::string_view call) {
     ++calls;
     if (pause) co_await pause();

@@ -10,6 +10,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "base/log.h"
+#include "fleet/process_log_stream.h"
 #include "os/files.h"
 #include "os/task_group.h"
 
@@ -200,6 +201,14 @@ Task<Result<std::string>> ProcessFleetEngine::logs(std::string container, int li
   auto output = co_await backend_.output(WorkloadId::trusted(std::move(container)));
   if (!output) co_return output;
   co_return last_lines(*std::move(output), lines);
+}
+
+Task<Result<std::unique_ptr<LogStream>>> ProcessFleetEngine::follow(std::string container,
+                                                                    LogStart start) {
+  auto const entry = find(container);
+  if (!entry) co_return std::unexpected(entry.error());
+  std::string const which = fmt::format("{}/{}", container, (*entry)->second.starts);
+  co_return std::make_unique<ProcessLogStream>(backend_, container, which, start);
 }
 
 Task<void> ProcessFleetEngine::stop() {

@@ -32,6 +32,7 @@ class ProcessFleetEngine final : public FleetEngine {
   Task<Result<Vitals>> describe(std::string container) override;
   Task<Result<Usage>> usage(std::string container) override;
   Task<Result<std::string>> logs(std::string container, int lines) override;
+  Task<Result<std::unique_ptr<LogStream>>> follow(std::string container, LogStart start) override;
   void watch(std::function<void(EngineNews const&)> told, std::function<bool()> needed) override;
   Task<void> stop() override;
 

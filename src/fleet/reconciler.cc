@@ -74,6 +74,8 @@ void Reconciler::trigger() {
 }
 
 void Reconciler::trigger(std::string agent) {
+  // Whoever asks before the pass sees what is to come.
+  if (book_.names_of(agent).empty()) book_.note_wanted(wanted_now(), states_.known());
   dirty_.insert(std::move(agent));
   changed_.notify();
 }
@@ -341,6 +343,29 @@ Task<Result<std::string>> Reconciler::logs(std::string instance, int lines) {
   auto const place = place_of(instance);
   if (!place) co_return std::unexpected(place.error());
   co_return co_await place->engine->logs(place->container, lines);
+}
+
+std::optional<LogPlace> Reconciler::log_place_of(std::string const& instance) const {
+  auto const* const record = book_.find(instance);
+  if (record == nullptr) return std::nullopt;
+  LogPlace place;
+  place.wanted = record->seen.wanted;
+  place.runs = record->live;
+  place.engine = engine_of(record->instance.backend);
+  if (place.engine != nullptr) place.container = record->instance.container;
+  return place;
+}
+
+std::shared_ptr<LogFollow> Reconciler::follow_logs(LogWish wish) {
+  LogFollow::Parts parts{
+      .executor = parts_.executor,
+      .instances = [this](std::string const& agent) { return book_.names_of(agent); },
+      .place = [this](std::string const& instance) { return log_place_of(instance); },
+      .changed = changed_,
+      .stopping = stopping_};
+  auto follow = std::make_shared<LogFollow>(std::move(parts), std::move(wish));
+  tasks_.spawn(LogFollow::run(follow), "logs");
+  return follow;
 }
 
 // ---- the end of a state -------------------------------------------------------------------------

@@ -22,6 +22,7 @@
 #include "fleet/instance_book.h"
 #include "fleet/instance_states.h"
 #include "fleet/live.h"
+#include "fleet/log_follow.h"
 #include "fleet/pass_terms.h"
 #include "fleet/wanted.h"
 #include "os/async_event.h"
@@ -79,6 +80,8 @@ class Reconciler {
   Task<std::vector<InstanceStatus>> status_of(std::string agent);
   Task<Result<Usage>> usage(std::string instance);
   Task<Result<std::string>> logs(std::string instance, int lines);
+  // Goes on by itself until it is cancelled, or all are gone.
+  [[nodiscard]] std::shared_ptr<LogFollow> follow_logs(LogWish wish);
   // Takes the state of the agent's instances, or of one of them, for good. conflict while it is
   // wanted.
   Task<Status> wipe(std::string agent, std::optional<std::string> instance);
@@ -118,6 +121,7 @@ class Reconciler {
   Task<void> look_after_all(std::string backend);
   [[nodiscard]] FleetEngine* engine_of(std::string_view backend) const;
   [[nodiscard]] Result<Place> place_of(std::string const& instance) const;
+  [[nodiscard]] std::optional<LogPlace> log_place_of(std::string const& instance) const;
   [[nodiscard]] std::chrono::steady_clock::time_point next_look() const;
   [[nodiscard]] Result<std::vector<std::string>> unwanted_states(
       std::string const& agent, std::optional<std::string> const& instance) const;

@@ -347,6 +347,10 @@ ResponseStream::~ResponseStream() {
   transfer_->abort(transfer_->curl().cancelled());
 }
 
+void ResponseStream::cancel() {
+  transfer_->abort(transfer_->curl().cancelled());
+}
+
 HttpHead const& ResponseStream::head() const {
   return transfer_->head();
 }

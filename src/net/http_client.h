@@ -36,6 +36,8 @@ class ResponseStream {
   // Waits for `within`, or as long as the request's `idle` says. One read at a time; the stream
   // outlives it.
   Task<Result<std::optional<std::string>>> read(std::optional<Millis> within = std::nullopt);
+  // Aborts the transfer: a read() under way, and any later one, gets cancelled.
+  void cancel();
 
  private:
   friend class HttpClient;

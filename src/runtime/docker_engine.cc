@@ -251,6 +251,21 @@ Task<Result<std::string>> DockerEngine::output(std::string container, int lines)
   co_return parse_output(*answer);
 }
 
+Task<Result<std::unique_ptr<net::ResponseStream>>> DockerEngine::follow_output(
+    std::string container, OutputSince since) {
+  std::string from =
+      since.lines == 0 || since.second ? "tail=all" : fmt::format("tail={}", since.lines);
+  if (since.second) from += fmt::format("&since={}", *since.second);
+  Call ask{.what = fmt::format("show the output of the container {}", short_id(container)),
+           .method = "GET",
+           .path = fmt::format(
+               "/containers/{}/logs?stdout=true&stderr=true&follow=true&timestamps=true&{}",
+               container, from),
+           .body = {},
+           .limit = kAskLimit};
+  co_return co_await client_.open(std::move(ask));
+}
+
 Task<Result<ContainerUsage>> DockerEngine::usage(std::string container) {
   Call ask{.what = fmt::format("say what the container {} uses", short_id(container)),
            .method = "GET",

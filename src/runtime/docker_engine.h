@@ -48,6 +48,14 @@ class DockerEngine {
   // The last lines of both streams: untrusted text.
   static constexpr int kOutputLines = 200;
   Task<Result<std::string>> output(std::string container, int lines = kOutputLines);
+  // The same as it is written, in frames of lines with the engine's time (output_frames.h), until
+  // the container ends: the last `lines` of before, or all since a second of Unix time.
+  struct OutputSince {
+    int lines = 0;  // 0: all
+    std::optional<std::string> second{};
+  };
+  Task<Result<std::unique_ptr<net::ResponseStream>>> follow_output(std::string container,
+                                                                   OutputSince since);
   Task<Result<ContainerUsage>> usage(std::string container);
 
   // not_found where there is none of that name.

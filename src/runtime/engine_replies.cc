@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "runtime/output_frames.h"
 
 namespace drover::runtime {
 
@@ -323,21 +324,13 @@ Result<std::string> parse_pull_progress(std::string_view line) {
 }
 
 Result<std::string> parse_output(std::string_view frames) {
-  constexpr std::size_t kHead = 8;
+  OutputFrames splitter;
+  auto const whole = splitter.feed(frames);
+  if (!whole) return std::unexpected(whole.error());
   std::string output;
-  while (frames.size() >= kHead) {
-    bool const head = static_cast<unsigned char>(frames[0]) <= 2 && frames[1] == 0 &&
-                      frames[2] == 0 && frames[3] == 0;
-    if (!head)
-      return fail(ErrorCode::upstream, "the container engine's output is not in its own frames");
-    std::size_t size = 0;
-    for (std::size_t i = 4; i < kHead; ++i)
-      size = (size << 8U) | static_cast<unsigned char>(frames[i]);
-    frames.remove_prefix(kHead);
-    output.append(frames.substr(0, size));
-    frames.remove_prefix(std::min(size, frames.size()));
-  }
-  return output;
+  for (auto const& frame : *whole)
+    output += frame;
+  return output.append(splitter.rest());
 }
 
 Error engine_refusal(std::string_view what, int status, std::string_view body) {

@@ -135,9 +135,8 @@ class LineSplitter {
 // One line of the answer to a pull: an error ends it, everything else is progress, in words.
 [[nodiscard]] Result<std::string> parse_pull_progress(std::string_view line);
 
-// Both streams of a container's output in the order in which they came: a frame is a byte that says
-// which, three zeros, and the length in four bytes, the highest first. What was cut off at the end
-// is left out.
+// Both streams of a container's output in the order in which they came, out of their frames
+// (output_frames.h). Of a frame that is cut off, what has come.
 [[nodiscard]] Result<std::string> parse_output(std::string_view frames);
 
 // What an engine's refusal means. `what` was tried, as in "create the container of workload x".

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/output_frames.h"
+
 namespace drover::runtime {
 namespace {
 
@@ -182,6 +184,32 @@ TEST(EngineReplies, OutputIsTakenOutOfItsFrames) {
     EXPECT_TRUE(("hello\n" + std::string(300, 'e')).starts_with(*some));
   }
   EXPECT_FALSE(parse_output("plain text without frames"));
+  EXPECT_FALSE(parse_output(std::string_view{"\1\0\0\0\x7f\xff\xff\xff", 8})) << "too long";
+}
+
+TEST(EngineReplies, FramesAreTheSameWhateverPiecesTheyComeIn) {
+  auto const whole = frame(1, "one\n") + frame(2, std::string(300, 'e')) + frame(1, "two\n");
+  for (std::size_t step = 1; step <= whole.size(); ++step) {
+    OutputFrames splitter;
+    std::vector<std::string> all;
+    for (std::size_t at = 0; at < whole.size(); at += step)
+      for (auto& one : splitter.feed(std::string_view{whole}.substr(at, step)).value())
+        all.push_back(std::move(one));
+    EXPECT_THAT(all, ElementsAre("one\n", std::string(300, 'e'), "two\n")) << step;
+    EXPECT_EQ("", splitter.rest());
+  }
+}
+
+TEST(EngineReplies, ALineHasTheEnginesTimeAndTimesCompare) {
+  auto const line = parse_output_line("2026-11-22T07:05:32.607123456Z hello there\n");
+  EXPECT_EQ("2026-11-22T07:05:32.607123456Z", line.at);
+  EXPECT_EQ("hello there", line.text);
+  EXPECT_EQ("1795331132.607123456", line.moment);
+  EXPECT_EQ("1795331132.600000000", parse_output_line("2026-11-22T08:05:32.6+01:00 x").moment);
+  EXPECT_EQ("1795331132.000000000", parse_output_line("2026-11-22T07:05:32Z").moment);
+  EXPECT_EQ("", parse_output_line("2026-11-22T07:05:32Z").text);
+  EXPECT_EQ("no time here", parse_output_line("no time here\n").text);
+  EXPECT_EQ("", parse_output_line("").moment);
 }
 
 TEST(EngineReplies, ARefusalSaysWhatWasTried) {

@@ -40,12 +40,17 @@ enum class Hold : std::uint8_t { freeze, thaw };
 
 struct SandboxWorkload : Workload {
   SandboxWorkload(asio::any_io_executor const& executor, WorkloadSpec wanted)
-      : Workload(executor, std::move(wanted)), exit_watch(executor), output(executor) {}
+      : Workload(executor, std::move(wanted)),
+        exit_watch(executor),
+        output(executor),
+        said(executor) {}
 
   // Pool jobs and the loop both use it, one at a time.
   Guarded<std::optional<sandbox::Sandbox>> sandbox;
   asio::posix::stream_descriptor exit_watch;
   asio::posix::stream_descriptor output;
+  std::uint64_t output_bytes = 0;  // all that it ever wrote
+  os::AsyncEvent said;             // something, or nothing more
 };
 using WorkloadPtr = std::shared_ptr<SandboxWorkload>;
 
@@ -248,11 +253,16 @@ Task<void> ProcessBackend::Core::watch_output(WorkloadPtr workload) {
   for (;;) {
     auto const [error, size] =
         co_await workload->output.async_read_some(asio::buffer(buffer), kTuple);
-    if (error) co_return;
+    if (error) break;
     auto& tail = workload->status.output_tail;
     tail.append(buffer.data(), size);
     if (tail.size() > kOutputTailBytes) tail.erase(0, tail.size() - kOutputTailBytes);
+    workload->output_bytes += size;
+    workload->said.notify();
   }
+  boost::system::error_code ignored;
+  workload->output.close(ignored);
+  workload->said.notify();
 }
 
 Task<void> ProcessBackend::Core::watch_lifetime(std::shared_ptr<Core> core, WorkloadPtr workload) {
@@ -451,6 +461,29 @@ Task<Result<std::string>> ProcessBackend::output(WorkloadId id) {
   auto const found = core_->book().get(id);
   if (!found) co_return std::unexpected(found.error());
   co_return (*found)->status.output_tail;
+}
+
+Task<Result<ProcessBackend::OutputPiece>> ProcessBackend::output_behind(
+    WorkloadId id, std::uint64_t bytes, os::AsyncEvent::TimePoint until) {
+  auto const found = core_->book().get(id);
+  if (!found) co_return std::unexpected(found.error());
+  WorkloadPtr const workload = *found;
+  auto const may_say = [&] { return workload->live() || workload->output.is_open(); };
+  if (workload->output_bytes <= bytes && may_say()) {
+    auto const seen = workload->said.version();
+    co_await workload->said.wait(seen, until);
+  }
+  OutputPiece piece;
+  auto const& tail = workload->status.output_tail;
+  piece.over = !may_say();
+  piece.from =
+      std::min(std::max(bytes, workload->output_bytes - tail.size()), workload->output_bytes);
+  piece.text = tail.substr(tail.size() - (workload->output_bytes - piece.from));
+  co_return piece;
+}
+
+void ProcessBackend::wake_readers(WorkloadId const& id) {
+  if (auto const workload = core_->book().find(id)) workload->said.notify();
 }
 
 Result<os::CgroupUsage> ProcessBackend::usage(WorkloadId const& id) const {

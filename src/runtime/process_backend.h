@@ -5,6 +5,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include "os/async_event.h"
 #include "runtime/runtime.h"
 #include "sandbox/launcher.h"
 
@@ -36,6 +37,18 @@ class ProcessBackend final : public Runtime {
   };
   // not_found for one that does not run.
   [[nodiscard]] Result<Program> program(WorkloadId const& id) const;
+
+  struct OutputPiece {
+    std::string text{};
+    std::uint64_t from = 0;  // its first byte is so far into the output
+    bool over = false;       // nothing comes behind it
+  };
+  // Its output behind so many bytes: waits while there is none, until `until`. Of more than
+  // kOutputTailBytes the first are gone.
+  Task<Result<OutputPiece>> output_behind(WorkloadId id, std::uint64_t bytes,
+                                          os::AsyncEvent::TimePoint until);
+  // Whoever waits for it looks again.
+  void wake_readers(WorkloadId const& id);
 
   [[nodiscard]] std::string_view backend() const override { return "process"; }
   Task<Status> check() override;

@@ -113,6 +113,9 @@ class DockerFleet : public ::testing::Test {
     stop();
     start();
   }
+  static Task<Result<std::vector<LogEvent>>> next_of(std::shared_ptr<LogFollow> follow) {
+    co_return co_await follow->next(std::chrono::steady_clock::now() + Millis{50});
+  }
   static Task<Status> nothing_after(Task<void> task) {
     co_await std::move(task);
     co_return Status{};
@@ -337,6 +340,49 @@ TEST_F(DockerFleet, TheBackendTakesThemForNobodysOrphans) {
   runtime::DockerBackend backend{loop_, pool_, clock_, random_, settings};
   ASSERT_TRUE(await(backend.check()));
   EXPECT_EQ(running(), "drover-dev");
+}
+
+TEST_F(DockerFleet, ItsOutputIsFollowedOverARestartAndAReplacement) {
+  program("echo begins $TEAM; trap 'echo ends; exit 0' TERM; while :; do sleep 1 & wait $!; done");
+  agents_ = {resident("dev")};
+  run_in_background();
+  all();
+  LogWish wish;
+  wish.agent = "dev";
+  wish.lines = 100;
+  auto follow = fleet_->follow_logs(wish);
+  std::string said;
+  std::string cursors;
+  auto const until_said = [&](std::string const& text) {
+    until([&] {
+      for (auto const& event : await(next_of(follow)).value()) {
+        said += event.kind == LogEvent::Kind::replaced ? "(replaced)" : event.line.text;
+        said += ";";
+        cursors = event.cursors;
+      }
+      return said == text;
+    });
+  };
+  until_said("begins;");
+  cli({"restart", "-t", "5", "drover-dev"});
+  until_said("begins;ends;begins;");
+  agents_[0].env["TEAM"] = "blue";
+  fleet_->trigger("dev");
+  until_said("begins;ends;begins;ends;(replaced);begins blue;");
+  // Whoever was cut off goes on behind what it has.
+  follow->cancel();
+  cli({"restart", "-t", "5", "drover-dev"});
+  wish.cursors = parse_cursors(cursors).value();
+  follow = fleet_->follow_logs(wish);
+  until_said("begins;ends;begins;ends;(replaced);begins blue;ends;begins blue;");
+  agents_.clear();
+  fleet_->trigger("dev");
+  until([&] {
+    for (auto const& event : await(next_of(follow)).value())
+      said += event.line.text;
+    return follow->over();
+  });
+  EXPECT_TRUE(said.ends_with("begins blue;ends")) << said;
 }
 
 TEST_F(DockerFleet, AProgramThatEndsAgainAndAgainIsALoop) {

@@ -92,6 +92,58 @@ TEST_F(FleetServed, ItsSandboxEndsWithTheServerAndTheNextHasItAgain) {
   world_.stop_server();
 }
 
+TEST_F(FleetServed, LogsAreFollowedOverAReplacementUntilTheAgentIsDisabled) {
+  world_.serve();
+  auto const repository = world_.repository("work");
+  json::object agent{
+      {"name", "dev"}, {"resident", true}, {"model", world_.model(R"([{"text": "done"}])")}};
+  ASSERT_LT(world_.api().put("/api/v1/agents/dev", agent).status, 300);
+  until([this] { return runs(); });
+  auto const follower = world_.start_drover({"agents", "logs", "dev", "--follow"});
+  // A unit says that it has started.
+  auto const turn = [&] {
+    return world_.drover({"run", "-w", repository.path(), "--agent", "dev", "Do it."});
+  };
+  auto const first = turn();
+  ASSERT_EQ(first.exit_code, 0) << first.text();
+  EXPECT_TRUE(follower->prints("dev  ")) << "whose line it is";
+  EXPECT_TRUE(follower->prints("unit-started"));
+  agent["env"] = json::object{{"TEAM", "blue"}};
+  ASSERT_LT(world_.api().put("/api/v1/agents/dev", agent).status, 300);
+  EXPECT_TRUE(follower->prints("dev goes on in a new container"));
+  auto const second = turn();
+  ASSERT_EQ(second.exit_code, 0) << second.text();
+  agent["enabled"] = false;
+  ASSERT_LT(world_.api().put("/api/v1/agents/dev", agent).status, 300);
+  auto const outcome = follower->finish();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text();
+  std::size_t started = 0;
+  for (auto at = outcome.out.find("unit-started"); at != std::string::npos;
+       at = outcome.out.find("unit-started", at + 1))
+    ++started;
+  EXPECT_EQ(started, 2U) << outcome.text();
+  world_.stop_server();
+}
+
+TEST_F(FleetServed, WhoFollowsEndsWithCtrlCAndTheServerDoesNotWaitForIt) {
+  world_.serve();
+  put(true);
+  until([this] { return runs(); });
+  auto const one = world_.start_drover({"agents", "logs", "dev", "-f"});
+  auto const other = world_.start_drover({"agents", "logs", "dev", "-f", "--instance", "dev"});
+  auto const wrong = world_.drover({"agents", "logs", "dev", "-f", "--instance", "dev-7"});
+  EXPECT_EQ(wrong.exit_code, 2) << wrong.text();
+  one->signal(SIGINT);
+  EXPECT_EQ(one->finish().exit_code, 130);
+  world_.stop_server();
+  EXPECT_TRUE(other->prints("connecting again"));
+  world_.serve();
+  until([this] { return runs(); });
+  other->signal(SIGINT);
+  EXPECT_EQ(other->finish().exit_code, 130);
+  world_.stop_server();
+}
+
 TEST_F(FleetServed, SyncWithoutAServerLeavesSandboxesToIt) {
   world_.serve();
   put(true);

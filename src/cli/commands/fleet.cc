@@ -135,20 +135,9 @@ int execute(Context const& context, FleetWipeCommand const& command) {
   auto const wiped =
       client->post(fmt::format("/agents/{}/wipe", net::percent_encode(command.agent)), body);
   if (!wiped) return report(context, wiped.error());
-  context.screen.note(fmt::format("drover: the state of {} is gone", printable(command.agent)));
-  return kExitOk;
-}
-
-int execute(Context const& context, FleetLogsCommand const& command) {
-  auto client = connect(context);
-  if (!client) return report(context, client.error());
-  std::string path =
-      fmt::format("/agents/{}/logs?tail={}", net::percent_encode(command.agent), command.lines);
-  if (!command.instance.empty())
-    path += fmt::format("&instance={}", net::percent_encode(command.instance));
-  auto const answer = client->get(path);
-  if (!answer) return report(context, answer.error());
-  context.screen.print(terminal_safe(string_or(*answer, "output", "")));
+  context.screen.note(
+      fmt::format("drover: the state of {} is gone",
+                  printable(command.instance.empty() ? command.agent : command.instance)));
   return kExitOk;
 }
 

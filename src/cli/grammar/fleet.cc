@@ -19,6 +19,7 @@ Result<Command> make_logs(Raw const& raw) {
   auto const lines = number_between<std::int64_t>("--tail", raw.limit, 1, kLinesMax);
   if (!lines) return std::unexpected(lines.error());
   command.lines = lines->value_or(kLinesUsual);
+  command.follow = raw.follow ? Follow::yes : Follow::no;
   return command;
 }
 
@@ -49,8 +50,10 @@ void add_fleet(Grammar& grammar, CLI::App& agents) {
   auto* const logs =
       grammar.add(agents, "logs", "Prints the last that a container wrote.", make_logs);
   name_definition(logs, into);
-  logs->add_option("--instance", into.target, "without it the agent's first")->type_name("NAME");
+  logs->add_option("--instance", into.target, "without it the agent's first, and with -f all")
+      ->type_name("NAME");
   logs->add_option("-n,--tail", into.limit, "so many lines")->type_name("N");
+  logs->add_flag("-f,--follow", into.follow, "go on until the containers are gone; Ctrl-C ends it");
   auto* const exec = grammar.add(
       agents, "exec", "Runs a command in a container of a resident agent.", [](Raw const& raw) {
         return Result<Command>{
