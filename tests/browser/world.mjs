@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +72,24 @@ export class World {
   async drover(...words) {
     const { stdout } = await promisify(execFile)(drover_program, words, { env: this.environment });
     return stdout;
+  }
+  // What an agent takes as its model: the scripted one says these turns.
+  async model(turns) {
+    const path = join(this.root, 'model.json');
+    await writeFile(path, JSON.stringify({ turns }));
+    return `scripted:${path}`;
+  }
+  // A folder under git, with one commit.
+  async repository() {
+    const path = join(this.root, 'work');
+    await mkdir(path);
+    await writeFile(join(path, 'README.md'), 'work\n');
+    const git = (...words) => promisify(execFile)('git',
+      ['-C', path, '-c', 'user.name=Ann', '-c', 'user.email=ann@example.org', ...words], { env: this.environment });
+    await git('init', '-q', '-b', 'main');
+    await git('add', '.');
+    await git('commit', '-q', '-m', 'begin');
+    return path;
   }
   async link() {
     return JSON.parse(await this.drover('dashboard', '--json')).url;
