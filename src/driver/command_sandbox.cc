@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "sandbox/inside_path.h"
 
 namespace drover::driver {
 
@@ -85,9 +86,9 @@ Result<sandbox::SandboxSpec> command_spec(CommandWork const& work, CommandPlace 
               fmt::format("DROVER_HEARTBEAT={}/{}", kExchangeInside, kHeartbeatFile)};
   if (!work.last_heartbeat.empty())
     spec.env.push_back(fmt::format("DROVER_LAST_HEARTBEAT={}", work.last_heartbeat));
-  std::vector<std::string> const usual = {
-      "HOME=/home/agent", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      "LANG=C.UTF-8", "TMPDIR=/tmp"};
+  std::vector<std::string> const usual = {"HOME=/home/agent",
+                                          fmt::format("PATH={}", sandbox::kPathInside),
+                                          "LANG=C.UTF-8", "TMPDIR=/tmp"};
   for (auto const* const list : {&work.env, &usual})
     for (auto const& variable : *list) {
       auto const name = std::string_view{variable}.substr(0, variable.find('=') + 1);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "driver/command_sandbox.h"
 #include "os/files.h"
+#include "sandbox/inside_path.h"
 
 namespace drover::driver {
 
@@ -221,8 +222,7 @@ sandbox::SandboxSpec host_spec_of(workflow::HostLaunch const& launch, HostView v
   spec.cwd = std::move(view.cwd);
   spec.mounts = std::move(view.mounts);
   spec.extra_ro_paths = files.needs;
-  spec.env = {"HOME=/home/agent",
-              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR=/tmp",
+  spec.env = {"HOME=/home/agent", fmt::format("PATH={}", sandbox::kPathInside), "TMPDIR=/tmp",
               "DROVER_PROCESS_SANDBOX=1"};
   spec.env.insert(spec.env.end(), surroundings.language.begin(), surroundings.language.end());
   spec.limits.memory_mb = Limit{.value = kMemoryMb};

@@ -13,8 +13,8 @@ namespace {
 
 // Another number makes every container anew: how they are made has changed.
 constexpr int kContainerVersion = 1;
-// Of a slug, with room for the number of an incarnation.
-constexpr std::size_t kIdBytesMax = 55;
+// Of a slug, with room for a server's mark and the number of an incarnation.
+constexpr std::size_t kIdBytesMax = 46;
 constexpr std::size_t kDigestShown = 32;
 
 }  // namespace

@@ -93,6 +93,7 @@ Task<void> LogFollow::run(std::shared_ptr<LogFollow> self) {
 Task<void> LogFollow::follow(std::string instance) {
   auto const self = shared_from_this();
   std::string last;  // container
+  bool begun = false;
   while (!cut_off()) {
     auto const seen = parts_.changed.version();
     auto const place = parts_.place(instance);
@@ -101,7 +102,8 @@ Task<void> LogFollow::follow(std::string instance) {
     // One that has ended and is looked at already has nothing more to say.
     if (another || (place->runs && !last.empty())) {
       if (another && !last.empty()) co_await tell(instance, LogEvent::Kind::replaced, {});
-      co_await follow_container(instance, *place, last.empty() ? wish_.lines : 0);
+      auto const opened = co_await follow_container(instance, *place, begun ? 0 : wish_.lines);
+      begun = begun || opened == Opened::yes;
       last = place->container;
     }
     if (!cut_off()) co_await parts_.changed.wait(seen, steady_clock::now() + kAskAgain);
@@ -109,23 +111,29 @@ Task<void> LogFollow::follow(std::string instance) {
   followed_[instance] = false;
 }
 
-Task<void> LogFollow::follow_container(std::string instance, LogPlace place, int lines) {
+Task<LogFollow::Opened> LogFollow::follow_container(std::string instance, LogPlace place,
+                                                    int lines) {
   LogStart start;
   start.lines = lines;
   if (auto const cursor = read_.find(instance); cursor != read_.end())
     start.cursor = cursor->second;
   auto opened = co_await place.engine->follow(place.container, std::move(start));
-  if (cut_off()) co_return;
+  if (cut_off()) co_return Opened::no;
   if (!opened) {
     // Podman does not answer before its container has said something.
     if (opened.error().code == ErrorCode::not_found || opened.error().code == ErrorCode::timeout)
-      co_return;
-    co_return co_await tell(instance, LogEvent::Kind::trouble, opened.error().text());
+      co_return Opened::no;
+    // Once, however often it is tried.
+    if (troubled_.insert(instance).second)
+      co_await tell(instance, LogEvent::Kind::trouble, opened.error().text());
+    co_return Opened::no;
   }
+  troubled_.erase(instance);
   std::shared_ptr<LogStream> const stream = *std::move(opened);
   streams_[instance] = stream;
   co_await read_all(instance, stream);
   streams_.erase(instance);
+  co_return Opened::yes;
 }
 
 Task<void> LogFollow::read_all(std::string instance, std::shared_ptr<LogStream> stream) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,8 +85,9 @@ class LogFollow : public std::enable_shared_from_this<LogFollow> {
 
  private:
   Task<void> follow(std::string instance);
+  enum class Opened : std::uint8_t { no, yes };
   // `lines` of what there is already, if no cursor says where; 0: all.
-  Task<void> follow_container(std::string instance, LogPlace place, int lines);
+  Task<Opened> follow_container(std::string instance, LogPlace place, int lines);
   Task<void> read_all(std::string instance, std::shared_ptr<LogStream> stream);
   Task<void> tell(std::string instance, LogEvent::Kind kind, std::string text);
   Task<void> push(LogEvent event);
@@ -97,8 +99,9 @@ class LogFollow : public std::enable_shared_from_this<LogFollow> {
   LogWish wish_;
   std::map<std::string, bool> followed_;  // whether it still is
   std::map<std::string, std::shared_ptr<LogStream>> streams_;
-  LogCursors read_;  // behind what was put into the queue
-  LogCursors told_;  // behind what was handed over
+  std::set<std::string> troubled_;  // of which that was told
+  LogCursors read_;                 // behind what was put into the queue
+  LogCursors told_;                 // behind what was handed over
   std::deque<LogEvent> queue_;
   std::size_t queued_bytes_ = 0;
   os::AsyncEvent moved_;  // the queue has

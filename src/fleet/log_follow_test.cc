@@ -144,6 +144,19 @@ TEST_F(LogFollowTest, GoesOnInTheContainerThatTakesItsPlaceAndInOneThatIsStarted
   EXPECT_THAT(take(2), ElementsAre("dev replaced", "dev: new"));
 }
 
+TEST_F(LogFollowTest, AnEngineThatIsAwayIsTroubleOnceAndIsFoundAgain) {
+  engine_.said["c1"] = {"one", "two"};
+  int away = 3;
+  engine_.fault = [&](std::string_view) {
+    return away-- > 0 ? ModelEngine::Fault::down : ModelEngine::Fault::none;
+  };
+  LogWish wish;
+  wish.lines = 1;
+  start(std::move(wish));
+  EXPECT_THAT(take(2), ElementsAre("dev trouble", "dev: two"));
+  engine_.fault = [](std::string_view) { return ModelEngine::Fault::none; };
+}
+
 TEST_F(LogFollowTest, EndsWhenTheLastInstanceIsGone) {
   add("dev-2", "c2");
   start({});

@@ -9,6 +9,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include "base/digest.h"
 #include "base/log.h"
 #include "fleet/process_log_stream.h"
 #include "os/files.h"
@@ -18,6 +19,7 @@ namespace drover::fleet {
 
 namespace {
 
+constexpr std::size_t kServerShown = 8;
 constexpr Millis kEndGrace{5'000};  // of the server, for all at once
 
 // Belongs to the instance's user from the start. Blocks.
@@ -47,6 +49,7 @@ ProcessFleetEngine::ProcessFleetEngine(runtime::ProcessBackend& backend, os::Blo
     : backend_(backend),
       pool_(pool),
       places_(std::move(places)),
+      server_(sha256_hex(places_.state_folder).substr(0, kServerShown)),
       self_(std::make_shared<ProcessFleetEngine*>(this)) {
   backend_.on_event([weak = std::weak_ptr{self_}](runtime::RuntimeEvent const& event) {
     if (auto const self = weak.lock()) (*self)->hear(event);
@@ -94,8 +97,9 @@ Task<Result<std::string>> ProcessFleetEngine::create(Instance instance, std::str
     if (entry.seen.name == name)
       co_return fail(ErrorCode::conflict, "the name {} is that of the sandbox {}", name, id);
   Entry entry;
-  // Each has an id of its own: the one before may still run.
-  std::string const id = fmt::format("{}-{}", workload_id(instance.name), ++made_);
+  // Its control groups have this name. So each has one of its own, for the one before may still
+  // run, and so may that of another server of this machine.
+  std::string const id = fmt::format("{}-{}-{}", workload_id(instance.name), server_, ++made_);
   entry.seen.id = id;
   entry.seen.name = std::move(name);
   entry.seen.instance = instance.name;

@@ -54,6 +54,7 @@ class ProcessFleetEngine final : public FleetEngine {
   runtime::ProcessBackend& backend_;
   os::BlockingPool& pool_;
   FleetPlaces places_;
+  std::string server_;  // which of this machine's
   Entries entries_;  // by the id of the workload
   std::int64_t made_ = 0;
   std::function<void(EngineNews const&)> told_{};

@@ -134,6 +134,21 @@ TEST_F(ProcessFleet, AnInstanceRunsOverAStateThatIsItsOwn) {
   EXPECT_FALSE(os::exists(state() + "/residents/dev"));
 }
 
+// Two servers of one machine may well have agents of the same name: what one ends must not be the
+// other's.
+TEST_F(ProcessFleet, ASandboxIsOfOneServerOfTheMachine) {
+  auto const id_in = [this](std::string state_folder) {
+    FleetPlaces places;
+    places.state_folder = std::move(state_folder);
+    ProcessFleetEngine engine{*backend_, pool_, std::move(places)};
+    Instance instance;
+    instance.name = "dev";
+    return await(engine.create(std::move(instance), "drover-dev")).value();
+  };
+  EXPECT_NE(id_in("/state/one"), id_in("/state/two"));
+  EXPECT_TRUE(is_slug(id_in("/state/one")));
+}
+
 TEST_F(ProcessFleet, OneThatEndsIsStartedAgain) {
   agents_ = {resident("dev")};
   run_in_background();

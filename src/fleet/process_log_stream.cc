@@ -47,12 +47,12 @@ Task<Result<std::optional<LogBatch>>> ProcessLogStream::next() {
   if (gap) pending_.clear();
   // What there was before somebody asked.
   if (lines_ > 0) piece->text = last_lines(std::move(piece->text), std::exchange(lines_, 0));
-  auto batch = batch_of(std::move(piece->text), piece->over ? Rest::is_all : Rest::may_go_on);
+  auto batch = batch_of(piece->text, piece->over ? Rest::is_all : Rest::may_go_on);
   batch.gap = gap;
   co_return batch;
 }
 
-LogBatch ProcessLogStream::batch_of(std::string text, Rest rest) {
+LogBatch ProcessLogStream::batch_of(std::string_view text, Rest rest) {
   LogBatch batch;
   pending_ += text;
   std::size_t at = 0;

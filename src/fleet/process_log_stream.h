@@ -21,7 +21,7 @@ class ProcessLogStream final : public LogStream {
  private:
   enum class Rest : std::uint8_t { may_go_on, is_all };
 
-  [[nodiscard]] LogBatch batch_of(std::string text, Rest rest);
+  [[nodiscard]] LogBatch batch_of(std::string_view text, Rest rest);
 
   runtime::ProcessBackend& backend_;
   std::string sandbox_;

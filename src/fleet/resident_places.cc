@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "sandbox/inside_path.h"
 
 namespace drover::fleet {
 
@@ -32,8 +33,7 @@ CommandOrder order_of(std::string id, ResidentCommand const& command, TurnPlace 
   CommandOrder order;
   order.id = std::move(id);
   order.argv = command.argv;
-  order.env = {"HOME=/home/agent",
-               "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+  order.env = {"HOME=/home/agent", fmt::format("PATH={}", sandbox::kPathInside), "LANG=C.UTF-8",
                "TMPDIR=/tmp"};
   order.cwd = "/state";
   order.writable = resident_writable();
@@ -140,7 +140,7 @@ void ResidentPlaces::tell(ResidentPlace const& place) {
 
 // ---- what their programs say --------------------------------------------------------------------
 
-ResidentLine::Hooks ResidentPlaces::hooks(std::weak_ptr<ResidentPlace> weak) {
+ResidentLine::Hooks ResidentPlaces::hooks(std::weak_ptr<ResidentPlace> const& weak) {
   auto const with = [weak](auto act) {
     if (auto const place = weak.lock()) act(place);
   };

@@ -69,7 +69,7 @@ class ResidentPlaces : public std::enable_shared_from_this<ResidentPlaces> {
   void look();
   void add(TurnPlace instance);
   void lose(PlacePtr const& place);
-  [[nodiscard]] ResidentLine::Hooks hooks(std::weak_ptr<ResidentPlace> place);
+  [[nodiscard]] ResidentLine::Hooks hooks(std::weak_ptr<ResidentPlace> const& place);
   void hear_hello(PlacePtr const& place, std::vector<std::string> const& running);
   void hear_end(ResidentPlace& place, std::string const& id, int status);
   void compare(ResidentPlace const& place, std::vector<std::string> const& running);

@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "runtime/container_spec.h"
+#include "sandbox/inside_path.h"
 #include "worker/unit_spec.h"
 
 namespace drover::fleet {
@@ -71,7 +72,7 @@ std::vector<std::string> environment(AgentSpec const& agent, std::string_view in
   all["DROVER_INSTANCE"] = instance;
   all["HOME"] = sandbox::kAgentHome;
   all["LANG"] = "C.UTF-8";
-  all["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  all["PATH"] = sandbox::kPathInside;
   all["TMPDIR"] = "/tmp";
   std::vector<std::string> lines;
   for (auto const& [name, value] : all)

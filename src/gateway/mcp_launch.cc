@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/text.h"
+#include "sandbox/inside_path.h"
 
 namespace drover::gateway {
 
 namespace {
 
-constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::string_view kNobody = "nobody";
 
 bool is_program(std::string const& path) {
@@ -47,7 +47,7 @@ Status check_mcp_command(McpServer const& server) {
   if (program.find('/') != std::string::npos) {
     if (is_program(program)) return {};
   } else {
-    for (std::string_view const folder : split(kPath, ':'))
+    for (std::string_view const folder : split(sandbox::kPathInside, ':'))
       if (is_program(fmt::format("{}/{}", folder, program))) return {};
   }
   return fail_next(ErrorCode::invalid_argument,
@@ -55,7 +55,7 @@ Status check_mcp_command(McpServer const& server) {
                                printable(program, 200)),
                    fmt::format("install it, or give its absolute path; without one it is looked "
                                "for in {}",
-                               kPath));
+                               sandbox::kPathInside));
 }
 
 // The outer setpriv ties the whole to the thread that starts it; unshare's child is the init of the
@@ -73,7 +73,8 @@ os::ProcessSpec mcp_process_spec(McpServer const& server, McpSecrets const& secr
   spec.argv.insert(spec.argv.end(), {"--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
                                      "--pdeathsig", "KILL", "--"});
   spec.argv.insert(spec.argv.end(), server.command.begin(), server.command.end());
-  spec.env = {fmt::format("PATH={}", kPath), "LANG=C.UTF-8", "HOME=/nonexistent", "TMPDIR=/tmp"};
+  spec.env = {fmt::format("PATH={}", sandbox::kPathInside), "LANG=C.UTF-8", "HOME=/nonexistent",
+              "TMPDIR=/tmp"};
   for (McpVariable const& variable : server.env) {
     std::string const start = variable.name + "=";
     std::erase_if(spec.env, [&](std::string const& line) { return line.starts_with(start); });

@@ -4,14 +4,14 @@
 #include <cmath>
 #include <utility>
 
+#include "sandbox/inside_path.h"
+
 namespace drover::runtime {
 
 namespace {
 
 using sandbox::Limit;
 using sandbox::LimitOrigin;
-
-constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 // The smaller of the two that is set.
 double least(double one, double two) {
@@ -37,7 +37,7 @@ Millis least(Millis one, Millis two) {
 
 // The profile's stand over the caller's, and both over what every workload has.
 std::vector<std::string> environment(contract::WorkloadSpec const& asked, Profile const& profile) {
-  std::map<std::string, std::string> all{{"PATH", std::string{kPath}},
+  std::map<std::string, std::string> all{{"PATH", std::string{sandbox::kPathInside}},
                                          {"HOME", std::string{sandbox::kAgentHome}},
                                          {"LANG", "C.UTF-8"},
                                          {"TMPDIR", "/tmp"}};

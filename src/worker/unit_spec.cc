@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "gateway/mcp_config.h"
+#include "sandbox/inside_path.h"
 #include "worker/hand_over.h"
 #include "worker/unit_environment.h"
 
@@ -160,8 +161,7 @@ runtime::WorkloadSpec unit_spec(SessionRecord const& session,
     spec.mounts.push_back(
         {places.session_folder, std::string{kSession}, MountMode::rw, Ownership::owner_is_agent});
   spec.env = {fmt::format("DROVER_UNIT_SOCKET={}", kSocket), "HOME=/home/agent",
-              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
-              "TMPDIR=/tmp"};
+              fmt::format("PATH={}", sandbox::kPathInside), "LANG=C.UTF-8", "TMPDIR=/tmp"};
   UnitFacts facts;
   facts.unit = identity.name;
   facts.token = identity.token;
