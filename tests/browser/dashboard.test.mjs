@@ -228,6 +228,7 @@ test('an edit shows what is different, and changes nothing else', async (world) 
   await page.getByLabel('Cores').fill('2');
   await page.getByRole('button', { name: 'Review changes' }).click();
   const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
   assert.deepEqual(await dialog.locator('dt').allTextContents(), ['prompt', 'limits.cpu']);
   assert.deepEqual(await dialog.locator('.removed > span:last-child').allTextContents(), ['Two.']);
   assert.deepEqual(await dialog.locator('.added > span:last-child').allTextContents(), ['Four.']);
@@ -368,7 +369,7 @@ test('agents are enabled, disabled and deleted', async (world) => {
   await takes_work.click();
   await page.getByText('dev is disabled').waitFor();
   assert.equal((await world.agent('dev')).agent.enabled, false);
-  assert.equal(await takes_work.getAttribute('aria-checked'), 'false');
+  await page.locator('[role=switch][aria-label="dev takes new work"][aria-checked=false]').waitFor();
   // What somebody else does is seen without a reload.
   await world.put({ name: 'dev' });
   await page.locator('[role=switch][aria-label="dev takes new work"][aria-checked=true]').waitFor();
@@ -394,7 +395,7 @@ test('the fleet: state, logs, sync and wipe of a resident agent', async (world) 
   await world.put({ name: 'keeper', resident: true, replicas: 2 });
   const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'keeper', exact: true }) });
   await row.getByText('running').waitFor();
-  await page.getByRole('link', { name: 'keeper-2' }).waitFor();
+  await page.getByRole('row').filter({ hasText: 'keeper-2' }).getByText('running').waitFor();
   await page.getByRole('button', { name: 'Sync now' }).click();
   const synced = page.getByRole('dialog', { name: 'Synced' });
   await synced.waitFor();

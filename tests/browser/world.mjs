@@ -39,9 +39,10 @@ export class World {
     return world;
   }
 
-  async serve(port = 0) {
-    const options = port === 0 ? [] : ['--port', String(port)];
-    this.server = spawn(drover_program, ['serve', ...options], {
+  // On a port of its own: the usual one is taken by whatever other server starts meanwhile.
+  async serve(port) {
+    port ??= await free_port();
+    this.server = spawn(drover_program, ['serve', '--port', String(port)], {
       env: this.environment, stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.log = '';
@@ -151,6 +152,15 @@ export class World {
   check() {
     assert.deepEqual(this.errors, [], 'what the consoles said');
   }
+}
+
+async function free_port() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 // What ends TLS and passes on, as nginx does: the Host as it came, and nothing else changed.
