@@ -101,7 +101,7 @@ Task<void> LogFollow::follow(std::string instance) {
     bool const another = !place->container.empty() && place->container != last;
     // One that has ended and is looked at already has nothing more to say.
     if (another || (place->runs && !last.empty())) {
-      if (another && !last.empty()) co_await tell(instance, LogEvent::Kind::replaced, {});
+      if (another && !last.empty()) co_await tell(instance, LogEvent::Kind::replaced);
       auto const opened = co_await follow_container(instance, *place, begun ? 0 : wish_.lines);
       begun = begun || opened == Opened::yes;
       last = place->container;
@@ -141,7 +141,7 @@ Task<void> LogFollow::read_all(std::string instance, std::shared_ptr<LogStream> 
     auto batch = co_await stream->next();
     // An engine that has gone is looked for again.
     if (!batch || !*batch) co_return;
-    if ((*batch)->gap) co_await tell(instance, LogEvent::Kind::gap, {});
+    if ((*batch)->gap) co_await tell(instance, LogEvent::Kind::gap);
     for (LogLine& line : (*batch)->lines) {
       if (!line.cursor.empty()) read_[instance] = line.cursor;
       LogEvent event;

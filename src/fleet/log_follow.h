@@ -89,7 +89,7 @@ class LogFollow : public std::enable_shared_from_this<LogFollow> {
   // `lines` of what there is already, if no cursor says where; 0: all.
   Task<Opened> follow_container(std::string instance, LogPlace place, int lines);
   Task<void> read_all(std::string instance, std::shared_ptr<LogStream> stream);
-  Task<void> tell(std::string instance, LogEvent::Kind kind, std::string text);
+  Task<void> tell(std::string instance, LogEvent::Kind kind, std::string text = "");
   Task<void> push(LogEvent event);
   [[nodiscard]] bool wants(std::string const& instance) const {
     return wish_.instance.empty() || wish_.instance == instance;

@@ -222,7 +222,8 @@ class ModelEngine final : public FleetEngine {
     Follower& operator=(Follower const&) = delete;
 
     Task<Result<std::optional<LogBatch>>> next() override {
-      boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor};
+      auto const executor = co_await boost::asio::this_coro::executor;
+      boost::asio::steady_timer timer{executor};
       while (!cancelled_) {
         auto const& all = engine_.said[container_];
         LogBatch batch;

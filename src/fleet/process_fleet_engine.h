@@ -55,7 +55,7 @@ class ProcessFleetEngine final : public FleetEngine {
   os::BlockingPool& pool_;
   FleetPlaces places_;
   std::string server_;  // which of this machine's
-  Entries entries_;  // by the id of the workload
+  Entries entries_;     // by the id of the workload
   std::int64_t made_ = 0;
   std::function<void(EngineNews const&)> told_{};
   // The backend's listener looks whether there is still somebody to tell.
