@@ -228,6 +228,7 @@ test('an edit shows what is different, and changes nothing else', async (world) 
   await page.getByLabel('Cores').fill('2');
   await page.getByRole('button', { name: 'Review changes' }).click();
   const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
   assert.deepEqual(await dialog.locator('dt').allTextContents(), ['prompt', 'limits.cpu']);
   assert.deepEqual(await dialog.locator('.removed > span:last-child').allTextContents(), ['Two.']);
   assert.deepEqual(await dialog.locator('.added > span:last-child').allTextContents(), ['Four.']);
@@ -368,7 +369,7 @@ test('agents are enabled, disabled and deleted', async (world) => {
   await takes_work.click();
   await page.getByText('dev is disabled').waitFor();
   assert.equal((await world.agent('dev')).agent.enabled, false);
-  assert.equal(await takes_work.getAttribute('aria-checked'), 'false');
+  await page.locator('[role=switch][aria-label="dev takes new work"][aria-checked=false]').waitFor();
   // What somebody else does is seen without a reload.
   await world.put({ name: 'dev' });
   await page.locator('[role=switch][aria-label="dev takes new work"][aria-checked=true]').waitFor();
@@ -394,7 +395,7 @@ test('the fleet: state, logs, sync and wipe of a resident agent', async (world) 
   await world.put({ name: 'keeper', resident: true, replicas: 2 });
   const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'keeper', exact: true }) });
   await row.getByText('running').waitFor();
-  await page.getByRole('link', { name: 'keeper-2' }).waitFor();
+  await page.getByRole('row').filter({ hasText: 'keeper-2' }).getByText('running').waitFor();
   await page.getByRole('button', { name: 'Sync now' }).click();
   const synced = page.getByRole('dialog', { name: 'Synced' });
   await synced.waitFor();
@@ -408,14 +409,27 @@ test('the fleet: state, logs, sync and wipe of a resident agent', async (world) 
   await one.getByText(/\d (KB|MB)$/).waitFor();
   await page.getByText('Tokens in').waitFor();
   await page.getByText('$0.00').waitFor();
+  await one.getByRole('button', { name: 'Logs' }).click();
+  await one.getByText('It has written nothing yet.').waitFor();
+  await one.getByRole('button', { name: 'Hide logs' }).click();
   // What a program wrote is text, and nothing but text.
-  await page.route('**/api/v1/agents/keeper/logs?**', (route) => route.fulfill({
-    json: { agent: 'keeper', instance: 'keeper', output: '\x1b[31m<img src=x onerror=alert(1)>\x1b[0m done\n' },
-  }));
+  const hostile = { instance: 'keeper', at: null, text: '\x1b[31m<img src=x onerror=alert(1)>\x1b[0m done' };
+  const frame = (kind, id, data) => `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+  const asked = [];
+  await page.route('**/api/v1/agents/keeper/logs?**', (route) => {
+    asked.push(new URL(route.request().url()).searchParams);
+    return route.fulfill({
+      contentType: 'text/event-stream',
+      body: frame('line', 'a1', hostile) + frame('gap', 'a2', { instance: 'keeper' }) + frame('end', 'a3', {}),
+    });
+  });
   await one.getByRole('button', { name: 'Logs' }).click();
   await one.getByText('<img src=x onerror=alert(1)> done').waitFor();
+  await one.getByText('lines are missing here').waitFor();
+  await one.getByText('it is gone').waitFor();
+  assert.equal(asked[0].get('follow'), 'true');
+  assert.equal(asked[0].get('instance'), 'keeper');
   await page.unroute('**/api/v1/agents/keeper/logs?**');
-  await one.getByText('It has written nothing yet.').waitFor();
 
   await page.getByRole('button', { name: 'Wipe all state…' }).click();
   const wipe = page.getByRole('dialog', { name: 'Wipe the state of keeper?' });
@@ -432,6 +446,23 @@ test('the fleet: state, logs, sync and wipe of a resident agent', async (world) 
   await page.getByText('The state of keeper is gone').waitFor();
   await page.getByText('keeper has no container and no state').waitFor();
   assert.equal((await world.api('GET', '/api/v1/fleet/keeper')).status, 404);
+});
+
+test('logs are followed while a run works, until the agent is disabled', async (world) => {
+  root_only();
+  const agent = { name: 'keeper', resident: true, model: await world.model([{ text: 'done' }]) };
+  await world.put(agent);
+  const page = await world.signed_in('/agents/keeper/containers', { expected: [refused(404)] });
+  const one = page.getByRole('region', { name: 'Container keeper', exact: true });
+  await one.getByText('running').waitFor();
+  await one.getByRole('button', { name: 'Logs' }).click();
+  await one.getByText('It has written nothing yet.').waitFor();
+  await world.drover('run', '-w', await world.repository(), '--agent', 'keeper', 'Do it.');
+  await one.getByText('unit-started').waitFor();
+  await page.locator('.figures').getByText('1', { exact: true }).first().waitFor();
+  await world.put({ ...agent, enabled: false });
+  await one.getByText('it is gone').waitFor();
+  await one.getByText('unit-started').waitFor();
 });
 
 test('everything can be done from the keyboard', async (world) => {

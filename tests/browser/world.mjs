@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,9 +39,10 @@ export class World {
     return world;
   }
 
-  async serve(port = 0) {
-    const options = port === 0 ? [] : ['--port', String(port)];
-    this.server = spawn(drover_program, ['serve', ...options], {
+  // On a port of its own: the usual one is taken by whatever other server starts meanwhile.
+  async serve(port) {
+    port ??= await free_port();
+    this.server = spawn(drover_program, ['serve', '--port', String(port)], {
       env: this.environment, stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.log = '';
@@ -72,6 +73,24 @@ export class World {
   async drover(...words) {
     const { stdout } = await promisify(execFile)(drover_program, words, { env: this.environment });
     return stdout;
+  }
+  // What an agent takes as its model: the scripted one says these turns.
+  async model(turns) {
+    const path = join(this.root, 'model.json');
+    await writeFile(path, JSON.stringify({ turns }));
+    return `scripted:${path}`;
+  }
+  // A folder under git, with one commit.
+  async repository() {
+    const path = join(this.root, 'work');
+    await mkdir(path);
+    await writeFile(join(path, 'README.md'), 'work\n');
+    const git = (...words) => promisify(execFile)('git',
+      ['-C', path, '-c', 'user.name=Ann', '-c', 'user.email=ann@example.org', ...words], { env: this.environment });
+    await git('init', '-q', '-b', 'main');
+    await git('add', '.');
+    await git('commit', '-q', '-m', 'begin');
+    return path;
   }
   async link() {
     return JSON.parse(await this.drover('dashboard', '--json')).url;
@@ -133,6 +152,15 @@ export class World {
   check() {
     assert.deepEqual(this.errors, [], 'what the consoles said');
   }
+}
+
+async function free_port() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 // What ends TLS and passes on, as nginx does: the Host as it came, and nothing else changed.

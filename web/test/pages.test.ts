@@ -8,6 +8,7 @@ import { credential_of } from '../src/app/session';
 import { no_keys, pause_ms, press, shortcuts } from '../src/app/shortcuts';
 import { bytes_words, count_words, seconds_words, usd_words } from '../src/fleet/amounts';
 import { counts_of } from '../src/fleet/fleet_list';
+import { line_of, no_lines, with_lines } from '../src/fleet/log_lines';
 import { plain_text } from '../src/fleet/log_text';
 import { since } from '../src/parts/time';
 import { agent_views, path_of, route_of } from '../src/routes';
@@ -57,6 +58,21 @@ test('what a program wrote commands no terminal, and is not lost', () => {
   assert.equal(plain_text('10%\r50%\r100%\ndone\r\n'), '100%\ndone\n');
   assert.equal(plain_text('user\u202egpj.exe \u2066x'), 'usergpj.exe x');
   assert.equal(plain_text('<b>ü</b>\t1\n'), '<b>ü</b>\t1\n');
+});
+
+test('of what is written the newest lines are kept, and it is told that older ones are not', () => {
+  const line = (text: string) => line_of('line', JSON.stringify({ instance: 'a', at: null, text }))!;
+  let log = no_lines;
+  for (const text of ['1', '2', '3']) log = with_lines(log, [line(text)], 2);
+  assert.deepEqual(log.lines.map((one) => one.text), ['2', '3']);
+  assert.ok(log.shortened && !log.ended);
+  assert.ok(!with_lines(no_lines, [line('1'), line('2')], 2).shortened);
+  log = with_lines(log, [line_of('gap', '{"instance":"a"}')!, line_of('end', '{}')!], 9);
+  assert.deepEqual(log.lines.map((one) => one.is), ['line', 'line', 'gap', 'end']);
+  assert.ok(log.ended);
+  assert.equal(line_of('trouble', '{"reason":"no engine"}')?.text, 'no engine');
+  assert.equal(line('\x1b[31mred').text, 'red');
+  assert.equal(line_of('line', 'no JSON'), undefined);
 });
 
 test('a search takes words in any order, and its kind', () => {

@@ -1,28 +1,20 @@
-// The end of what a container wrote.
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+// What a container wrote and writes.
+import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { call } from '../api/client';
-import { useLive } from '../app/live';
 import { Banner, Loading } from '../parts/states';
-import { plain_text } from './log_text';
+import type { LogLine } from './log_lines';
+import { useLog } from './use_log';
 
-const period_ms = 2000;
 const tails = [200, 1000, 5000] as const;
 
 export function Logs({ agent, instance }: { agent: string; instance: string }) {
   const [tail, set_tail] = useState<number>(tails[0]);
   const [follow, set_follow] = useState(true);
-  const load = useCallback(
-    (signal: AbortSignal) =>
-      call('GET /api/v1/agents/{agent}/logs', { path: { agent }, query: { instance, tail } }, signal),
-    [agent, instance, tail],
-  );
-  const { value, error, again } = useLive(load, follow ? period_ms : undefined);
+  const log = useLog(agent, instance, tail, follow);
   const box = useRef<HTMLPreElement>(null);
-  const text = value && plain_text(value.output);
   useEffect(() => {
     if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [text, follow]);
+  }, [log.lines, follow]);
   return (
     <div class="logs">
       <div class="logs-head">
@@ -40,15 +32,30 @@ export function Logs({ agent, instance }: { agent: string; instance: string }) {
             ))}
           </select>
         </label>
+        {log.state === 'lost' && !log.error && !log.ended && (
+          <span class="reason" role="status">
+            The stream is lost; it is tried again.
+          </span>
+        )}
       </div>
-      {error && <Banner error={error} again={again} />}
-      {!value && !error && <Loading what="logs" />}
-      {text === '' && <p class="dim">It has written nothing yet.</p>}
-      {text !== undefined && text !== '' && (
+      {log.error && <Banner error={log.error} />}
+      {log.state === 'connecting' && <Loading what="logs" />}
+      {log.state === 'open' && log.lines.length === 0 && (
+        <p class="dim">It has written nothing yet.</p>
+      )}
+      {log.lines.length > 0 && (
         <pre ref={box} class="log" tabIndex={0} role="log" aria-live="off" aria-label={`Logs of ${instance}`}>
-          {text}
+          {log.shortened && <span class="dim">… older lines are left out{'\n'}</span>}
+          {log.lines.map((line, i) => (
+            <Line key={i} line={line} />
+          ))}
         </pre>
       )}
     </div>
   );
+}
+
+function Line({ line }: { line: LogLine }) {
+  if (line.is === 'line') return <span title={line.at ?? ''}>{`${line.text}\n`}</span>;
+  return <em class={line.is === 'trouble' ? 'reason' : 'dim'}>{`— ${line.text} —\n`}</em>;
 }
