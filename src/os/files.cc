@@ -81,7 +81,9 @@ Result<std::string> read_file(std::string const& path, std::size_t bytes_max) {
   if (*size == 0) return read_all(fd.get(), path, bytes_max);
   // One byte more than it has: that it is not there is the end of the file. sysfs says more.
   auto content = read_some(fd.get(), path, std::min(*size, bytes_max) + 1);
-  if (!content || content->size() == *size) return content;
+  if (!content) return content;
+  if (content->size() > bytes_max) return over_limit(path, bytes_max);
+  if (content->size() == *size) return content;
   auto const rest = read_all(fd.get(), path, bytes_max);
   if (!rest) return std::unexpected(rest.error());
   *content += *rest;
