@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "base/text.h"
@@ -100,8 +101,14 @@ std::vector<Read> read_entries(RunFolder const& run, std::vector<EventName> cons
       read_entry(run, names[i], all[i]);
   };
   std::vector<std::jthread> others;
-  for (std::size_t part = 1; part < threads; ++part)
-    others.emplace_back(read_part, part);
+  for (std::size_t part = 1; part < threads; ++part) {
+    try {
+      others.emplace_back(read_part, part);
+    } catch (std::system_error const&) {
+      // No thread is to be had: it takes longer.
+      read_part(part);
+    }
+  }
   read_part(0);
   return all;
 }
