@@ -73,7 +73,9 @@ class FullDisk : public ::testing::Test {
   // Full, and the store's log still takes a little.
   void fill_around_the_log() {
     std::string const store = world_.state_folder() + "/drover.db";
-    std::string const prompt(300'000, 'p');
+    // More than all that the store has at its start.
+    std::string const prompt(900'000, 'p');
+    ASSERT_LT(std::filesystem::file_size(store), prompt.size() / 2);
     auto const model = world_.model(kYes);
     (void)api_->events(api_->dispatch(World::invocation(workspace_, model, prompt)));
     // Once it is in the file the log is used again from its beginning.
