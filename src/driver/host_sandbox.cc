@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "driver/program_path.h"
 #include "os/files.h"
+#include "sandbox/passing_id.h"
 #include "sandbox/probe.h"
 
 namespace drover::driver {
@@ -68,7 +69,8 @@ Result<std::unique_ptr<workflow::HostProgram>> SandboxedHosts::start(
   auto spec = host_spec_of(launch, *std::move(view), {node->path, node->needs}, surroundings_);
   std::uint32_t const number = ++count;
   spec.lifetime = sandbox::Lifetime::launching_thread;
-  spec.id = fmt::format("{}{}-{}", sandbox::kProcessHostIds, ::getpid(), number);
+  auto const owner = sandbox::passing_owner();
+  spec.id = fmt::format("{}-{}", passing_id(sandbox::kProcessHostIds, owner), number);
   spec.session_uid = kUidFirst + number % kUidCount;
   auto sandbox = (*launcher)->launch(spec);
   if (!sandbox) return std::unexpected(with_way_out(sandbox.error()));

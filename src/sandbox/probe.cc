@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -22,6 +21,7 @@
 #include "sandbox/inside.h"
 #include "sandbox/landlock_abi.h"
 #include "sandbox/launcher.h"
+#include "sandbox/passing_id.h"
 
 namespace drover::sandbox {
 
@@ -29,27 +29,19 @@ namespace {
 
 constexpr std::array kLimits = {os::CgroupDuty::memory, os::CgroupDuty::pids, os::CgroupDuty::cpu};
 
-// Followed by the pid of who tries. A session's group never begins so: its id has a letter there.
+// Followed by who tries. A session's group never begins so: its id has a letter there.
 constexpr std::array<std::string_view, 3> kTries = {"check-", "probe-", kProcessHostIds};
 constexpr Millis kSweepWait{200};
 constexpr std::size_t kOutputBytesMax = std::size_t{256} << 10U;
 
-// Of a group that is named as a try's is.
-std::optional<pid_t> trier_of(std::string_view group) {
+// Whether a group is named as a try's is, of a process of this pid namespace that is gone.
+bool is_left(std::string_view group) {
+  ino_t const here = passing_owner().pid_namespace;
   for (std::string_view const kind : kTries) {
-    std::string const begin = cgroup_name(std::string{kind});
-    if (!group.starts_with(begin)) continue;
-    std::string_view const digits = group.substr(begin.size());
-    pid_t pid = 0;
-    auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-    bool const whole = end == digits.data() + digits.size() || *end == '-';
-    if (error == std::errc{} && whole && pid > 0) return pid;
+    auto const owner = owner_of(group, cgroup_name(std::string{kind}));
+    if (owner && owner->pid_namespace == here) return ::kill(owner->pid, 0) != 0 && errno == ESRCH;
   }
-  return std::nullopt;
-}
-
-bool is_gone(pid_t pid) {
-  return ::kill(pid, 0) != 0 && errno == ESRCH;
+  return false;
 }
 
 // What a program of the sandbox prints, and how it ended: the whole of a try.
@@ -60,7 +52,7 @@ struct Try {
 
 SandboxSpec try_spec(std::vector<std::string> argv) {
   SandboxSpec spec;
-  spec.id = fmt::format("probe-{}", ::getpid());
+  spec.id = passing_id("probe-", passing_owner());
   spec.argv = std::move(argv);
   spec.env = {"PATH=/usr/bin:/bin", "HOME=/home/agent", "LC_ALL=C"};
   spec.landlock = SecondWall::if_available;
@@ -289,7 +281,7 @@ void sweep_probes(Launcher const& launcher) {
     std::error_code error;
     for (auto const& entry : std::filesystem::directory_iterator{place->folder, error}) {
       std::string name = entry.path().filename();
-      if (auto const pid = trier_of(name); pid && is_gone(*pid)) left.insert(std::move(name));
+      if (is_left(name)) left.insert(std::move(name));
     }
   }
   for (std::string const& name : left) {
@@ -303,7 +295,7 @@ void sweep_probes(Launcher const& launcher) {
 Status require_sandbox(Launcher& launcher) {
   sweep_probes(launcher);
   SandboxSpec spec;
-  spec.id = fmt::format("check-{}", ::getpid());
+  spec.id = passing_id("check-", passing_owner());
   spec.argv = {"/bin/true"};
   auto sandbox = launcher.launch(spec);
   if (!sandbox) return std::unexpected(sandbox.error());

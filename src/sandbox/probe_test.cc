@@ -6,6 +6,7 @@
 
 #include "os/files.h"
 #include "os/process.h"
+#include "sandbox/passing_id.h"
 #include "sandbox/testing.h"
 
 namespace drover::sandbox {
@@ -40,6 +41,16 @@ pid_t gone_pid() {
   return process->pid();
 }
 
+TEST(Probe, AnIdNamesItsOwnerAndNothingElseDoes) {
+  PassingOwner const owner{12, 4026531836};
+  EXPECT_EQ(passing_id("probe-", owner), "probe-12-4026531836");
+  EXPECT_EQ(owner_of("probe-12-4026531836", "probe-"), owner);
+  EXPECT_EQ(owner_of("probe-12-4026531836-7", "probe-"), owner);
+  for (auto const* const other : {"probe-", "probe-12", "probe-12-", "probe-x-1", "probe-12-1x",
+                                  "probe-0-1", "probe--1-1", "check-12-1", "resident-12-1"})
+    EXPECT_EQ(owner_of(other, "probe-"), std::nullopt) << other;
+}
+
 TEST(Probe, WhatAKilledProcessLeftOfItsTryIsSweptAndNothingElse) {
   auto const& host = launcher().cgroups();
   auto const make = [&](std::string const& id) {
@@ -51,14 +62,19 @@ TEST(Probe, WhatAKilledProcessLeftOfItsTryIsSweptAndNothingElse) {
     return std::ranges::any_of(group.folders(),
                                [](std::string const& folder) { return os::exists(folder); });
   };
-  auto left = make(fmt::format("check-{}", gone_pid()));
+  auto const own = passing_owner();
+  auto left = make(passing_id("check-", {gone_pid(), own.pid_namespace}));
   if (!is_there(left)) GTEST_SKIP() << "there are no control groups here";
-  auto live = make(fmt::format("check-{}", ::getpid()));
-  auto other = make(fmt::format("check-{}-x", ::getpid()));
+  auto live = make(passing_id("check-", own));
+  auto other = make(passing_id("check-", own) + "-x");
+  // In another pid namespace the number may well be somebody's.
+  auto elsewhere = make(passing_id("check-", {gone_pid(), own.pid_namespace + 1}));
   sweep_probes(launcher());
   EXPECT_FALSE(is_there(left));
   EXPECT_TRUE(is_there(live));
   EXPECT_TRUE(is_there(other));
+  EXPECT_TRUE(is_there(elsewhere));
+  EXPECT_TRUE(elsewhere.remove(Millis{1000}));
   EXPECT_TRUE(live.remove(Millis{1000}));
   EXPECT_TRUE(other.remove(Millis{1000}));
 }
