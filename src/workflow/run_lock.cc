@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "base/text.h"
 #include "os/files.h"
@@ -86,8 +87,8 @@ Result<RunLock> RunLock::acquire(RunFolder const& run, std::string_view owner, C
                                  Millis wait) {
   auto folder = os::open_folder(run.path());
   if (!folder) return std::unexpected(folder.error());
-  auto watch = os::FolderWatch::on(run.path());
-  if (!watch) return std::unexpected(watch.error());
+  // Only for who has to wait: the kernel takes milliseconds to let a watch go.
+  std::optional<os::FolderWatch> watch;
   std::string const file = run.at("run.lock");
   auto const deadline = clock.boot_now() + wait;
   for (;;) {
@@ -109,6 +110,13 @@ Result<RunLock> RunLock::acquire(RunFolder const& run, std::string_view owner, C
     auto const left = std::chrono::duration_cast<Millis>(deadline - clock.boot_now());
     if (left <= Millis{0})
       return fail(ErrorCode::conflict, "run.lock already held by {}", found.who);
+    if (!watch) {
+      auto made = os::FolderWatch::on(run.path());
+      if (!made) return std::unexpected(made.error());
+      watch.emplace(*std::move(made));
+      // It may have been let go before somebody watched.
+      continue;
+    }
     auto const seen = watch->wait(std::min(left, kLook));
     if (!seen) return std::unexpected(seen.error());
   }
