@@ -112,6 +112,8 @@ test('behind a reverse proxy it is known by the address that it was told', async
     await page.getByLabel('Name', { exact: true }).fill('dev');
     await page.getByRole('button', { name: 'Create agent' }).click();
     await page.getByText('dev is created').waitFor();
+    // It asks again and again, and would find nobody.
+    await page.close();
   } finally {
     proxy.closeAllConnections?.();
     proxy.close();
