@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "driver/command_results.h"
-#include "workflow/document.h"
+#include "workflow/process_hosts.h"
 #include "workflow/state_cache.h"
 
 namespace drover::driver {
@@ -51,9 +51,8 @@ Status DrivenRun::take_up() {
   if (!run) return std::unexpected(run.error());
   run_.emplace(*std::move(run));
   journal_ = identity_of(folder_.journal());
-  auto const& entry = run_->record().entrypoint;
-  bool const is_ours = entry.is_native() || workflow::is_document(entry.import_path);
-  weight_ = is_ours ? Weight::light : Weight::process;
+  bool const takes_node = workflow::runs_in_node(run_->record().entrypoint);
+  weight_ = takes_node ? Weight::process : Weight::light;
   return {};
 }
 

@@ -1,7 +1,6 @@
 #include "driver/host_sandbox.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdlib>

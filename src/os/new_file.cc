@@ -69,9 +69,9 @@ Status create_passing_file(std::string const& path, std::string_view bytes) {
 }
 
 Status sync_file_system(std::string const& folder) {
-  Fd const opened{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!opened.valid()) return fail_errno("open the folder", folder);
-  if (::syncfs(opened.get()) != 0) return fail_errno("sync the file system of", folder);
+  auto const opened = open_folder(folder);
+  if (!opened) return std::unexpected(opened.error());
+  if (::syncfs(opened->get()) != 0) return fail_errno("sync the file system of", folder);
   return {};
 }
 

@@ -69,36 +69,36 @@ bool is_cut_off(std::string_view text) {
   return !trim(text).ends_with('}');
 }
 
-// One entry as it was read: its text only where it says nothing as it stands.
+// One entry.
 struct Read {
-  Result<Event> event = fail(ErrorCode::internal, "not read");
-  std::string text{};
-  bool unreadable = false;  // the file itself
+  Result<Event> event;
+  bool cut_off = false;  // of an error: the last entry may be so
 };
 
-void read_entry(RunFolder const& run, EventName const& name, Read& read) {
-  auto text = os::read_file(fmt::format("{}/{}", run.journal(), file_name(name)), kEntryMax);
-  read.unreadable = !text.has_value();
-  if (!text) {
-    read.event = std::unexpected(std::move(text).error());
-    return;
-  }
-  read.event = parse_event(name, *text);
-  if (!read.event) read.text = *std::move(text);
+Read read_entry(RunFolder const& run, EventName const& name) {
+  std::string const file = file_name(name);
+  auto const text = os::read_file(fmt::format("{}/{}", run.journal(), file), kEntryMax);
+  if (!text) return {std::unexpected(text.error())};
+  auto event = parse_event(name, *text);
+  if (event) return {std::move(event)};
+  return {
+      broken(run, fmt::format("Failed to parse journal event {}: {}", file, event.error().message)),
+      is_cut_off(*text)};
 }
 
 // Most of the time goes to opening files and to their checksums, so a long journal is read by
 // several threads.
-std::vector<Read> read_entries(RunFolder const& run, std::vector<EventName> const& names) {
+std::vector<std::optional<Read>> read_entries(RunFolder const& run,
+                                              std::vector<EventName> const& names) {
   constexpr std::size_t kForEach = 256;
   constexpr std::size_t kThreadsMax = 4;
-  std::vector<Read> all(names.size());
+  std::vector<std::optional<Read>> all(names.size());
   std::size_t const cores = std::max(1U, std::thread::hardware_concurrency());
   std::size_t const threads = std::min({kThreadsMax, cores, names.size() / kForEach + 1});
   auto const read_part = [&](std::size_t part) {
     std::size_t const end = names.size() * (part + 1) / threads;
     for (std::size_t i = names.size() * part / threads; i < end; ++i)
-      read_entry(run, names[i], all[i]);
+      all[i] = read_entry(run, names[i]);
   };
   std::vector<std::jthread> others;
   for (std::size_t part = 1; part < threads; ++part) {
@@ -132,19 +132,14 @@ Result<JournalFiles> read_journal_after(RunFolder const& run, EventName const& k
   files.events.reserve(names->entries.size());
   auto read = read_entries(run, names->entries);
   for (std::size_t i = 0; i < read.size(); ++i) {
-    auto& [event, text, unreadable] = read[i];
+    auto& [event, cut_off] = *read[i];
     if (event) {
       files.events.push_back(*std::move(event));
       continue;
     }
-    if (unreadable) return std::unexpected(event.error());
     EventName const& name = names->entries[i];
-    if (i + 1 == read.size() && name.seq > 1 && is_cut_off(text)) {
-      files.torn = file_name(name);
-      break;
-    }
-    return broken(run, fmt::format("Failed to parse journal event {}: {}", file_name(name),
-                                   event.error().message));
+    if (i + 1 < read.size() || name.seq == 1 || !cut_off) return std::unexpected(event.error());
+    files.torn = file_name(name);
   }
   return files;
 }

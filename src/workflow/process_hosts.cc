@@ -26,10 +26,14 @@ Result<std::unique_ptr<Host>> start_document(std::string const& file) {
 
 }  // namespace
 
+bool runs_in_node(Entrypoint const& entry) {
+  return !entry.is_native() && !is_document(entry.import_path);
+}
+
 Result<std::unique_ptr<Host>> start_host(OpenRun const& run, HostSpec const& spec) {
   Entrypoint const& entry = run.record().entrypoint;
   if (entry.is_native()) return start_native(entry, spec);
-  if (is_document(entry.import_path)) return start_document(entry_file(run.folder(), entry));
+  if (!runs_in_node(entry)) return start_document(entry_file(run.folder(), entry));
   HostPlace place;
   place.entry = entry_file(run.folder(), entry);
   place.run_folder = run.folder().path();

@@ -9,6 +9,9 @@
 
 namespace drover::workflow {
 
+// Whether it takes a Node, a process of its own.
+[[nodiscard]] bool runs_in_node(Entrypoint const& entry);
+
 [[nodiscard]] Result<std::unique_ptr<Host>> start_host(OpenRun const& run, HostSpec const& spec);
 
 }  // namespace drover::workflow
