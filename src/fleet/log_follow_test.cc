@@ -72,12 +72,7 @@ class LogFollowTest : public ::testing::Test {
   }
   template <class Condition>
   void until(Condition condition) {
-    auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not in time");
-      loop_.restart();
-      loop_.run_one_for(Millis{20});
-    }
+    store::run_until(loop_, std::move(condition));
   }
   static Task<Result<std::vector<LogEvent>>> next_of(std::shared_ptr<LogFollow> follow) {
     co_return co_await follow->next(std::chrono::steady_clock::now() + std::chrono::seconds{10});

@@ -84,12 +84,7 @@ class ProcessFleet : public ::testing::Test {
   }
   template <class Condition>
   void until(Condition condition) {
-    auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not in time");
-      loop_.restart();
-      loop_.run_one_for(Millis{20});
-    }
+    store::run_until(loop_, std::move(condition));
   }
   Summary all() { return await(reconciler().reconcile_all()); }
   pid_t program() {

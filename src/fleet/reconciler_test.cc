@@ -74,12 +74,7 @@ class ReconcilerTest : public ::testing::Test {
   }
   template <class Condition>
   void until(Condition condition) {
-    auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not in time");
-      loop_.restart();
-      loop_.run_one_for(Millis{50});
-    }
+    store::run_until(loop_, std::move(condition));
   }
   void run_in_background() {
     fleet_->watch();

@@ -55,6 +55,18 @@ inline std::int64_t read_integer(Database& database, std::string_view sql) {
 
 constexpr std::chrono::seconds kTestDeadline{20};
 
+// Runs the loop until the condition holds; fails the test when that takes too long.
+template <class Condition>
+void run_until(boost::asio::io_context& loop, Condition condition) {
+  constexpr std::chrono::milliseconds kLook{20};
+  auto const deadline = std::chrono::steady_clock::now() + kTestDeadline;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("not in time");
+    loop.restart();
+    loop.run_one_for(kLook);
+  }
+}
+
 // Runs the loop until `task` is done; fails the test when that takes too long.
 template <class T>
 T finish(boost::asio::io_context& loop, Task<T> task) {
