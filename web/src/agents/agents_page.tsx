@@ -7,6 +7,7 @@ import { usePlace } from '../app/router';
 import { Badge, StateBadge, Switch } from '../parts/badges';
 import { Choice, Search } from '../parts/search';
 import { Banner, Loading, Nothing } from '../parts/states';
+import { Heads } from '../parts/table';
 import { agent_path } from '../routes';
 import type { FleetAgent, RegisteredAgent } from '../../generated/api';
 import { enable_agent, fetch_agents } from './agent_calls';
@@ -62,15 +63,7 @@ export function AgentsPage() {
       )}
       {value && shown.length > 0 && (
         <table class="rows" aria-label="Agents" role="table">
-          <thead>
-            <tr role="row">
-              <th role="columnheader">Name</th>
-              <th role="columnheader">Model</th>
-              <th role="columnheader">State</th>
-              <th role="columnheader">Revision</th>
-              <th role="columnheader">Enabled</th>
-            </tr>
-          </thead>
+          <Heads names={['Name', 'Model', 'State', 'Revision', 'Enabled']} />
           <tbody>
             {shown.map((one) => (
               <AgentRow key={one.name} one={one} fleet={value.fleet} toggle={toggle} />

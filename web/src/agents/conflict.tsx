@@ -1,6 +1,7 @@
 // Somebody else stored a change while one was typed: what both did, side by side, and what to do.
 import { useEffect, useRef } from 'preact/hooks';
 
+import { Heads } from '../parts/table';
 import { Time } from '../parts/time';
 import type { AuditEntry } from '../../generated/api';
 import { type Change, changes_between, clashes, type Definition, type Json, same } from './changes';
@@ -65,14 +66,7 @@ export function Conflict({ base, mine, theirs, take_theirs, combine, save_mine }
       {other && !same(base, other) && (
         <div class="scroll" tabIndex={0} role="group" aria-label="Their changes and yours">
           <table class="rows compare" role="table">
-            <thead>
-              <tr role="row">
-                <th role="columnheader">Member</th>
-                <th role="columnheader">Was</th>
-                <th role="columnheader">Theirs</th>
-                <th role="columnheader">Yours</th>
-              </tr>
-            </thead>
+            <Heads names={['Member', 'Was', 'Theirs', 'Yours']} />
             <tbody>
               {merged_rows(base, mine, other).map((row) => (
                 <tr role="row" key={row.member} class={both.includes(row.member) ? 'clash' : ''}>

@@ -4,6 +4,7 @@ import { usePlace } from '../app/router';
 import { StateBadge, state_words } from '../parts/badges';
 import { Choice, Search } from '../parts/search';
 import { Banner, Loading, Nothing } from '../parts/states';
+import { Heads } from '../parts/table';
 import { Time } from '../parts/time';
 import { agent_path } from '../routes';
 import type { FleetInstance, Spend } from '../../generated/api';
@@ -66,16 +67,7 @@ export function FleetPage() {
       )}
       {shown.length > 0 && (
         <table class="rows" aria-label="Containers" role="table">
-          <thead>
-            <tr role="row">
-              <th role="columnheader">Container</th>
-              <th role="columnheader">State</th>
-              <th role="columnheader">Since</th>
-              <th role="columnheader">Restarts</th>
-              <th role="columnheader">Heartbeat</th>
-              <th role="columnheader">Agent’s cost</th>
-            </tr>
-          </thead>
+          <Heads names={['Container', 'State', 'Since', 'Restarts', 'Heartbeat', 'Agent’s cost']} />
           <tbody>
             {shown.map((one) => (
               <Row key={one.instance} one={one} spend={spend} />
