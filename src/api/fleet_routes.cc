@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -18,6 +19,7 @@ namespace {
 
 constexpr int kLinesUsual = 200;
 constexpr int kLinesMax = 10'000;
+constexpr Millis kUsagePatience{2'000};
 
 std::string agent_in(Call const& call) {
   return call.path.find("agent")->second;
@@ -80,6 +82,13 @@ Result<bool> is_asked(net::HttpRequest const& request, std::string_view name) {
               printable(text, 20));
 }
 
+template <class T>
+std::optional<T> found_in(std::map<std::string, T> const& all, std::string const& name) {
+  auto const found = all.find(name);
+  if (found == all.end()) return std::nullopt;
+  return found->second;
+}
+
 // Where whoever was cut off goes on.
 Result<fleet::LogCursors> cursors_of(net::HttpRequest const& request) {
   auto const* const header = request.header("last-event-id");
@@ -101,14 +110,29 @@ RouteTable<FleetRoutes> FleetRoutes::table() {
 }
 
 Task<Status> FleetRoutes::list(Call call, net::HttpReply& reply) {
-  auto const known = only_query(call.request, {});
+  auto const known = only_query(call.request, {"usage"});
   if (!known) co_return known;
+  auto const with_usage = is_asked(call.request, "usage");
+  if (!with_usage) co_return std::unexpected(with_usage.error());
+  fleet::UsageByInstance used;
+  std::optional<fleet::SpendByAgent> spends;
+  if (*with_usage) {
+    used = co_await fleet_.usage_of_all(kUsagePatience);
+    auto read = co_await readers_.run(fleet::spend_of_all);
+    if (!read) co_return std::unexpected(read.error());
+    spends = *std::move(read);
+  }
   std::map<std::string, json::array> by_agent;
   for (auto const& status : fleet_.status())
-    by_agent[status.instance.of.agent].push_back(fleet_instance(status, std::nullopt));
+    by_agent[status.instance.of.agent].push_back(
+        fleet_instance(status, found_in(used, status.instance.name)));
   json::array agents;
-  for (auto& [agent, instances] : by_agent)
-    agents.push_back(fleet_agent(agent, std::move(instances)));
+  for (auto& [agent, instances] : by_agent) {
+    auto one = fleet_agent(agent, std::move(instances));
+    // An agent without runs has spent nothing.
+    if (spends) one["spend"] = fleet_spend(found_in(*spends, agent).value_or(fleet::AgentSpend{}));
+    agents.push_back(std::move(one));
+  }
   json::object body{{"agents", std::move(agents)}};
   co_return co_await reply_json(reply, 200, std::move(body));
 }

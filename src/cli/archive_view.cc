@@ -32,17 +32,6 @@ Result<backup::Compatibility> compatibility(Context const& context) {
   return backup::Compatibility{DROVER_VERSION, context.entry.schema()};
 }
 
-std::string short_bytes(std::uint64_t bytes) {
-  constexpr double kStep = 1000;
-  constexpr std::array<std::string_view, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
-  auto amount = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  // 999.95 would print as 1000.0.
-  for (; amount >= kStep - 0.05 && unit + 1 < kUnits.size(); ++unit)
-    amount /= kStep;
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
-}
-
 std::string sizes_of(backup::Archive const& archive) {
   return fmt::format("{}, {}, {}", short_bytes(archive.bytes),
                      counted(rows_of(archive.manifest, "sessions"), "session"),

@@ -21,7 +21,5 @@ namespace drover::cli {
 [[nodiscard]] std::string missing_of(backup::LeftOut const& left_out);
 // For --json; `took_ms` is how long the command took.
 [[nodiscard]] json::object archive_object(backup::Archive const& archive, Millis took);
-// "950 B", "1.2 kB", "3.4 MB"
-[[nodiscard]] std::string short_bytes(std::uint64_t bytes);
 
 }  // namespace drover::cli

@@ -5,15 +5,6 @@
 namespace drover::cli {
 namespace {
 
-TEST(ArchiveView, BytesHaveAUnitAndAtMostOneDecimal) {
-  EXPECT_EQ(short_bytes(0), "0 B");
-  EXPECT_EQ(short_bytes(999), "999 B");
-  EXPECT_EQ(short_bytes(1'000), "1.0 kB");
-  EXPECT_EQ(short_bytes(999'960), "1.0 MB");
-  EXPECT_EQ(short_bytes(3'412'345'678), "3.4 GB");
-  EXPECT_EQ(short_bytes(UINT64_MAX), "18446744.1 TB");
-}
-
 TEST(ArchiveView, SaysWhatIsInItAndWhatIsNot) {
   backup::Archive archive;
   archive.bytes = 1'234'567;

@@ -226,6 +226,11 @@ struct FleetStatusCommand {
   std::string agent;  // empty: all
   Format format = Format::text;
 };
+// What agents use and have cost.
+struct FleetUsageCommand {
+  std::string agent;  // empty: all
+  Format format = Format::text;
+};
 struct FleetSyncCommand {
   std::string agent;  // empty: all
   Format format = Format::text;
@@ -468,9 +473,9 @@ using Command = std::variant<
     SessionEnvironmentCommand, WorkspacesCommand, WorkspaceAddCommand, WorkspaceRemoveCommand,
     DefinitionsCommand, DefinitionShowCommand, DefinitionApplyCommand, AgentCreateCommand,
     DefinitionEditCommand, AgentEnableCommand, DefinitionRemoveCommand, FleetStatusCommand,
-    FleetSyncCommand, FleetWipeCommand, FleetLogsCommand, FleetExecCommand, ApprovalRulesCommand,
-    ApprovalRuleAddCommand, ApprovalRuleRemoveCommand, AuditCommand, AuditShowCommand,
-    ApprovalsCommand, ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand,
+    FleetUsageCommand, FleetSyncCommand, FleetWipeCommand, FleetLogsCommand, FleetExecCommand,
+    ApprovalRulesCommand, ApprovalRuleAddCommand, ApprovalRuleRemoveCommand, AuditCommand,
+    AuditShowCommand, ApprovalsCommand, ApprovalShowCommand, ApprovalsDecideCommand, QueuesCommand,
     QueueLimitsCommand, QueueChangeCommand, DeadLettersCommand, DeadLetterEndCommand,
     SchedulesCommand, ScheduleCreateCommand, ScheduleActionCommand, ScheduleHistoryCommand,
     ScheduleNextCommand, WorkloadsCommand, WorkloadStartCommand, WorkloadActionCommand, LandCommand,

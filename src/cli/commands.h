@@ -35,6 +35,7 @@ namespace drover::cli {
 [[nodiscard]] int execute(Context const& context, AgentEnableCommand const& command);
 [[nodiscard]] int execute(Context const& context, DefinitionRemoveCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetStatusCommand const& command);
+[[nodiscard]] int execute(Context const& context, FleetUsageCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetSyncCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetWipeCommand const& command);
 [[nodiscard]] int execute(Context const& context, FleetLogsCommand const& command);

@@ -191,6 +191,17 @@ std::string short_count(std::int64_t count) {
   return fmt::format("{:.1f}M", value / 1e6);
 }
 
+std::string short_bytes(std::uint64_t bytes) {
+  constexpr double kStep = 1000;
+  constexpr std::array<std::string_view, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
+  auto amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  // 999.95 would print as 1000.0.
+  for (; amount >= kStep - 0.05 && unit + 1 < kUnits.size(); ++unit)
+    amount /= kStep;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
+}
+
 std::string money(double usd) {
   if (usd <= 0) return "$0";
   if (usd < 0.0001) return "<$0.0001";

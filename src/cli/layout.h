@@ -53,6 +53,8 @@ class Table {
 [[nodiscard]] std::string relative_time(WallTime then, WallTime now);
 // "999", "1.2k", "3.4M".
 [[nodiscard]] std::string short_count(std::int64_t count);
+// "950 B", "1.2 kB", "3.4 MB"
+[[nodiscard]] std::string short_bytes(std::uint64_t bytes);
 // "$0", "$0.0042", "$1.25": four decimals below a cent's reach, two from a dollar on.
 [[nodiscard]] std::string money(double usd);
 // "1 file", "2 files".

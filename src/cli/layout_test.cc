@@ -69,6 +69,15 @@ TEST(Layout, RelativeTimes) {
   EXPECT_EQ(ago(std::chrono::hours{24 * 40}), "2026-01-20");
 }
 
+TEST(Layout, BytesHaveAUnitAndAtMostOneDecimal) {
+  EXPECT_EQ(short_bytes(0), "0 B");
+  EXPECT_EQ(short_bytes(999), "999 B");
+  EXPECT_EQ(short_bytes(1'000), "1.0 kB");
+  EXPECT_EQ(short_bytes(999'960), "1.0 MB");
+  EXPECT_EQ(short_bytes(3'412'345'678), "3.4 GB");
+  EXPECT_EQ(short_bytes(UINT64_MAX), "18446744.1 TB");
+}
+
 TEST(Layout, CountsAndMoney) {
   EXPECT_EQ(short_count(999), "999");
   EXPECT_EQ(short_count(1234), "1.2k");

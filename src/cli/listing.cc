@@ -45,6 +45,17 @@ Status list_pages(ApiClient& client, std::string const& path, std::string_view k
   }
 }
 
+json::array const& array_at(json::object const& object, std::string_view key) {
+  static json::array const kNone;
+  auto const* const value = object.if_contains(key);
+  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+
+double number_at(json::object const& object, std::string_view key) {
+  auto const* const value = object.if_contains(key);
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0.0;
+}
+
 std::string cell_text(json::object const& object, std::string_view key) {
   auto const* const value = object.if_contains(key);
   if (value == nullptr || value->is_null()) return "-";

@@ -20,6 +20,10 @@ namespace drover::cli {
                                 std::int64_t count_max,
                                 std::function<void(json::object const&)> const& on_item);
 
+// None, and 0, where the member is absent or something else.
+[[nodiscard]] json::array const& array_at(json::object const& object, std::string_view key);
+[[nodiscard]] double number_at(json::object const& object, std::string_view key);
+
 [[nodiscard]] std::string cell_text(json::object const& object, std::string_view key);
 [[nodiscard]] std::string cell_time(json::object const& object, std::string_view key, WallTime now);
 // "app, docs" of [{"id":"app"},{"id":"docs"}] or of ["app","docs"].

@@ -18,7 +18,7 @@
 
 namespace drover::fleet {
 
-class ModelEngine final : public FleetEngine {
+class ModelEngine : public FleetEngine {
  public:
   struct Box {
     Actual seen{};

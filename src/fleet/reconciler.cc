@@ -17,6 +17,7 @@ namespace {
 
 // Engines tell each thing by itself; what belongs together is one pass.
 constexpr Millis kCalm{300};
+constexpr std::size_t kUsagesAtOnce = 8;
 
 void say(std::string_view event, std::vector<std::string> const& names) {
   if (!names.empty())
@@ -337,6 +338,18 @@ Task<Result<Usage>> Reconciler::usage(std::string instance) {
   auto const place = place_of(instance);
   if (!place) co_return std::unexpected(place.error());
   co_return co_await place->engine->usage(place->container);
+}
+
+Task<UsageByInstance> Reconciler::usage_of_all(Millis within) {
+  std::vector<UsageRound::Ask> asks;
+  for (auto const& status : book_.status())
+    if (auto place = place_of(status.instance.name))
+      asks.push_back({status.instance.name, place->engine, std::move(place->container)});
+  auto const workers = std::min(kUsagesAtOnce, asks.size());
+  auto const round = std::make_shared<UsageRound>(parts_.executor, std::move(asks));
+  for (std::size_t i = 0; i < workers && !stopping_; ++i)
+    tasks_.spawn(UsageRound::work(round), "usage");
+  co_return co_await round->answers(std::chrono::steady_clock::now() + within);
 }
 
 Task<Result<std::string>> Reconciler::logs(std::string instance, int lines) {

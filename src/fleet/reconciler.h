@@ -24,6 +24,7 @@
 #include "fleet/live.h"
 #include "fleet/log_follow.h"
 #include "fleet/pass_terms.h"
+#include "fleet/usage_round.h"
 #include "fleet/wanted.h"
 #include "os/async_event.h"
 #include "os/task_group.h"
@@ -79,6 +80,8 @@ class Reconciler {
   // Of one agent, with what its engine says of restarts and image now.
   Task<std::vector<InstanceStatus>> status_of(std::string agent);
   Task<Result<Usage>> usage(std::string instance);
+  // Of all that have a container. Those whose engine does not say within the time are not in it.
+  Task<UsageByInstance> usage_of_all(Millis within);
   Task<Result<std::string>> logs(std::string instance, int lines);
   // Goes on by itself until it is cancelled, or all are gone.
   [[nodiscard]] std::shared_ptr<LogFollow> follow_logs(LogWish wish);

@@ -194,6 +194,7 @@ TEST_F(DockerFleet, ARowThatIsAddedHasAContainerWithItsStateAndItsWalls) {
   until([&] { return fleet_->live().size() == 2; });
   EXPECT_GT(await(fleet_->program("dev")).value(), 1);
   EXPECT_GT(await(fleet_->usage("dev"))->memory_bytes, 0U);
+  EXPECT_THAT(await(fleet_->usage_of_all(Millis{30'000})), SizeIs(2));
   EXPECT_THAT(all().unchanged, ElementsAre("dev", "dev-2"));
 }
 

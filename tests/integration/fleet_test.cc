@@ -92,6 +92,34 @@ TEST_F(FleetServed, ItsSandboxEndsWithTheServerAndTheNextHasItAgain) {
   world_.stop_server();
 }
 
+TEST_F(FleetServed, WhatEachUsesAndHasCostIsOneAnswerForAll) {
+  world_.serve();
+  auto const repository = world_.repository("work");
+  json::object const agent{
+      {"name", "dev"}, {"resident", true}, {"model", world_.model(R"([{"text": "done"}])")}};
+  ASSERT_LT(world_.api().put("/api/v1/agents/dev", agent).status, 300);
+  until([this] { return runs(); });
+  auto const run = world_.drover({"run", "-w", repository.path(), "--agent", "dev", "Do it."});
+  ASSERT_EQ(run.exit_code, 0) << run.text();
+  auto const plain = world_.api().get("/api/v1/fleet");
+  EXPECT_FALSE(plain.body.at("agents").at(0).as_object().contains("spend"));
+  auto const reply = world_.api().get("/api/v1/fleet?usage=true");
+  ASSERT_EQ(reply.status, 200) << reply.text;
+  auto const& dev = reply.body.at("agents").at(0);
+  EXPECT_EQ(dev.at("spend").at("runs"), 1) << reply.text;
+  EXPECT_GT(dev.at("spend").at("output_tokens").to_number<int>(), 0) << reply.text;
+  auto const& instance = dev.at("instances").at(0);
+  EXPECT_GT(instance.at("memory_bytes").to_number<std::int64_t>(), 0);
+  EXPECT_GT(instance.at("cpu_s").to_number<double>(), 0.0);
+  EXPECT_EQ(world_.api().get("/api/v1/fleet?usage=yes").status, 400);
+  auto const table = world_.drover({"agents", "usage"});
+  EXPECT_EQ(table.exit_code, 0) << table.text();
+  EXPECT_THAT(table.out, testing::ContainsRegex("dev +running +1 .*B +1 "));
+  auto const alone = world_.drover({"agents", "usage", "dev", "--json"});
+  EXPECT_THAT(alone.out, HasSubstr("\"spend\""));
+  world_.stop_server();
+}
+
 TEST_F(FleetServed, LogsAreFollowedOverAReplacementUntilTheAgentIsDisabled) {
   world_.serve();
   auto const repository = world_.repository("work");

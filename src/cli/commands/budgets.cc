@@ -15,17 +15,6 @@ namespace drover::cli {
 
 namespace {
 
-json::array const& array_at(json::object const& answer, std::string_view key) {
-  static json::array const kNone;
-  auto const* const value = answer.if_contains(key);
-  return value != nullptr && value->is_array() ? value->get_array() : kNone;
-}
-
-double number_at(json::object const& object, std::string_view key) {
-  auto const* const value = object.if_contains(key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0.0;
-}
-
 std::string dollars(json::object const& object, std::string_view key) {
   return money(number_at(object, key));
 }

@@ -20,15 +20,9 @@ std::string path_of(std::string_view agent) {
   return fmt::format("/fleet/{}", net::percent_encode(agent));
 }
 
-json::array const& list_at(json::object const& object, std::string_view key) {
-  static json::array const kNone;
-  auto const* const value = object.if_contains(key);
-  return value != nullptr && value->is_array() ? value->get_array() : kNone;
-}
-
 void add_instances(Context const& context, Table& table, Format format, json::object const& agent) {
   Screen& screen = context.screen;
-  for (json::value const& value : list_at(agent, "instances")) {
+  for (json::value const& value : array_at(agent, "instances")) {
     if (!value.is_object()) continue;
     json::object const& one = value.get_object();
     if (format == Format::json) {
@@ -48,19 +42,19 @@ void add_instances(Context const& context, Table& table, Format format, json::ob
 // One line a class, as the server's log has it.
 int print_summary(Context const& context, Format format, json::object const& summary) {
   Screen& screen = context.screen;
-  bool const failed = !list_at(summary, "failed").empty();
+  bool const failed = !array_at(summary, "failed").empty();
   if (format == Format::json) {
     screen.print(json_object_line(summary, screen.out_style()));
     return failed ? kExitFailed : kExitOk;
   }
   for (std::string_view const outcome : {"created", "updated", "removed", "unchanged"}) {
     std::string names;
-    for (json::value const& name : list_at(summary, outcome))
+    for (json::value const& name : array_at(summary, outcome))
       if (name.is_string()) names += fmt::format(" {}", printable(name.get_string()));
-    screen.print(fmt::format("{}: {}{}\n", outcome, list_at(summary, outcome).size(), names));
+    screen.print(fmt::format("{}: {}{}\n", outcome, array_at(summary, outcome).size(), names));
   }
-  screen.print(fmt::format("failed: {}\n", list_at(summary, "failed").size()));
-  for (json::value const& value : list_at(summary, "failed"))
+  screen.print(fmt::format("failed: {}\n", array_at(summary, "failed").size()));
+  for (json::value const& value : array_at(summary, "failed"))
     if (value.is_object())
       screen.note(fmt::format("drover: {}: {}", cell_text(value.get_object(), "instance"),
                               cell_text(value.get_object(), "reason")));
@@ -93,7 +87,7 @@ int execute(Context const& context, FleetStatusCommand const& command) {
   Table table{
       {{"INSTANCE"}, {"AGENT"}, {"BACKEND"}, {"STATE"}, {"RESTARTS"}, {"SINCE"}, {"REASON"}}};
   if (!command.agent.empty()) add_instances(context, table, command.format, *answer);
-  for (json::value const& agent : list_at(*answer, "agents"))
+  for (json::value const& agent : array_at(*answer, "agents"))
     if (agent.is_object()) add_instances(context, table, command.format, agent.get_object());
   return finish_listing(context, command.format, table,
                         "no resident agents; make one with: drover agents create NAME --resident");

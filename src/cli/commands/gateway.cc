@@ -11,12 +11,6 @@ namespace drover::cli {
 
 namespace {
 
-json::array const& array_at(json::object const& answer, std::string_view key) {
-  static json::array const kNone;
-  auto const* const value = answer.if_contains(key);
-  return value != nullptr && value->is_array() ? value->get_array() : kNone;
-}
-
 void print_upstreams(Screen& screen, json::object const& answer) {
   Table table{{{"UPSTREAM"}, {"KIND"}, {"KEY"}, {"MODELS"}, {"ADDRESS"}}};
   for (json::value const& item : array_at(answer, "upstreams")) {

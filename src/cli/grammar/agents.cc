@@ -17,6 +17,7 @@ constexpr std::string_view kExamples = R"(Examples:
   drover agents apply -f agents/ --dry-run
   drover agents delete reviewer
   drover agents status              how the containers of resident agents are
+  drover agents usage               what they use, and what their runs have cost
   drover agents sync                makes them as they are wanted, also before the server starts
   drover run --agent reviewer 'Look at the last commit.')";
 

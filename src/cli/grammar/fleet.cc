@@ -33,6 +33,13 @@ void add_fleet(Grammar& grammar, CLI::App& agents) {
       });
   name_agent(status, into);
   grammar.json(status);
+  auto* const usage =
+      grammar.add(agents, "usage", "Tells what resident agents use, and what their runs have cost.",
+                  [](Raw const& raw) {
+                    return Result<Command>{FleetUsageCommand{raw.definition, format_of(raw)}};
+                  });
+  name_agent(usage, into);
+  grammar.json(usage);
   auto* const sync = grammar.add(
       agents, "sync", "Makes those containers as they are wanted, also where no server runs.",
       [](Raw const& raw) {

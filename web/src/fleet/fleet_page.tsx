@@ -7,22 +7,23 @@ import { Banner, Loading, Nothing } from '../parts/states';
 import { Heads } from '../parts/table';
 import { Time } from '../parts/time';
 import { agent_path } from '../routes';
-import type { FleetInstance, Spend } from '../../generated/api';
-import { count_words, usd_words } from './amounts';
+import type { FleetAgent, FleetInstance } from '../../generated/api';
+import { bytes_words, count_words, seconds_words, usd_words } from './amounts';
 import { counts_of, fits, instances_of, states } from './fleet_list';
 import { SyncButton } from './sync';
 
 const period_ms = 3000;
-const spend_period_ms = 30_000;
+const usage_period_ms = 15_000;
 
 const load_fleet = (signal: AbortSignal) => call('GET /api/v1/fleet', {}, signal);
-const load_spend = (signal: AbortSignal) =>
-  call('GET /api/v1/spend', { query: { by: 'agent' } }, signal);
+// Each container's engine is asked, so this is not for every look.
+const load_usage = (signal: AbortSignal) =>
+  call('GET /api/v1/fleet', { query: { usage: true } }, signal);
 
 export function FleetPage() {
   const { query } = usePlace();
   const { value, error, again } = useLive(load_fleet, period_ms);
-  const { value: spend } = useLive(load_spend, spend_period_ms);
+  const { value: usage } = useLive(load_usage, usage_period_ms);
   const search = query.get('q') ?? '';
   const state = states.find((one) => one === query.get('state')) ?? 'all';
   const all = instances_of(value?.agents ?? []);
@@ -67,10 +68,10 @@ export function FleetPage() {
       )}
       {shown.length > 0 && (
         <table class="rows" aria-label="Containers" role="table">
-          <Heads names={['Container', 'State', 'Since', 'Restarts', 'Heartbeat', 'Agent’s cost']} />
+          <Heads names={['Container', 'State', 'Since', 'Restarts', 'Heartbeat', 'Uses', 'Agent’s cost']} />
           <tbody>
             {shown.map((one) => (
-              <Row key={one.instance} one={one} spend={spend} />
+              <Row key={one.instance} one={one} usage={usage?.agents} />
             ))}
           </tbody>
         </table>
@@ -79,8 +80,10 @@ export function FleetPage() {
   );
 }
 
-function Row({ one, spend }: { one: FleetInstance; spend: Spend | undefined }) {
-  const cost = spend?.spend.find((row) => row.agent === one.agent);
+function Row({ one, usage }: { one: FleetInstance; usage: FleetAgent[] | undefined }) {
+  const agent = usage?.find((other) => other.agent === one.agent);
+  const used = agent?.instances.find((other) => other.instance === one.instance);
+  const spend = agent?.spend;
   return (
     <tr role="row" class={one.wanted ? '' : 'faint'}>
       <td role="cell" class="grow">
@@ -105,11 +108,21 @@ function Row({ one, spend }: { one: FleetInstance; spend: Spend | undefined }) {
       <td role="cell" data-label="Heartbeat">
         {one.heartbeat ? <Time at={one.heartbeat} /> : <span class="dim">none</span>}
       </td>
-      <td role="cell" data-label="Agent’s cost" class="number">
-        {cost ? (
+      <td role="cell" data-label="Uses" class="number">
+        {used && used.memory_bytes !== null && used.cpu_s !== null ? (
           <>
-            {usd_words(cost.cost_usd)}
-            <span class="note">{count_words(cost.tokens)} tokens</span>
+            {bytes_words(used.memory_bytes)}
+            <span class="note">{seconds_words(used.cpu_s)} of CPU</span>
+          </>
+        ) : (
+          <span class="dim">not known</span>
+        )}
+      </td>
+      <td role="cell" data-label="Agent’s cost" class="number">
+        {spend && spend.runs > 0 ? (
+          <>
+            {usd_words(spend.cost_usd)}
+            <span class="note">{count_words(spend.input_tokens + spend.output_tokens)} tokens</span>
           </>
         ) : (
           <span class="dim">none</span>
