@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include "benches.h"
+#include "counted_engine.h"
 #include "docker/docker_daemon.h"
 #include "fleet/docker_fleet_engine.h"
 #include "fleet/process_fleet_engine.h"
@@ -71,13 +72,14 @@ class Bed {
     return bed;
   }
   void begin(fleet::FleetEngine& engine) {
+    counted = std::make_unique<CountedEngine>(engine);
     fleet::ReconcilerParts parts{
         .executor = loop.get_executor(),
         .clock = clock,
         .random = random,
         .writer = *writer,
         .agents = [this] { return agents; },
-        .engines = {&engine},
+        .engines = {counted.get()},
         .prepare_host =
             [this](fleet::Instance instance) {
               return make_folder(fleet::line_folder(places, instance.name));
@@ -127,6 +129,7 @@ class Bed {
   fleet::FleetPlaces places;
   std::vector<contract::AgentSpec> agents;
   std::unique_ptr<store::Writer> writer;
+  std::unique_ptr<CountedEngine> counted;
   std::unique_ptr<fleet::Reconciler> reconciler;
 
  private:
@@ -221,8 +224,11 @@ Status measure_unchanged(Report& report) {
 Status measure_create(Report& report, Bed& bed, std::string_view name, int count, int repetitions) {
   Samples samples;
   fleet::Summary summary;
+  std::int64_t calls = 0;
   for (int i = -1; i < report.repetitions(repetitions); ++i) {
+    auto const before = bed.counted->calls();
     auto const took = bed.pass(summary);
+    calls = bed.counted->calls() - before;
     if (!took) return std::unexpected(took.error());
     if (summary.created.size() != static_cast<std::size_t>(count))
       return fail(ErrorCode::internal, "{} of {} were created", summary.created.size(), count);
@@ -230,6 +236,7 @@ Status measure_create(Report& report, Bed& bed, std::string_view name, int count
     DROVER_TRY(bed.clear());
   }
   report.add(name, "p50", "ms", samples.median());
+  report.add(name, "engine_calls", "", static_cast<double>(calls));
   return {};
 }
 

@@ -37,8 +37,10 @@ Task<Result<std::vector<Actual>>> EnginePass::look() {
     auto const found = known.find(one.instance);
     return found == known.end() || !options_.scope.has(found->second.of.agent);
   });
-  for (Actual& one : *actual)
+  for (Actual& one : *actual) {
     if (one.phase == Phase::paused && parts_.book.is_held(one.instance)) one.phase = Phase::running;
+    one.spoiled = parts_.book.is_spoiled(one.instance, one.id);
+  }
   parts_.book.take_in(*actual, parts_.engine.backend(), options_.scope);
   co_return actual;
 }

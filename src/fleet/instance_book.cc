@@ -180,6 +180,19 @@ void InstanceBook::note_thawed(std::string const& instance) {
   if (record->live) record->seen.heartbeat = clock_.boot_now();
 }
 
+bool InstanceBook::note_spoiled(std::string const& instance, int program) {
+  auto* const record = find(instance);
+  if (record == nullptr || !record->live || record->program != program) return false;
+  record->spoiled = record->comings;
+  return true;
+}
+
+bool InstanceBook::is_spoiled(std::string const& instance, std::string const& container) const {
+  auto const* const record = find(instance);
+  return record != nullptr && record->live && record->instance.container == container &&
+         record->spoiled == record->comings;
+}
+
 bool InstanceBook::is_held(std::string const& instance) const {
   auto const* const record = find(instance);
   return record != nullptr && record->held;

@@ -47,9 +47,10 @@ struct InstanceRecord {
   std::chrono::steady_clock::time_point retry_at{};
   int program = 0;  // its pid, as it was told to whoever gives it turns
   std::uint64_t comings = 0;
-  bool live = false;     // listeners were told
-  bool held = false;     // frozen for its turn
-  bool put_off = false;  // what is to be done to it waits for the end of its turn
+  std::uint64_t spoiled = 0;  // in which of its comings it was; 0: in none
+  bool live = false;          // listeners were told
+  bool held = false;          // frozen for its turn
+  bool put_off = false;       // what is to be done to it waits for the end of its turn
 };
 
 class InstanceBook {
@@ -85,6 +86,9 @@ class InstanceBook {
   void note_held(std::string const& instance, bool held);
   void note_thawed(std::string const& instance);
   [[nodiscard]] bool is_held(std::string const& instance) const;
+  // Its container is of no use any more while this program runs in it: whether it does.
+  [[nodiscard]] bool note_spoiled(std::string const& instance, int program);
+  [[nodiscard]] bool is_spoiled(std::string const& instance, std::string const& container) const;
 
   // As engines tell it.
   void note_came(InstanceRecord& record);

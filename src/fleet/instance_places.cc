@@ -121,5 +121,8 @@ Task<Status> InstancePlaces::freeze(std::string instance) {
 Task<Status> InstancePlaces::thaw(std::string instance) {
   return reconciler_.thaw(std::move(instance));
 }
+void InstancePlaces::replace(std::string const& instance, pid_t program) {
+  reconciler_.replace(instance, program);
+}
 
 }  // namespace drover::fleet

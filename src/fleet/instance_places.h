@@ -30,6 +30,7 @@ class InstancePlaces final : public TurnPlaces {
   void on_changed(std::function<void()> listener) override { changed_ = std::move(listener); }
   Task<Status> freeze(std::string instance) override;
   Task<Status> thaw(std::string instance) override;
+  void replace(std::string const& instance, pid_t program) override;
 
  private:
   void hear(LiveInstance const& instance, LiveChange change);

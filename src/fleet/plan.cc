@@ -32,7 +32,7 @@ int rank(Phase phase) {
 
 bool fits(Actual const& container, Instance const& wanted) {
   return container.phase != Phase::removing && container.hash == wanted.hash &&
-         container.agent == wanted.of.agent && !container.image_moved;
+         container.agent == wanted.of.agent && !container.image_moved && !container.spoiled;
 }
 
 Actual const* best_of(Containers const& ours, Instance const& wanted, std::string const& name) {

@@ -28,6 +28,7 @@ struct Actual {
   std::string hash{};
   Phase phase = Phase::created;
   bool image_moved = false;  // its image's name means another image by now
+  bool spoiled = false;      // what a turn left in it does not go away
 };
 
 struct Step {

@@ -84,7 +84,9 @@ TEST(Plan, WhatWasDoneByHandIsUndone) {
 TEST(Plan, AChangedSpecOrImageIsRolledAndTheNewOneIsMadeFirst) {
   auto moved = container("c1", "dev");
   moved.image_moved = true;
-  for (auto const& before : {container("c1", "dev", Phase::running, "h0"), moved}) {
+  auto spoiled = container("c1", "dev");
+  spoiled.spoiled = true;
+  for (auto const& before : {container("c1", "dev", Phase::running, "h0"), moved, spoiled}) {
     auto const made = plan_of({instance("dev")}, {before});
     EXPECT_EQ(made.outcome, Outcome::updated);
     EXPECT_THAT(made.steps,

@@ -340,6 +340,10 @@ Task<Result<Usage>> Reconciler::usage(std::string instance) {
   co_return co_await place->engine->usage(place->container);
 }
 
+void Reconciler::replace(std::string const& instance, pid_t program) {
+  if (book_.note_spoiled(instance, program)) trigger(book_.find(instance)->instance.of.agent);
+}
+
 Task<UsageByInstance> Reconciler::usage_of_all(Millis within) {
   std::vector<UsageRound::Ask> asks;
   for (auto const& status : book_.status())

@@ -97,6 +97,8 @@ class Reconciler {
   // For the one who gives it turns: nothing runs in it, and a pass leaves it so until it is thawed.
   Task<Status> freeze(std::string instance);
   Task<Status> thaw(std::string instance);
+  // What ran as `program` is of no use any more: its container is made anew.
+  void replace(std::string const& instance, pid_t program);
   // Its program says that it is there.
   void beat(std::string const& instance, Busy busy);
 

@@ -414,6 +414,23 @@ TEST_F(ReconcilerTest, AProgramThatIsAnotherOneAfterTheEngineWasAwayComesAnew) {
   EXPECT_EQ(store::finish(loop_, fleet_->program("dev")).value(), *first + 100);
 }
 
+TEST_F(ReconcilerTest, WhatCannotBeUsedAnyMoreIsMadeAnewOnce) {
+  agents_ = {resident("dev")};
+  all();
+  run_in_background();
+  std::string const first = only_box();
+  auto const program = store::finish(loop_, fleet_->program("dev"));
+  ASSERT_TRUE(program);
+  fleet_->replace("dev", *program + 1);  // of a life that is over
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  fleet_->replace("dev", *program);
+  until([&] {
+    return engine_.boxes.size() == 1 && only_box() != first && state_of("dev") != State::stopped;
+  });
+  EXPECT_THAT(all().unchanged, ElementsAre("dev"));
+  EXPECT_EQ(engine_.boxes.begin()->second.seen.name, "drover-dev");
+}
+
 TEST_F(ReconcilerTest, ALoopThatBeganBeforeThisServerIsOneAndIsLeftToItsEngine) {
   agents_ = {resident("dev")};
   all();

@@ -200,12 +200,10 @@ Task<void> ResidentBackend::Core::finish(TurnPtr turn, runtime::Ending ending) {
   auto job = [moves = moves_, turn] { return moves->move_out(*turn); };
   auto const done = co_await parts_.pool.run(std::move(job));
   place->turn.reset();
-  if (done || place->gone) {
+  if (done || place->gone)
     place->resetting = false;
-  } else {
-    log::error("resident-not-reset",
-               {{"instance", place->instance.name}, {"reason", done.error().text()}});
-  }
+  else
+    places_->give_up(*place, done.error());
   if (!closed_) places_->tell(*place);
 }
 

@@ -69,6 +69,11 @@ class OneInstance final : public TurnPlaces {
   void on_changed(std::function<void()> listener) override { changed_ = std::move(listener); }
   Task<Status> freeze(std::string) override { co_return sandbox_->freeze(); }
   Task<Status> thaw(std::string) override { co_return sandbox_->thaw(); }
+  void replace(std::string const& instance, pid_t program) override {
+    EXPECT_EQ(program, sandbox_->pid());
+    replaced.push_back(instance);
+  }
+  std::vector<std::string> replaced;
   [[nodiscard]] std::size_t members() const {
     return sandbox::members_of_init(sandbox_->pid()).size();
   }
@@ -145,6 +150,16 @@ class Resident : public ::testing::Test {
                            {FLEET_UNIT_PROGRAM, "/run/drover/unit"}};
     return spec;
   }
+  // It has some time to begin, and goes on.
+  void start_later(std::string const& id) {
+    boost::asio::co_spawn(loop_, backend_->start(unit(id)),
+                          [&](std::exception_ptr const& error, auto status) {
+                            EXPECT_FALSE(error);
+                            later_ = std::move(status);
+                          });
+    loop_.restart();
+    loop_.run_for(Millis{50});
+  }
   struct Said {
     int status = -1;
     std::string out;
@@ -170,6 +185,7 @@ class Resident : public ::testing::Test {
   os::BlockingPool pool_{2};
   std::optional<OneInstance> instance_;
   std::unique_ptr<ResidentBackend> backend_;
+  std::optional<Result<runtime::WorkloadStatus>> later_;
 };
 
 TEST_F(Resident, CommandsRunInsideAndSayHowTheyEnded) {
@@ -202,6 +218,20 @@ TEST_F(Resident, NothingOfATurnIsLeftBehind) {
   until([&] { return instance_->members() >= 3; });
   ASSERT_TRUE(await(backend_->destroy(WorkloadId::trusted("session-one"))));
   EXPECT_EQ(instance_->members(), 1U);
+}
+
+TEST_F(Resident, OneThatCannotBeCleanedIsNotLentAgainAndIsReplaced) {
+  auto spec = unit();
+  spec.owned_folders = {fmt::format("/proc/{}/comm", ::getpid())};  // nobody removes that
+  ASSERT_TRUE(await(backend_->start(std::move(spec))));
+  ASSERT_TRUE(await(backend_->destroy(WorkloadId::trusted("session-one"))));
+  EXPECT_EQ(instance_->replaced, std::vector<std::string>{"dev"});
+  start_later("session-two");
+  EXPECT_FALSE(later_);
+  instance_->end();
+  instance_->launch();
+  until([&] { return later_.has_value(); });
+  EXPECT_TRUE(*later_) << later_->error().text();
 }
 
 TEST_F(Resident, WhatItsProgramStartsIsBehindTheSecondWall) {
@@ -241,38 +271,26 @@ TEST_F(Resident, TheEndOfAUnitIsHeard) {
 
 TEST_F(Resident, OneAtATimeAndTheOthersWait) {
   ASSERT_TRUE(await(backend_->start(unit("session-one"))));
-  std::optional<Result<runtime::WorkloadStatus>> second;
-  boost::asio::co_spawn(loop_, backend_->start(unit("session-two")),
-                        [&](std::exception_ptr const&, Result<runtime::WorkloadStatus> status) {
-                          second = std::move(status);
-                        });
-  loop_.restart();
-  loop_.run_for(Millis{50});
-  EXPECT_FALSE(second);
+  start_later("session-two");
+  EXPECT_FALSE(later_);
   ASSERT_TRUE(await(backend_->destroy(WorkloadId::trusted("session-one"))));
-  until([&] { return second.has_value(); });
-  EXPECT_TRUE(*second) << second->error().text();
+  until([&] { return later_.has_value(); });
+  EXPECT_TRUE(*later_) << later_->error().text();
   EXPECT_EQ(backend_->health("dev")->workload, "session-two");
 }
 
 TEST_F(Resident, OneThatIsStoppedWhileItWaitsForAPlaceNeverBegins) {
   ASSERT_TRUE(await(backend_->start(unit("session-one"))));
-  std::optional<Result<runtime::WorkloadStatus>> second;
-  boost::asio::co_spawn(loop_, backend_->start(unit("session-two")),
-                        [&](std::exception_ptr const&, Result<runtime::WorkloadStatus> status) {
-                          second = std::move(status);
-                        });
-  loop_.restart();
-  loop_.poll();
-  ASSERT_FALSE(second);
+  start_later("session-two");
+  ASSERT_FALSE(later_);
   auto const began = std::chrono::steady_clock::now();
   auto const stopped = await(
       backend_->stop(WorkloadId::trusted("session-two"), runtime::StopReason::stopped, Millis{0}));
   ASSERT_TRUE(stopped) << stopped.error().text();
   EXPECT_EQ(stopped->state, runtime::WorkloadState::stopped);
-  until([&] { return second.has_value(); });
-  ASSERT_FALSE(*second);
-  EXPECT_EQ(second->error().code, ErrorCode::cancelled);
+  until([&] { return later_.has_value(); });
+  ASSERT_FALSE(*later_);
+  EXPECT_EQ(later_->error().code, ErrorCode::cancelled);
   EXPECT_LT(std::chrono::steady_clock::now() - began, kFreeWait) << "it does not wait on";
   EXPECT_EQ(backend_->health("dev")->workload, "session-one");
 }

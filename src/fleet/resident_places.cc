@@ -216,12 +216,17 @@ Task<void> ResidentPlaces::clean_later(std::shared_ptr<ResidentPlaces> self, Pla
   auto const done = co_await self->parts_.pool.run(std::move(job));
   if (self->closed_) co_return;
   if (!done && !place->gone) {
-    log::error("resident-not-reset",
-               {{"instance", place->instance.name}, {"reason", done.error().text()}});
+    self->give_up(*place, done.error());
     co_return;
   }
   place->resetting = false;
   self->tell(*place);
+}
+
+// It stays out of use, and another takes its place.
+void ResidentPlaces::give_up(ResidentPlace const& place, Error const& error) {
+  log::error("resident-not-reset", {{"instance", place.instance.name}, {"reason", error.text()}});
+  if (!closed_) parts_.places.replace(place.instance.name, place.instance.program);
 }
 
 // ---- commands of a person -----------------------------------------------------------------------

@@ -63,6 +63,8 @@ class ResidentPlaces : public std::enable_shared_from_this<ResidentPlaces> {
 
   // It has become busy or free.
   void tell(ResidentPlace const& place);
+  // It could not be made as it was before its turn.
+  void give_up(ResidentPlace const& place, Error const& error);
   [[nodiscard]] os::AsyncEvent& changed() { return changed_; }
 
  private:

@@ -34,6 +34,9 @@ class TurnPlaces {
   // Nothing runs in it once this returns; the reconciler leaves it as it is until it is thawed.
   virtual Task<Status> freeze(std::string instance) = 0;
   virtual Task<Status> thaw(std::string instance) = 0;
+  // No turn can be had in it any more, for what an earlier one left does not go away: it is made
+  // anew. `program` says which of its lives that was.
+  virtual void replace(std::string const& instance, pid_t program) = 0;
 };
 
 }  // namespace drover::fleet
