@@ -40,9 +40,9 @@ Result<json::object> body_of(Context const& context, WorkflowCommand const& comm
   if (!agent) return std::unexpected(agent.error());
   json::object body{{"agent", *std::move(agent)}};
   if (command.entry.empty()) {
-    auto const found = find_run(command.run, places);
+    auto const found = find_run_folder(context, command.run, places);
     if (!found) return std::unexpected(found.error());
-    body["folder"] = json::string{found->folder.path()};
+    body["folder"] = json::string{found->path()};
     return body;
   }
   auto entry = workflow::parse_entrypoint(command.entry);
@@ -63,15 +63,14 @@ bool is_absent(Error const& error) {
   return error.code == ErrorCode::unavailable || error.code == ErrorCode::not_found;
 }
 
-// The run directory of one that the server drives; empty: there is none, or no server.
-Result<std::string> driven_folder(Context const& context, std::string const& id) {
-  if (!workflow::is_plain_name(id)) return std::string{};
+// As the server has it; empty: it has none of that id, or there is no server.
+Result<json::object> driven_workflow(Context const& context, std::string const& id) {
+  if (!workflow::is_plain_name(id)) return json::object{};
   auto client = connect(context);
-  auto const found = client ? client->get(fmt::format("/workflows/{}", id))
-                            : Result<json::object>{std::unexpected(client.error())};
-  if (!found && is_absent(found.error())) return std::string{};
-  if (!found) return std::unexpected(found.error());
-  return std::string{string_or(*found, "folder", "")};
+  auto found = client ? client->get(fmt::format("/workflows/{}", id))
+                      : Result<json::object>{std::unexpected(client.error())};
+  if (!found && is_absent(found.error())) return json::object{};
+  return found;
 }
 
 }  // namespace
@@ -117,10 +116,24 @@ Result<workflow::RunFolder> find_run_folder(Context const& context, std::string 
   auto found = find_run(run, places);
   if (found) return std::move(found->folder);
   if (found.error().code != ErrorCode::not_found) return std::unexpected(found.error());
-  auto driven = driven_folder(context, run);
+  auto const driven = driven_workflow(context, run);
   if (!driven) return std::unexpected(driven.error());
   if (driven->empty()) return std::unexpected(found.error());
-  return workflow::RunFolder{*std::move(driven)};
+  return workflow::RunFolder{std::string{string_or(*driven, "folder", "")}};
+}
+
+Result<bool> goes_on(Context const& context, workflow::RunFolder const& folder) {
+  auto const driven = driven_workflow(context, folder.name());
+  if (!driven) return std::unexpected(driven.error());
+  if (string_or(*driven, "folder", "") != folder.path()) return false;
+  auto const state = string_or(*driven, "state", "");
+  if (state == "running" || state == "blocked") return true;
+  auto client = connect(context);
+  if (!client) return std::unexpected(client.error());
+  auto const taken_up =
+      client->post("/workflows", json::object{{"folder", json::string{folder.path()}}});
+  if (!taken_up) return std::unexpected(taken_up.error());
+  return true;
 }
 
 }  // namespace drover::cli

@@ -26,4 +26,8 @@ namespace drover::cli {
                                                           std::string const& run,
                                                           workflow::RunsPlaces const& places);
 
+// After its journal has become another: whether a server drives it on, which takes it up again
+// where it had driven it to its end.
+[[nodiscard]] Result<bool> goes_on(Context const& context, workflow::RunFolder const& folder);
+
 }  // namespace drover::cli

@@ -351,6 +351,23 @@ TEST_F(Driven, ARunThatIsRewoundByHandGoesOnFromThere) {
   EXPECT_EQ(output("w"), 7);
 }
 
+TEST_F(Driven, ARunThatIsRewoundAfterItsEndIsTakenUpAgain) {
+  process(R"js(export async function process(inputs, ctx) {
+    await ctx.task(sh('echo once >> ran'), {}, { label: 'work' });
+    return 'done';
+  })js");
+  flow_.world().serve();
+  start("w");
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  auto const rewound = flow_.drover({"workflow", "rewind", "w", "--to", "work", "--json"});
+  ASSERT_EQ(rewound.exit_code, 0) << rewound.text();
+  EXPECT_THAT(rewound.out, HasSubstr("\"driven\": true"));
+  auto const ran = [&] { return os::read_file(flow_.root() + "/ran").value_or(""); };
+  ASSERT_TRUE(eventually([&] { return ran() == "once\nonce\n"; }, kPatience)) << ran();
+  ASSERT_TRUE(comes_to("w", "completed")) << flow_.world().server_log();
+  EXPECT_EQ(output("w"), "done");
+}
+
 TEST_F(Driven, AProcessThatComputesDoesNotKeepTheServerFromItsEnd) {
   process("export async function process() { for (;;); }");
   flow_.world().serve();

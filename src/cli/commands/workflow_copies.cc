@@ -63,17 +63,24 @@ Result<int> Copies::rewind() {
   auto const rewound =
       workflow::rewind_run(*folder, command_.point, context_.clock, context_.random);
   if (!rewound) return std::unexpected(rewound.error());
+  Result<bool> driven = false;
+  if (!rewound->backup.empty()) driven = goes_on(context_, *folder);
+  if (!driven)
+    context_.screen.note(fmt::format(
+        "drover: the run is rewound, and no server goes on with it: {}", driven.error().text()));
   if (json())
     print(json::object{
         {"runDir", folder->path()},
         {"entriesKept", rewound->kept},
         {"entriesLeftOut", rewound->left_out},
-        {"backupDir", rewound->backup.empty() ? json::value{} : json::value(rewound->backup)}});
+        {"backupDir", rewound->backup.empty() ? json::value{} : json::value(rewound->backup)},
+        {"driven", driven.value_or(false)}});
   else if (rewound->backup.empty())
     say("there is nothing behind that");
   else
-    say(fmt::format("{} entries left out; the old journal is {}", rewound->left_out,
-                    rewound->backup));
+    say(fmt::format("{} entries left out; the old journal is {}{}", rewound->left_out,
+                    rewound->backup,
+                    driven.value_or(false) ? "; the server goes on from there" : ""));
   return kExitOk;
 }
 
