@@ -1,11 +1,12 @@
 // Numbers as people read them. Pure.
 
-const units = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
+// In steps of a thousand, as the command line has it.
+const units = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
 export function bytes_words(bytes: number): string {
   let [amount, unit] = [bytes, 0];
   while (amount >= 1000 && unit < units.length - 1) {
-    amount /= 1024;
+    amount /= 1000;
     ++unit;
   }
   return `${amount < 10 && unit > 0 ? amount.toFixed(1) : Math.round(amount)} ${units[unit]}`;

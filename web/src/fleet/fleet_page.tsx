@@ -110,20 +110,20 @@ function Row({ one, usage }: { one: FleetInstance; usage: FleetAgent[] | undefin
       </td>
       <td role="cell" data-label="Uses" class="number">
         {used && used.memory_bytes !== null && used.cpu_s !== null ? (
-          <>
+          <div class="lines">
             {bytes_words(used.memory_bytes)}
             <span class="note">{seconds_words(used.cpu_s)} of CPU</span>
-          </>
+          </div>
         ) : (
           <span class="dim">not known</span>
         )}
       </td>
       <td role="cell" data-label="Agent’s cost" class="number">
         {spend && spend.runs > 0 ? (
-          <>
+          <div class="lines">
             {usd_words(spend.cost_usd)}
             <span class="note">{count_words(spend.input_tokens + spend.output_tokens)} tokens</span>
-          </>
+          </div>
         ) : (
           <span class="dim">none</span>
         )}
