@@ -404,11 +404,12 @@ test('the fleet: state, logs, sync and wipe of a resident agent', async (world) 
   assert.deepEqual(await synced.locator('dt').allTextContents(), ['created', 'removed', 'unchanged', 'updated', 'failed']);
   assert.deepEqual(await synced.locator('dd').allTextContents(), ['0', '0', '2', '0', '0']);
   await synced.getByRole('button', { name: 'Done' }).click();
+  await row.getByText(/\d (kB|MB)/).waitFor();
 
   await page.getByRole('link', { name: 'keeper', exact: true }).click();
   const one = page.getByRole('region', { name: 'Container keeper', exact: true });
   await one.getByText('Heartbeat').waitFor();
-  await one.getByText(/\d (KB|MB)$/).waitFor();
+  await one.getByText(/\d (kB|MB)$/).waitFor();
   await page.getByText('Tokens in').waitFor();
   await page.getByText('$0.00').waitFor();
   await one.getByRole('button', { name: 'Logs' }).click();

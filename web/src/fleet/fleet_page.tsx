@@ -23,7 +23,10 @@ const load_usage = (signal: AbortSignal) =>
 export function FleetPage() {
   const { query } = usePlace();
   const { value, error, again } = useLive(load_fleet, period_ms);
-  const { value: usage } = useLive(load_usage, usage_period_ms);
+  const { value: usage, again: ask_usage } = useLive(load_usage, usage_period_ms);
+  const synced = async () => {
+    await Promise.all([again(), ask_usage()]);
+  };
   const search = query.get('q') ?? '';
   const state = states.find((one) => one === query.get('state')) ?? 'all';
   const all = instances_of(value?.agents ?? []);
@@ -36,7 +39,7 @@ export function FleetPage() {
           <h1 tabIndex={-1}>Fleet</h1>
           <p class="lead">The containers that resident agents keep.</p>
         </div>
-        <SyncButton done={again} />
+        <SyncButton done={synced} />
       </header>
       {all.length > 0 && (
         <div class="tools">
