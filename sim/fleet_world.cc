@@ -33,6 +33,7 @@ constexpr Nanos kSlice{std::chrono::milliseconds{100}};
 constexpr Nanos kMended{std::chrono::minutes{12}};
 constexpr Nanos kRest{std::chrono::minutes{10}};
 constexpr std::int64_t kCallsAtRest = 12;
+constexpr pid_t kUnknownProgram = 0;  // nobody here asks which it is
 constexpr std::array<std::string_view, 4> kNames{"dev", "dev-2", "ops", "writer"};
 
 store::OpenOptions on_disk() {
@@ -158,6 +159,7 @@ class FleetWorld {
   std::set<std::string> made_;                  // volumes that have been there
   std::set<std::string> foreign_;               // containers of somebody else's
   std::map<std::string, std::string> at_work_;  // by container: the instance whose turn it is
+  std::set<std::string> spoiled_;               // containers that are to be replaced
   bool down_ = false;
   bool losing_ = false;
   bool mended_ = false;
@@ -173,6 +175,7 @@ void FleetWorld::begin_life() {
 void FleetWorld::end_life() {
   life_.reset();
   at_work_.clear();  // a turn dies with its server
+  spoiled_.clear();  // and what the next one begins with is looked at by its first turn
   engine_.pause = nullptr;
   engine_.watch(nullptr, nullptr);
   disk_.crash(dice_.one_in(3) ? Disk::Loss::power : Disk::Loss::process);
@@ -241,6 +244,7 @@ void FleetWorld::disturb() {
   std::string const id = at->first;
   auto& seen = at->second.seen;
   at_work_.erase(id);
+  spoiled_.erase(id);  // it may begin anew
   trace_.note("somebody takes hold of {}", seen.name);
   switch (dice_.below(5)) {
     case 0:
@@ -270,8 +274,13 @@ void FleetWorld::work() {
   // What somebody has just paused or ended says nothing.
   if (box == engine_.boxes.end() || box->second.seen.phase != Phase::running) return;
   if (at_work_.erase(one.container) > 0) {
+    bool const spoiled = dice_.one_in(6);
+    trace_.note("the turn in {} ends{}", one.name, spoiled ? ", and left what stays" : "");
+    if (spoiled) {
+      spoiled_.insert(one.container);
+      life_->reconciler->replace(one.name, kUnknownProgram);
+    }
     life_->reconciler->beat(one.name, fleet::Busy::no);
-    trace_.note("the turn in {} ends", one.name);
     return;
   }
   at_work_.emplace(one.container, one.name);
@@ -345,6 +354,8 @@ void FleetWorld::inspect() {
   for (auto const& [id, box] : engine_.boxes)
     if (!box.foreign) {
       ++ours[box.seen.instance];
+      if (spoiled_.contains(id))
+        trace_.violated("converges", "{} is of no use and stays", box.seen.name);
       if (box.seen.phase != Phase::running)
         trace_.violated("converges", "{} is {}", box.seen.name, to_string(box.seen.phase));
     }
