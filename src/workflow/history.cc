@@ -48,10 +48,8 @@ Result<History> History::of(std::vector<Event> const& events) {
   History history;
   // An effect has two entries at least.
   auto const most = events.size() / 2;
-  history.effects_.reserve(most);
   history.by_id_.reserve(most);
   history.by_key_.reserve(most);
-  history.by_step_.reserve(most);
   for (auto const& event : events)
     DROVER_TRY(history.apply(event));
   return history;
@@ -124,17 +122,17 @@ Status History::request(Event const& event) {
       if (label.is_string()) effect.labels.emplace_back(label.get_string());
   effect.requested_at = event.recorded_at;
   effect.requested_seq = event.name.seq;
-  auto const at = effects_.size();
-  if (!by_id_.emplace(effect.id, at).second)
+  if (by_id_.contains(effect.id))
     return fail(ErrorCode::data_corrupt, "{}: effect {} was asked for before", where(event),
                 printable(effect.id));
-  if (!by_key_.emplace(effect.key, at).second)
+  if (by_key_.contains(effect.key))
     return fail(ErrorCode::data_corrupt, "{}: {} was asked for before", where(event),
                 printable(effect.key));
-  by_step_.emplace(effect.step_id, at);
   if (auto const counted = parse_counted_step_id(effect.step_id))
     last_counted_step_ = std::max(last_counted_step_, *counted);
-  effects_.push_back(std::move(effect));
+  Effect& placed = effects_.emplace_back(std::move(effect));
+  by_id_.emplace(placed.id, &placed);
+  by_key_.emplace(placed.key, &placed);
   ++pending_;
   return {};
 }
@@ -146,7 +144,7 @@ Result<Effect*> History::open_effect(Event const& event, JsonObject const& data)
   if (found == by_id_.end())
     return fail(ErrorCode::data_corrupt, "{}: nobody asked for effect {}", where(event),
                 printable(*id));
-  Effect& effect = effects_[found->second];
+  Effect& effect = *found->second;
   if (effect.status != EffectStatus::requested)
     return fail(ErrorCode::data_corrupt, "{}: effect {} ended before, as {}", where(event),
                 printable(*id), to_string(effect.status));
@@ -187,8 +185,8 @@ Status History::cancel(Event const& event) {
 
 // A mark, and no more: one of an effect that a repair dropped contradicts nothing.
 void History::begin(Event const& event) {
-  auto const found = by_id_.find(std::string{string_or(event.data, "effectId", "")});
-  if (found != by_id_.end()) ++effects_[found->second].begun;
+  auto const found = by_id_.find(string_or(event.data, "effectId", ""));
+  if (found != by_id_.end()) ++found->second->begun;
 }
 
 Status History::record(Event const& event) {
@@ -205,17 +203,13 @@ Status History::record(Event const& event) {
 }
 
 Effect const* History::by_key(std::string_view key) const {
-  auto const found = by_key_.find(std::string{key});
-  return found == by_key_.end() ? nullptr : &effects_[found->second];
+  auto const found = by_key_.find(key);
+  return found == by_key_.end() ? nullptr : found->second;
 }
 
 Effect const* History::by_id(std::string_view id) const {
-  auto const found = by_id_.find(std::string{id});
-  return found == by_id_.end() ? nullptr : &effects_[found->second];
-}
-
-bool History::has_step(std::string_view step_id) const {
-  return by_step_.contains(std::string{step_id});
+  auto const found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
 }
 
 RecordedValue const* History::recorded(std::string_view key) const {

@@ -2,13 +2,15 @@
 // What a journal says: the effects of a run and how they ended, values that were recorded, signals,
 // and the run's own end. A fold over its entries. Pure.
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -71,15 +73,21 @@ struct ProcessReference {
 
 class History {
  public:
+  History() = default;
+  History(History const&) = delete;
+  History& operator=(History const&) = delete;
+  History(History&&) = default;
+  History& operator=(History&&) = default;
+  ~History() = default;
+
   // data_corrupt: an entry that contradicts those before it.
   [[nodiscard]] Status apply(Event const& event);
   // Of all of them, in order.
   [[nodiscard]] static Result<History> of(std::vector<Event> const& events);
 
-  [[nodiscard]] std::vector<Effect> const& effects() const { return effects_; }  // as asked for
+  [[nodiscard]] std::deque<Effect> const& effects() const { return effects_; }  // as asked for
   [[nodiscard]] Effect const* by_key(std::string_view key) const;
   [[nodiscard]] Effect const* by_id(std::string_view id) const;
-  [[nodiscard]] bool has_step(std::string_view step_id) const;
   [[nodiscard]] std::uint64_t last_counted_step() const { return last_counted_step_; }
   [[nodiscard]] RecordedValue const* recorded(std::string_view key) const;
   // Whether an effect took the signal of this entry.
@@ -109,10 +117,12 @@ class History {
   [[nodiscard]] Result<Effect*> open_effect(Event const& event, JsonObject const& data);
   [[nodiscard]] Status record(Event const& event);
 
-  std::vector<Effect> effects_;
-  std::unordered_map<std::string, std::size_t> by_key_;
-  std::unordered_map<std::string, std::size_t> by_id_;
-  std::unordered_map<std::string, std::size_t> by_step_;
+  // By texts of the effects themselves, each of which stays where it is.
+  using Index = boost::unordered_flat_map<std::string_view, Effect*>;
+
+  std::deque<Effect> effects_;
+  Index by_key_;
+  Index by_id_;
   std::unordered_map<std::string, RecordedValue> recorded_;
   std::vector<Signal> signals_;
   std::unordered_set<std::uint64_t> taken_;

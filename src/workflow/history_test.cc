@@ -121,6 +121,25 @@ TEST(History, RefusesWhatContradictsItself) {
   EXPECT_TRUE(history.apply(event(4, "SOMETHING_OF_A_LATER_VERSION", {})));
   EXPECT_EQ(history.by_id("e")->status, EffectStatus::resolved_ok);
   EXPECT_EQ(history.pending(), 0);
+  EXPECT_TRUE(history.apply(event(5, "EFFECT_REQUESTED", request("f", "free"))))
+      << "nothing stays of an entry that was refused";
+  EXPECT_EQ(history.by_key("other"), nullptr);
+}
+
+TEST(History, EffectsAreFoundAlsoWhenItHasGrownAndMoved) {
+  History growing;
+  ASSERT_TRUE(growing.apply(event(1, "RUN_CREATED", {})));
+  constexpr std::uint64_t kMany = 200;
+  for (std::uint64_t n = 2; n < kMany; ++n)  // short names, which strings keep in themselves
+    ASSERT_TRUE(growing.apply(
+        event(n, "EFFECT_REQUESTED", request(fmt::format("e{}", n), fmt::format("k{}", n)))));
+  History const history = std::move(growing);
+  for (std::uint64_t n = 2; n < kMany; ++n) {
+    auto const* const effect = history.by_id(fmt::format("e{}", n));
+    ASSERT_NE(effect, nullptr);
+    EXPECT_EQ(effect, history.by_key(fmt::format("k{}", n)));
+    EXPECT_EQ(effect->requested_seq, n);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace drover::workflow {
@@ -66,11 +68,15 @@ Result<Answer> Replay::call(History const& history, Call const& call) {
   ++counted_;
   if (!step.base.empty()) ++repeats_[step.base];
   if (answer.effect == nullptr) return answer;
-  if (!used_.insert(answer.effect->id).second)
+  if (is_used(*answer.effect))
     return fail_next(ErrorCode::conflict,
                      fmt::format("two steps of the process are both named {}: {}",
                                  printable(answer.step_id), shown(call)),
                      "give each its own key");
+  auto const place = answer.effect->requested_seq;
+  if (place >= used_.size()) used_.resize(std::max(place + 1, used_.size() * 2));
+  used_[place] = true;
+  ++used_count_;
   std::string const& recorded = answer.effect->arguments_hash;
   if (!recorded.empty() && recorded != call.arguments_hash)
     return std::unexpected(contradiction(call, *answer.effect));
@@ -90,13 +96,13 @@ bool Replay::counts_when_elapsed(History const& history, std::string_view task_i
 Status Replay::check_all_used(History const& history) const {
   for (std::size_t i = 0; i < recorded_effects_; ++i) {
     Effect const& effect = history.effects()[i];
-    if (used_.contains(effect.id) || effect.arguments_hash.empty()) continue;
+    if (is_used(effect) || effect.arguments_hash.empty()) continue;
     return fail_next(
         ErrorCode::conflict,
         fmt::format("the process does not ask for {} '{}' any more: the journal has effect {} "
                     "(entry {}) under {}, and this replay asked for {} of {} effects",
                     printable(effect.task_id), printable(effect.label), effect.id,
-                    effect.requested_seq, printable(effect.key, 200), used_.size(),
+                    effect.requested_seq, printable(effect.key, 200), used_count_,
                     recorded_effects_),
         "code that was changed under a run asks ctx.patched(id) first");
   }
@@ -106,7 +112,7 @@ Status Replay::check_all_used(History const& history) const {
 std::vector<Effect const*> Replay::unused(History const& history) const {
   std::vector<Effect const*> unused;
   for (std::size_t i = 0; i < recorded_effects_; ++i)
-    if (!used_.contains(history.effects()[i].id)) unused.push_back(&history.effects()[i]);
+    if (!is_used(history.effects()[i])) unused.push_back(&history.effects()[i]);
   return unused;
 }
 

@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -61,7 +60,7 @@ class Replay {
   // All of them; other tools ask for some twice.
   [[nodiscard]] std::vector<Effect const*> unused(History const& history) const;
   // Whether the journal still has effects that were not asked for: the code is where it was before.
-  [[nodiscard]] bool is_behind() const { return used_.size() < recorded_effects_; }
+  [[nodiscard]] bool is_behind() const { return used_count_ < recorded_effects_; }
 
  private:
   // Of the call that counters of this state say it is; base: what it is counted by, or empty.
@@ -70,13 +69,17 @@ class Replay {
     std::string base;
   };
   [[nodiscard]] Step step_of(Call const& call) const;
+  [[nodiscard]] bool is_used(Effect const& effect) const {
+    return effect.requested_seq < used_.size() && used_[effect.requested_seq];
+  }
   [[nodiscard]] Answer find(History const& history, Call const& call, std::string step_id) const;
 
   std::string process_id_;
   Generation generation_;
   std::uint64_t counted_ = 0;
   std::unordered_map<std::string, std::uint64_t> repeats_;
-  std::unordered_set<std::string> used_;  // effect ids
+  std::vector<bool> used_;  // by the entry that asked for the effect
+  std::size_t used_count_ = 0;
   std::size_t recorded_effects_;
 };
 

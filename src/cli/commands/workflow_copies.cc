@@ -96,7 +96,7 @@ Result<json::value> Copies::exported(workflow::RunFolder const& folder) const {
   json::array events;
   for (auto const& event : run->journal.events)
     events.push_back(workflow::event_view(event));
-  json::object whole = workflow::run_view(folder, *run);
+  json::object whole = workflow::run_view(folder, run);
   whole.emplace("events", std::move(events));
   return json::value(std::move(whole));
 }
