@@ -125,7 +125,9 @@ Result<workflow::RunFolder> find_run_folder(Context const& context, std::string 
 Result<bool> goes_on(Context const& context, workflow::RunFolder const& folder) {
   auto const driven = driven_workflow(context, folder.name());
   if (!driven) return std::unexpected(driven.error());
-  if (string_or(*driven, "folder", "") != folder.path()) return false;
+  std::error_code none;
+  if (!fs::equivalent(std::string{string_or(*driven, "folder", "")}, folder.path(), none))
+    return false;
   auto const state = string_or(*driven, "state", "");
   if (state == "running" || state == "blocked") return true;
   auto client = connect(context);

@@ -78,13 +78,14 @@ void Reconciler::replace(std::string const& instance, pid_t program) {
 }
 
 Task<UsageByInstance> Reconciler::usage_of_all(Millis within) {
+  if (stopping_) co_return UsageByInstance{};
   std::vector<UsageRound::Ask> asks;
   for (auto const& status : book_.status())
     if (auto place = place_of(status.instance.name))
       asks.push_back({status.instance.name, place->engine, std::move(place->container)});
   auto const workers = std::min(kUsagesAtOnce, asks.size());
   auto const round = std::make_shared<UsageRound>(parts_.executor, std::move(asks));
-  for (std::size_t i = 0; i < workers && !stopping_; ++i)
+  for (std::size_t i = 0; i < workers; ++i)
     tasks_.spawn(UsageRound::work(round), "usage");
   co_return co_await round->answers(std::chrono::steady_clock::now() + within);
 }
