@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/guarded.h"
 #include "gateway/tunnel.h"
 #include "net/test_server.h"
 
@@ -31,7 +32,7 @@ class EgressTest : public ::testing::Test {
 
   Task<void> connect(net::HttpRequest request, net::HttpReply& reply) {
     auto const target = parse_egress_target(request.target);
-    auto policy = EgressPolicy::parse(allowed_);
+    auto policy = EgressPolicy::parse(*allowed_.lock());
     net::Headers headers;
     if (request.method != "CONNECT" || !target || !policy) {
       co_await reply.send(400, std::move(headers), "");
@@ -47,7 +48,7 @@ class EgressTest : public ::testing::Test {
     if (!taken) co_return;
     TunnelEnds ends{std::move(taken->socket), std::move(connected->socket),
                     std::move(taken->received)};
-    report_ = co_await run_tunnel(std::move(ends), Millis{5'000}, off_);
+    co_await run_tunnel(std::move(ends), Millis{5'000}, off_);
   }
 
   // Its output, and the status that the proxy answered CONNECT with.
@@ -68,15 +69,14 @@ class EgressTest : public ::testing::Test {
   }
   [[nodiscard]] std::string own() const { return fmt::format("127.0.0.1:{}", upstream_.port()); }
 
-  std::vector<std::string> allowed_;
+  Guarded<std::vector<std::string>> allowed_;  // read by the proxy's thread
   TunnelSwitchPtr off_ = std::make_shared<TunnelSwitch>();
-  TunnelReport report_;
   net::TestServer upstream_;
   net::TestServer proxy_;
 };
 
 TEST_F(EgressTest, AnAddressThatIsNamedIsReached) {
-  allowed_ = {own()};
+  *allowed_.lock() = {own()};
   EXPECT_EQ(curl("http://" + own() + "/path"), "hello /path 200");
   std::string const large(300'000, 'x');
   std::string const file = ::testing::TempDir() + "drover-egress-body";
@@ -91,18 +91,18 @@ TEST_F(EgressTest, AnAddressThatIsNamedIsReached) {
 
 TEST_F(EgressTest, NothingElseIs) {
   EXPECT_EQ(curl("http://" + own() + "/"), " 403") << "nothing is open by itself";
-  allowed_ = {"localhost:" + std::to_string(upstream_.port())};
+  *allowed_.lock() = {"localhost:" + std::to_string(upstream_.port())};
   EXPECT_EQ(curl("http://localhost:" + std::to_string(upstream_.port()) + "/"), " 403")
       << "a name does not open what is inside";
-  allowed_ = {own(), "localhost:" + std::to_string(upstream_.port())};
+  *allowed_.lock() = {own(), "localhost:" + std::to_string(upstream_.port())};
   EXPECT_EQ(curl("http://127.0.0.1:1/"), " 403");
-  allowed_ = {"127.0.0.1:1"};
+  *allowed_.lock() = {"127.0.0.1:1"};
   EXPECT_EQ(curl("http://127.0.0.1:1/"), " 503") << "allowed, and nobody is there";
 }
 
 TEST_F(EgressTest, ANameAndTheAddressItLeadsToAreReached) {
-  allowed_ = {"localhost:" + std::to_string(upstream_.port()), own(),
-              "[::1]:" + std::to_string(upstream_.port())};
+  *allowed_.lock() = {"localhost:" + std::to_string(upstream_.port()), own(),
+                      "[::1]:" + std::to_string(upstream_.port())};
   EXPECT_EQ(curl("http://localhost:" + std::to_string(upstream_.port()) + "/x"), "hello /x 200");
 }
 
