@@ -92,7 +92,7 @@ test('the fleet is counted with the worst first', () => {
 });
 
 test('amounts as they are read', () => {
-  assert.deepEqual([0, 999, 1536, 52_428_800, 3e12].map(bytes_words), ['0 B', '999 B', '1.5 KB', '50 MB', '2.7 TB']);
+  assert.deepEqual([0, 999, 1536, 52_428_800, 3e12].map(bytes_words), ['0 B', '999 B', '1.5 kB', '52 MB', '3.0 TB']);
   assert.deepEqual([0.25, 59, 61, 7260].map(seconds_words), ['0.3 s', '59 s', '1 min 1 s', '2 h 1 min']);
   assert.deepEqual([0, 9999, 123_456].map(count_words), ['0', '9,999', '123K']);
   assert.deepEqual([0, 0.0012, 3.5].map(usd_words), ['$0.00', '$0.0012', '$3.50']);
