@@ -1,13 +1,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <optional>
 #include <string>
 
 #include <boost/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/exit_codes.h"
 #include "cli/listing.h"
 #include "net/http_types.h"
 
