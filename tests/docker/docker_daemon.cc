@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::chrono::seconds kStart{60};
 constexpr Millis kStop{60'000};
+constexpr std::chrono::seconds kHelpers{10};
 constexpr Millis kCommand{120'000};
 constexpr std::string_view kPath =
     "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin";
@@ -63,6 +64,7 @@ DockerDaemon::DockerDaemon(EngineKind kind, std::vector<std::string> arguments)
 
 DockerDaemon::~DockerDaemon() {
   stop();
+  wait_for_helpers();
   unmount_all();
   remove_cgroups();
   if (auto const removed = os::remove_tree(root_); !removed)
@@ -171,6 +173,22 @@ void DockerDaemon::make_image() {
   auto const packed = run({"tar", "-C", folder, "-cf", root_ + "/image.tar", "."});
   if (!packed.ok) throw std::runtime_error("tar: " + packed.said);
   cli({"import", root_ + "/image.tar", std::string{kImage}});
+}
+
+// When a container ends, its conmon starts a podman that tidies up, and that would make the folder
+// anew after it was removed.
+void DockerDaemon::wait_for_helpers() const {
+  auto const works = [this] {
+    std::error_code error;
+    for (auto const& process : fs::directory_iterator("/proc", error)) {
+      auto const words = os::read_file(process.path().string() + "/cmdline");
+      if (words && words->contains(root_ + "/data")) return true;
+    }
+    return false;
+  };
+  auto const deadline = std::chrono::steady_clock::now() + kHelpers;
+  while (kind_ == EngineKind::podman && works() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(Millis{50});
 }
 
 // After a stop there is none; a dockerd that was killed leaves some.
