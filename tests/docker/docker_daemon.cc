@@ -64,7 +64,7 @@ DockerDaemon::DockerDaemon(EngineKind kind, std::vector<std::string> arguments)
 
 DockerDaemon::~DockerDaemon() {
   stop();
-  wait_for_helpers();
+  end_helpers();
   unmount_all();
   remove_cgroups();
   if (auto const removed = os::remove_tree(root_); !removed)
@@ -175,20 +175,22 @@ void DockerDaemon::make_image() {
   cli({"import", root_ + "/image.tar", std::string{kImage}});
 }
 
-// When a container ends, its conmon starts a podman that tidies up, and that would make the folder
-// anew after it was removed.
-void DockerDaemon::wait_for_helpers() const {
-  auto const works = [this] {
+// Podman's conmon stays after its container, and may start a podman that tidies up, which would
+// make the folder anew after it was removed.
+void DockerDaemon::end_helpers() const {
+  auto const deadline = std::chrono::steady_clock::now() + kHelpers;
+  for (bool any = kind_ == EngineKind::podman;
+       any && std::chrono::steady_clock::now() < deadline;) {
+    any = false;
     std::error_code error;
     for (auto const& process : fs::directory_iterator("/proc", error)) {
       auto const words = os::read_file(process.path().string() + "/cmdline");
-      if (words && words->contains(root_ + "/data")) return true;
+      if (!words || !words->contains(root_ + "/data")) continue;
+      any = true;
+      ::kill(std::stoi(process.path().filename()), SIGKILL);
     }
-    return false;
-  };
-  auto const deadline = std::chrono::steady_clock::now() + kHelpers;
-  while (kind_ == EngineKind::podman && works() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(Millis{50});
+  }
 }
 
 // After a stop there is none; a dockerd that was killed leaves some.

@@ -45,7 +45,7 @@ class DockerDaemon {
   [[nodiscard]] std::vector<std::string> podman() const;
   Outcome run(std::vector<std::string> argv);
   void make_image();
-  void wait_for_helpers() const;
+  void end_helpers() const;
   void unmount_all() const;
   void remove_cgroups() const;
 
